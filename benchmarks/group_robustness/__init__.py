@@ -1,0 +1,1 @@
+"""The group-robustness suite: methods beside each other on one data set."""

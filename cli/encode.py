@@ -1,0 +1,37 @@
+"""``debias-pt encode``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from debias_pt.cli.options import with_settings
+from debias_pt.settings import DataSettings
+
+PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
+
+
+@with_settings(DataSettings, without=("dataset", *PROBE_ONLY))
+def encode(
+    dataset: Annotated[str, typer.Argument(help="Data set: waterbirds.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Encode a data set's images into the feature cache."""
+    from dataclasses import asdict
+
+    from debias_pt.cli.output import print_json
+    from debias_pt.jobs.prepare import encode_dataset, load_backbone, read_dataset
+    from debias_pt.settings import resolve
+
+    settings = resolve(DataSettings, given, {"dataset": dataset})
+    images, _ = read_dataset(settings)
+    backbone = load_backbone(settings)
+    _, stats = encode_dataset(settings, backbone, images)
+    if as_json:
+        print_json({"dataset": dataset, "model": backbone.name, "dim": backbone.dim, **asdict(stats)})
+    else:
+        rate = f", {stats.encoded / stats.seconds:.0f} images/s" if stats.encoded else ""
+        print(f"{stats.images} images, {stats.encoded} encoded now in {stats.seconds:.1f} s{rate}; cache: {stats.cache}")

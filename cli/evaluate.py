@@ -1,0 +1,28 @@
+"""``debias-pt eval``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[str | None, typer.Argument(help="Run folder; default the newest under ./runs.")] = None,
+    worst_group: Annotated[bool, typer.Option("--worst-group", help="Show worst-group accuracy and all groups.")] = False,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    data_root: Annotated[str | None, typer.Option(help="Where the data is now, if it has moved.")] = None,
+    model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
+    pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,
+    cache_dir: Annotated[str | None, typer.Option(help="Feature cache; default the run's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Evaluate a finished run on a split."""
+    from debias_pt.cli.output import print_json, print_report
+    from debias_pt.jobs.evaluate import evaluate as job
+
+    result = job(
+        run, split=split, data_root=data_root, model=model, pretrained=pretrained, device=device, cache_dir=cache_dir
+    )
+    print_json(result) if as_json else print_report(result, by_group=worst_group)

@@ -1,0 +1,75 @@
+"""The ``debias-pt`` command. Commands import what they need when they run, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import click
+import typer
+
+from debias_pt.cli import doctor, encode, evaluate, predict, probe, train
+from debias_pt.errors import DebiasError, DebiasWarning
+
+app = typer.Typer(
+    name="debias-pt",
+    help="Debiased prompt tuning of CLIP-like models, without annotating the shortcut.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("probe")(probe.probe)
+app.command("encode")(encode.encode)
+app.command("predict")(predict.predict)
+app.command("doctor")(doctor.doctor)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: exit code 0 done, 1 the work failed, 2 what was asked for is wrong.
+
+    An error is one line on standard error; ``--debug`` (or ``DEBIAS_PT_DEBUG=1``) adds the traceback.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    warnings.showwarning = _one_line_warning
+    warnings.filterwarnings("default" if debug else "ignore")
+    warnings.filterwarnings("always", category=DebiasWarning)
+    try:
+        code = typer.main.get_command(app).main(words, prog_name="debias-pt", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        print(shown.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(f"{error.format_message().rstrip('.')}; see debias-pt --help", 2)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; what was encoded is kept, a training goes on with --resume", 130)
+    except DebiasError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _one_line_warning(message: Warning | str, *details: object, **more: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

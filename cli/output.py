@@ -1,0 +1,94 @@
+"""What people see: tables on standard output; what programs see: one JSON object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def print_json(result: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    print(json.dumps(result, indent=2, allow_nan=False))
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage.
+
+    >>> percent(0.6715)
+    '67.2'
+    """
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def interval(ends: list[float] | None) -> str:
+    """Return an interval as percentages."""
+    return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
+
+
+def print_table(columns: list[str], rows: list[list[str]], title: str = "") -> None:
+    """Print a table, first column to the left, others to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(table)
+
+
+def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
+    """Print the result of ``train`` or ``eval``."""
+    oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
+    seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
+    print(f"{result['dataset']}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
+    ends = result["intervals"]
+    names = {
+        "worst_group_accuracy": "worst-group accuracy",
+        "average_accuracy": "average accuracy",
+        "adjusted_average_accuracy": "adjusted average (training group frequencies)",
+        "group_mean_accuracy": "mean over groups",
+        "gap": "gap (average - worst group)",
+    }
+    shown = names if by_group else {"average_accuracy": names["average_accuracy"]}
+    rows = [[text, percent(result[name]), interval(ends.get(name))] for name, text in shown.items()]
+    print_table(["accuracy, %", "", result["interval"]], rows)
+    if by_group:
+        rows = [
+            [f"{g['label']}, {g['attribute']}", str(g["n"]), percent(g["accuracy"]), interval(g["ci"])]
+            for g in result["groups"]
+        ]
+        print_table([f"{result['groups_from']} group", "n", "accuracy, %", result["interval"]], rows)
+    if "accuracy" in result["probe"]:
+        probe = result["probe"]
+        print(
+            f"probe right for {percent(probe['accuracy'])} % of the training images, worst group: recall "
+            f"{percent(probe['worst_group_recall'])} %, precision {percent(probe['worst_group_precision'])} %"
+        )
+    labels = ", ".join(result["attribute_labels_used"]) or "none"
+    print(f"step selection: {result['selection']}; attribute labels used: {labels}")
+    print(f"run: {result['run']}")
+
+
+def print_probe(split: str, probe: dict[str, Any]) -> None:
+    """Print what the probe says of one split."""
+    if "accuracy" not in probe:
+        rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
+        print_table([f"{split}: pseudo group", "n"], rows)
+        print("no true attributes to compare with")
+        return
+    rows = [
+        [
+            f"{g['label']}, {g['attribute']}", str(g["n_true"]), str(g["n_pseudo"]),
+            percent(g["accuracy"]), percent(g["precision"]),
+        ]
+        for g in probe["groups"]
+    ]  # fmt: skip
+    print_table([f"{split}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
+    values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
+    print(f"right for {percent(probe['accuracy'])} % of the images; by true value: {values}")

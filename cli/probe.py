@@ -1,0 +1,33 @@
+"""``debias-pt probe``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from debias_pt.cli.options import with_settings
+from debias_pt.settings import DataSettings
+
+
+@with_settings(DataSettings, without=("dataset",))
+def probe(
+    dataset: Annotated[str, typer.Argument(help="Data set: waterbirds.", show_default=False)],
+    csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Ask the frozen model for the suspected attribute of every image."""
+    from debias_pt.cli.output import print_json, print_probe
+    from debias_pt.jobs.probe import probe as job
+    from debias_pt.settings import resolve
+
+    result = job(resolve(DataSettings, given, {"dataset": dataset}), csv_path=csv)
+    if as_json:
+        print_json(result)
+        return
+    for split, report in result["probe"].items():
+        print_probe(split, report)
+    if csv:
+        print(f"written: {csv}")

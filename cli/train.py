@@ -1,0 +1,32 @@
+"""``debias-pt train``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from debias_pt.cli.options import with_settings
+from debias_pt.settings import TrainSettings
+
+
+@with_settings(TrainSettings, without=("dataset",))
+def train(
+    dataset: Annotated[str, typer.Argument(help="Data set: waterbirds.", show_default=False)],
+    config: Annotated[str | None, typer.Option(help="Settings file (JSON), a run's config.json for one.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Tune a debiased prompt and report accuracy by group."""
+    from pathlib import Path
+
+    from debias_pt.cli.output import print_json, print_report
+    from debias_pt.files import read_json
+    from debias_pt.jobs.train import train as job
+    from debias_pt.settings import resolve
+
+    file = read_json(Path(config)) if config else {}
+    result = job(resolve(TrainSettings, file, given, {"dataset": dataset}), resume=resume)
+    print_json(result) if as_json else print_report(result)

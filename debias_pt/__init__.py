@@ -1,0 +1,53 @@
+"""debias-pt: debiased prompt tuning of CLIP-like models, without annotating the shortcut.
+
+Names are imported when they are first used, so that ``import debias_pt`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from debias_pt.attributes import Attribute
+    from debias_pt.backbone import Backbone
+    from debias_pt.datasets import load_dataset
+    from debias_pt.encoding import encode
+    from debias_pt.features import FeatureTable, TrueAttribute
+    from debias_pt.groups import Groups
+    from debias_pt.metrics import GroupReport
+    from debias_pt.probe import AttributeProbe
+    from debias_pt.tuner import PromptTuner
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Attribute": "attributes",
+    "AttributeProbe": "probe",
+    "Backbone": "backbone",
+    "FeatureTable": "features",
+    "GroupReport": "metrics",
+    "Groups": "groups",
+    "PromptTuner": "tuner",
+    "TrueAttribute": "features",
+    "encode": "encoding",
+    "load_dataset": "datasets",
+}
+__all__ = [
+    "Attribute",
+    "AttributeProbe",
+    "Backbone",
+    "FeatureTable",
+    "GroupReport",
+    "Groups",
+    "PromptTuner",
+    "TrueAttribute",
+    "encode",
+    "load_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"debias_pt.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'debias_pt' has no attribute {name!r}")

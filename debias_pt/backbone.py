@@ -1,0 +1,248 @@
+"""The frozen vision-language model: any open_clip model, by the names open_clip uses."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from debias_pt.errors import BackboneError, UsageError
+from debias_pt.fingerprint import digest, weights_digest
+from debias_pt.registry import nearest
+from debias_pt.text import TextTower, Tokenizer, require_fit
+
+SCHEMAS = ("local-dir:", "hf-hub:")
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Backbone:
+    """A frozen CLIP-like model with its tokenizer, preprocessing and fingerprint.
+
+    Parameters
+    ----------
+    model : nn.Module
+        An open_clip model; it is set to ``eval`` and frozen in place.
+    tokenizer : callable
+        List of strings to token ids ``(n, context length)``.
+    preprocess : callable
+        PIL image to tensor ``(3, H, W)``.
+    name : str
+        What to call the model in results.
+    config : dict, optional
+        The model's architecture settings, for the fingerprint.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    precision : {"fp32", "bf16", "fp16"}
+        Of image encoding on a GPU. Text and everything learned stays in fp32.
+
+    Attributes
+    ----------
+    fingerprint : dict
+        Model, weights' content hash, QuickGELU, preprocessing and precision: what features depend on.
+    dim : int
+        Size of the joint embedding, D.
+    logit_scale : float
+        The model's own scale (inverse temperature) between cosine and logit.
+
+    Examples
+    --------
+    >>> backbone = Backbone.load("ViT-B-32-quickgelu", "openai")        # doctest: +SKIP
+    >>> backbone.encode_text(["a photo of a landbird."]).shape           # doctest: +SKIP
+    torch.Size([1, 512])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Tokenizer,
+        preprocess: Callable[[Image.Image], Tensor],
+        *,
+        name: str,
+        config: dict[str, Any] | None = None,
+        device: str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        self.device = resolve_device(device)
+        _require_precision(precision, self.device)
+        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.tokenizer = tokenizer
+        self.preprocess = preprocess
+        self.name = name
+        self.precision = precision
+        self.logit_scale = float(model.logit_scale.detach().exp().max())
+        self.fingerprint: dict[str, Any] = {
+            "model": name,
+            "weights": weights_digest(model),
+            "config": digest(config),
+            "quick_gelu": any(type(module).__name__ == "QuickGELU" for module in model.modules()),
+            "preprocessing": json.loads(json.dumps(open_clip.get_model_preprocess_cfg(model))),
+            "precision": precision,
+        }
+        self.dim = int(self.encode_text([""]).shape[-1])
+
+    @classmethod
+    def load(
+        cls, model: str | None = None, pretrained: str | None = None, *, device: str = "cpu", precision: str = "fp32"
+    ) -> Backbone:
+        """Load a model by the names open_clip uses.
+
+        Parameters
+        ----------
+        model : str, optional
+            ``"ViT-B-32-quickgelu"``, ``"hf-hub:org/repo"`` or ``"local-dir:PATH"``.
+        pretrained : str, optional
+            A tag (``"openai"``) or a weights file for a named model; ``local-dir:`` and ``hf-hub:``
+            may stand here as well, `model` being left out then.
+        device, precision : str
+            As for the class.
+
+        Raises
+        ------
+        BackboneError
+            If the model or tag is unknown, the weights do not fit, cannot be had, or were trained
+            with the other GELU.
+        """
+        source, tag = _resolve_names(model, pretrained)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # open_clip's own; what matters is checked before
+            try:
+                loaded, preprocess = open_clip.create_model_from_pretrained(source, pretrained=tag)
+                tokenizer = open_clip.get_tokenizer(source)
+            except Exception as error:
+                raise BackboneError(_loading_failed(source, tag, error)) from error
+        prefix, _, place = source.rpartition(":")
+        name = Path(place).resolve().name if prefix == "local-dir" else source
+        return cls(
+            loaded,
+            tokenizer,
+            preprocess,
+            name=name,
+            config=open_clip.get_model_config(source),
+            device=device,
+            precision=precision,
+        )
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower for prompts given as embeddings; refuses towers that it does not support."""
+        return TextTower(self.model, self.tokenizer)
+
+    @torch.no_grad()
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Encode preprocessed images ``(B, 3, H, W)`` to unit features ``(B, D)`` in fp32."""
+        images = images.to(self.device, non_blocking=True)
+        lower = self.precision != "fp32"
+        with torch.autocast(self.device.type, dtype=PRECISIONS[self.precision], enabled=lower):
+            features = self.model.encode_image(images)
+        return nn.functional.normalize(features.float(), dim=-1)
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Encode whole prompts to unit features ``(n, D)`` in fp32, by the model's own ``encode_text``.
+
+        Raises
+        ------
+        UsageError
+            If a prompt does not fit into the text tower's context.
+        """
+        tokens = require_fit(self.tokenizer, texts).to(self.device)
+        return nn.functional.normalize(self.model.encode_text(tokens).float(), dim=-1)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"`` into a torch device.
+
+    Raises
+    ------
+    UsageError
+        If the name is none of these, or no such GPU is present.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and not device.startswith("cuda"):
+        raise UsageError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N")
+    index = int(device[5:] or 0) if device[:5] == "cuda:" and device[5:].isdigit() else 0
+    if device.startswith("cuda") and index >= torch.cuda.device_count():
+        raise UsageError(f"device {device!r} is not there ({torch.cuda.device_count()} GPUs seen); use --device cpu")
+    return torch.device(device)
+
+
+def _require_precision(precision: str, device: torch.device) -> None:
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
+    if precision != "fp32" and device.type != "cuda":
+        raise UsageError(f"precision {precision!r} needs a GPU, the device is {device}; use fp32")
+
+
+def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str | None]:
+    """Return what open_clip takes as (model, pretrained), or refuse with the nearest known name."""
+    if pretrained is not None and pretrained.startswith(SCHEMAS):
+        if model is not None and model != pretrained:
+            raise BackboneError(
+                f"model {model!r} and pretrained {pretrained!r} name two models; leave the model out, "
+                f"{pretrained.partition(':')[0]} brings its own"
+            )
+        model, pretrained = pretrained, None
+    if model is None:
+        raise BackboneError(f"no model given (pretrained is {pretrained!r}); give --model NAME")
+    if model.startswith(SCHEMAS):
+        if pretrained is not None:
+            raise BackboneError(f"{model!r} brings its own weights, yet pretrained is {pretrained!r}; leave it out")
+        _require_local_dir(model)
+        return model, None
+    known = open_clip.list_models()
+    if model.replace("/", "-") not in known:
+        raise BackboneError(
+            f"unknown model {model!r}{nearest(model, known)}; open_clip.list_models() lists all {len(known)}, "
+            "local-dir:PATH and hf-hub:ORG/REPO work too"
+        )
+    _require_weights(model, pretrained, open_clip.list_pretrained_tags_by_model(model))
+    return model, pretrained
+
+
+def _require_local_dir(source: str) -> None:
+    folder = Path(source.partition(":")[2])
+    if source.startswith("local-dir:") and not (folder / "open_clip_config.json").is_file():
+        raise BackboneError(f"{folder}: no open_clip_config.json here; give the folder of an open_clip checkpoint")
+
+
+def _require_weights(model: str, pretrained: str | None, tags: list[str]) -> None:
+    if pretrained is None:
+        raise BackboneError(f"no weights given for {model!r}; give --pretrained, known tags: {', '.join(tags)}")
+    if pretrained not in tags and not Path(pretrained).is_file():
+        raise BackboneError(
+            f"unknown pretrained tag {pretrained!r} for {model!r}{nearest(pretrained, tags)}, and no such file; "
+            f"known tags: {', '.join(tags)}"
+        )
+    if pretrained in tags:
+        # Weights run with the other GELU give plausible, wrong numbers (open_clip issues 441 and 771).
+        trained_with = bool(open_clip.get_pretrained_cfg(model, pretrained).get("quick_gelu", False))
+        runs_with = bool(open_clip.get_model_config(model).get("quick_gelu", False))
+        if trained_with != runs_with:
+            other = model.removesuffix("-quickgelu") if runs_with else f"{model}-quickgelu"
+            raise BackboneError(
+                f"{pretrained!r} was trained with quick_gelu={trained_with}, {model!r} has quick_gelu={runs_with}; "
+                f"use --model {other}"
+            )
+
+
+def _loading_failed(source: str, tag: str | None, error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    if "size mismatch" in reason or "Missing key" in reason or "Unexpected key" in reason:
+        return f"the weights {tag or source!r} do not fit the model {source!r}: {reason[:160]}"
+    return (
+        f"cannot load {source!r} with weights {tag!r}: {reason[:200]}; without internet, download the checkpoint "
+        "elsewhere and give --pretrained local-dir:PATH or a weights file"
+    )

@@ -1,0 +1,125 @@
+"""What every data set looks like once it is read: paths, labels, splits, and words to probe with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.attributes import Attribute
+from debias_pt.errors import DatasetError
+from debias_pt.features import TrueAttribute
+from debias_pt.registry import lookup
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """A labelled image collection on disk.
+
+    Parameters
+    ----------
+    name : str
+        As typed on the command line.
+    root : Path
+        Folder that `ids` are relative to.
+    ids : tuple of str
+        Image paths below `root`, unique; N of them.
+    y : ndarray of int, shape (N,)
+        Class labels.
+    split : ndarray of str, shape (N,)
+        ``"train"``, ``"val"`` or ``"test"``.
+    class_names : tuple of str
+        As they stand in prompts.
+    attributes : mapping of str to TrueAttribute
+        Annotated attributes, where known.
+    suspects : mapping of str to Attribute
+        Attributes worth asking the probe about, with their wording; the first is the default.
+    """
+
+    name: str
+    root: Path
+    ids: tuple[str, ...]
+    y: NDArray[np.int64]
+    split: NDArray[np.str_]
+    class_names: tuple[str, ...]
+    attributes: Mapping[str, TrueAttribute] = field(default_factory=dict)
+    suspects: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How to find a data set.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds the data set's own folder.
+    download : bool
+        Fetch it if it is not there.
+    check_counts : bool
+        Refuse a set whose group counts are not the published ones.
+    """
+
+    root: Path = Path("data")
+    download: bool = False
+    check_counts: bool = True
+
+
+Loader = Callable[[DataOptions], ImageDataset]
+DATASETS: dict[str, Loader] = {}
+
+
+def load_dataset(name: str, root: str | Path = "data", *, download: bool = False, check_counts: bool = True) -> ImageDataset:
+    """Load a data set by name.
+
+    Parameters
+    ----------
+    name : str
+        A registered name, ``"waterbirds"`` for one.
+    root : str or Path
+        The folder that holds the data set's own folder.
+    download : bool
+        Fetch it if it is not there.
+    check_counts : bool
+        Refuse a set whose group counts are not the published ones.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such data set.
+    DatasetError
+        If it is missing, incomplete, or not the published one.
+
+    Examples
+    --------
+    >>> load_dataset("waterbirds", "/nowhere")
+    Traceback (most recent call last):
+    debias_pt.errors.DatasetError: /nowhere: no such folder; give --data-root the folder that holds waterbirds_v1.0
+    """
+    dataset = lookup(DATASETS, name, "data set")(DataOptions(Path(root), download, check_counts))
+    require_images(dataset)
+    return dataset
+
+
+def require_images(dataset: ImageDataset) -> None:
+    """Refuse a data set with an image that is not on disk.
+
+    Raises
+    ------
+    DatasetError
+        Names the first missing image, its row, and how many are missing.
+    """
+    missing = [row for row, name in enumerate(dataset.ids) if not os.path.isfile(os.path.join(dataset.root, name))]
+    if missing:
+        first = missing[0]
+        raise DatasetError(
+            f"{dataset.root}: {len(missing)} of {len(dataset)} images are missing, first row {first + 1}, "
+            f"{dataset.ids[first]!r}; unpack the data set again"
+        )

@@ -1,0 +1,144 @@
+"""Waterbirds: land- and waterbirds pasted on land and water, read through WILDS.
+
+Origin: Sagawa et al., 2020 (arXiv 1911.08731), from CUB-200-2011 and Places; for non-commercial
+research and education only. Three CUB species are labelled as waterbirds by mistake in the official
+file; it is left as it is, so that figures compare.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from debias_pt.attributes import Attribute
+from debias_pt.datasets.base import DATASETS, DataOptions, ImageDataset, require_images
+from debias_pt.errors import DatasetError, OutputError
+from debias_pt.features import SPLITS, TrueAttribute
+from debias_pt.registry import register
+
+FOLDER = "waterbirds_v1.0"
+CLASSES = ("landbird", "waterbird")
+PLACES = ("land", "water")
+
+# Images per (class, place) as published: landbird/land, landbird/water, waterbird/land, waterbird/water.
+COUNTS = {"train": (3498, 184, 56, 1057), "val": (467, 466, 133, 133), "test": (2255, 2255, 642, 642)}
+
+# The wording that neighbouring work publishes for this data set.
+BACKGROUND = Attribute(
+    "background",
+    {
+        "land": ("a land background", "a forest", "a mountain", "a wood"),
+        "water": ("a water background", "an ocean", "a beach", "a port"),
+    },
+)
+
+
+@register(DATASETS, "waterbirds")
+def waterbirds(options: DataOptions) -> ImageDataset:
+    """Read Waterbirds v1.0 in WILDS' layout, ``root/waterbirds_v1.0/metadata.csv``.
+
+    Parameters
+    ----------
+    options : DataOptions
+        Where to look, and whether to download or to accept other group counts.
+
+    Returns
+    -------
+    ImageDataset
+        11,788 images, attribute ``background`` with values land and water.
+
+    Raises
+    ------
+    DatasetError
+        If it is not there, not readable, or its group counts are not the published ones.
+    """
+    folder = options.root / FOLDER
+    if options.download and not folder.exists():
+        _download(options.root)
+    if not options.root.is_dir():
+        raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {FOLDER}")
+    if not (folder / "metadata.csv").is_file():
+        raise DatasetError(
+            f"{folder / 'metadata.csv'}: not there; give --data-root the folder that holds {FOLDER}, or add --download"
+        )
+    dataset = _read(options.root)
+    if options.check_counts:
+        require_counts(dataset)
+    return dataset
+
+
+def require_counts(dataset: ImageDataset) -> None:
+    """Refuse a Waterbirds whose group counts per split are not the published ones."""
+    group = dataset.y * len(PLACES) + dataset.attributes["background"].labels
+    for split, published in COUNTS.items():
+        seen = tuple(np.bincount(group[dataset.split == split], minlength=4).tolist())
+        if seen != published:
+            raise DatasetError(
+                f"{dataset.root}: {split} has groups {seen}, published are {published}; this is not Waterbirds v1.0 "
+                "(--no-check-counts takes it all the same)"
+            )
+
+
+def _read(root: Path) -> ImageDataset:
+    try:
+        # WILDS prints to standard output, which belongs to results.
+        with contextlib.redirect_stdout(sys.stderr):
+            from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
+
+            raw = WaterbirdsDataset(root_dir=str(root))
+        place, y = raw.metadata_array[:, 0].numpy(), raw.y_array.numpy()
+        split = np.array(SPLITS)[np.asarray(raw.split_array, dtype=np.int64)]
+        ids = tuple(str(name) for name in raw._input_array)
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise DatasetError(f"{root / FOLDER / 'metadata.csv'}: not Waterbirds' metadata ({reason})") from error
+    for column, values, names in (("place", place, PLACES), ("y", y, CLASSES)):
+        bad = np.flatnonzero((values < 0) | (values >= len(names)))
+        if len(bad):
+            raise DatasetError(
+                f"{root / FOLDER / 'metadata.csv'}: row {bad[0] + 1} has {column} {values[bad[0]]}; 0 or 1 expected"
+            )
+    return ImageDataset(
+        name="waterbirds",
+        root=root / FOLDER,
+        ids=ids,
+        y=y.astype(np.int64),
+        split=split,
+        class_names=CLASSES,
+        attributes={"background": TrueAttribute(PLACES, place.astype(np.int64))},
+        suspects={"background": BACKGROUND},
+    )
+
+
+def _download(root: Path) -> None:
+    """Download through WILDS into a temporary folder, check what came, and only then rename it.
+
+    WILDS swallows a failed download and leaves a broken folder behind.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=root, prefix=".waterbirds-download-"))
+    except OSError as error:
+        raise OutputError(f"{root}: cannot write here ({error.strerror}); choose another --data-root") from error
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
+
+            with contextlib.suppress(Exception):
+                WaterbirdsDataset(root_dir=str(temporary), download=True)
+        if not (temporary / FOLDER / "metadata.csv").is_file():
+            raise DatasetError(
+                f"{root / FOLDER}: the download failed, nothing usable came; fetch waterbirds_v1.0 by hand "
+                "(wilds.stanford.edu/downloads) and unpack it there"
+            )
+        dataset = _read(temporary)
+        require_counts(dataset)
+        require_images(dataset)
+        (temporary / FOLDER).rename(root / FOLDER)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,55 @@
+"""What can go wrong, as one small tree of exceptions.
+
+Every message is one line: what was wrong, the value seen, what to do. The command line prints it
+as it is and leaves with :attr:`DebiasError.exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class DebiasError(Exception):
+    """Base of every error this library raises on purpose."""
+
+    exit_code = 1
+
+
+class DebiasWarning(UserWarning):
+    """Something the user should know that does not stop the work."""
+
+
+class UsageError(DebiasError, ValueError):
+    """What was asked for is wrong: a name, a path, a file or a combination of options."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is in no registry; the message lists the known ones and the nearest."""
+
+
+class BackboneError(UsageError):
+    """A model that cannot be loaded, or whose text tower is not supported."""
+
+
+class DatasetError(UsageError):
+    """A data set that is missing, incomplete or not what it claims to be."""
+
+
+class ImageError(DatasetError):
+    """An image file that cannot be read; the message begins with its path."""
+
+
+class FingerprintError(UsageError):
+    """A cache, checkpoint or run that belongs to another model, data set or setting."""
+
+
+class RunError(UsageError):
+    """A run folder that is missing, unfinished, or in the way."""
+
+
+class OutputError(UsageError):
+    """A folder that cannot be written to: read-only, full, or not a folder."""
+
+
+class NonFiniteError(DebiasError):
+    """NaN or infinity in features, loss, weights or gradient."""

@@ -1,0 +1,145 @@
+"""The feature table: everything that fitting ever sees of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.errors import DatasetError, NonFiniteError, UsageError
+from debias_pt.fingerprint import digest
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class TrueAttribute:
+    """An annotated attribute of every image, where a data set has one.
+
+    Parameters
+    ----------
+    values : tuple of str
+        Names of the values, in the order of their numbers.
+    labels : ndarray of int, shape (N,)
+        The value of each image.
+    """
+
+    values: tuple[str, ...]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Unit features of N images, with what is known of each.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        One per row, unique: the image's path inside its data set.
+    features : ndarray of float32, shape (N, D)
+        Rows of unit length.
+    y : ndarray of int, shape (N,)
+        Class labels, 0 to K - 1.
+    split : ndarray of str, shape (N,)
+        ``"train"``, ``"val"`` or ``"test"``.
+    class_names : tuple of str
+        K names, as they stand in prompts.
+    attributes : mapping of str to TrueAttribute
+        Annotated attributes, where known. Used for reports and oracles only.
+    name : str
+        The data set's name.
+    fingerprint : mapping
+        Of the backbone that made the features.
+
+    Raises
+    ------
+    DatasetError
+        If lengths differ, ids repeat, a label is out of range or a split has another name.
+    NonFiniteError
+        If a feature is NaN or infinite; names the row.
+
+    Examples
+    --------
+    >>> table = FeatureTable(
+    ...     ids=("a", "b"), features=np.eye(2, dtype=np.float32), y=np.array([0, 1]),
+    ...     split=np.array(["train", "test"]), class_names=("cat", "dog"))
+    >>> table.where("train").ids
+    ('a',)
+    """
+
+    ids: tuple[str, ...]
+    features: NDArray[np.float32]
+    y: NDArray[np.int64]
+    split: NDArray[np.str_]
+    class_names: tuple[str, ...]
+    attributes: Mapping[str, TrueAttribute] = field(default_factory=dict)
+    name: str = "data"
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        columns = {"features": self.features, "y": self.y, "split": self.split}
+        columns |= {f"attribute {name}": true.labels for name, true in self.attributes.items()}
+        for column, values in columns.items():
+            if len(values) != n:
+                raise DatasetError(f"{self.name}: {len(values)} rows of {column} for {n} ids; they must be aligned")
+        if len(set(self.ids)) != n:
+            repeated = next(name for name in self.ids if self.ids.count(name) > 1)
+            raise DatasetError(f"{self.name}: the id {repeated!r} stands in two rows; ids must be unique")
+        if n and (self.y.min() < 0 or self.y.max() >= len(self.class_names)):
+            raise DatasetError(
+                f"{self.name}: labels go from {self.y.min()} to {self.y.max()} for {len(self.class_names)} classes; "
+                "they must be 0 to K - 1"
+            )
+        unknown = set(np.unique(self.split)) - set(SPLITS)
+        if unknown:
+            raise DatasetError(f"{self.name}: unknown split {sorted(unknown)[0]!r}; use {', '.join(SPLITS)}")
+        self._require_unit()
+
+    def _require_unit(self) -> None:
+        finite = np.isfinite(self.features).all(axis=1)
+        if not finite.all():
+            bad = self.ids[int(np.argmin(finite))]
+            raise NonFiniteError(
+                f"{self.name}: {int((~finite).sum())} of {len(self)} feature rows hold NaN or infinity, first {bad!r}; "
+                "encode again, in fp32 if it was another precision"
+            )
+        length = np.linalg.norm(self.features, axis=1)
+        if len(self) and abs(length - 1).max() > 1e-2:
+            bad = int(abs(length - 1).argmax())
+            raise UsageError(
+                f"{self.name}: features of {self.ids[bad]!r} have length {length[bad]:.3g}, not 1; normalise the rows"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def where(self, split: str) -> FeatureTable:
+        """Return the rows of one split, in their order.
+
+        Raises
+        ------
+        UsageError
+            If the split is empty or unknown.
+        """
+        rows = np.flatnonzero(self.split == split)
+        if not len(rows):
+            raise UsageError(f"{self.name} has no {split!r} rows; it has {', '.join(sorted(set(self.split.tolist())))}")
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            features=self.features[rows],
+            y=self.y[rows],
+            split=self.split[rows],
+            attributes={
+                name: TrueAttribute(true.values, true.labels[rows]) for name, true in self.attributes.items()
+            },
+        )
+
+    def data_fingerprint(self) -> dict[str, Any]:
+        """Return what a run's result depends on: rows, labels and splits, as a hash, and their number."""
+        rows = [self.ids, self.y.tolist(), self.split.tolist(), self.class_names]
+        return {"name": self.name, "rows": len(self), "content": digest(rows)}

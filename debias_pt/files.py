@@ -1,0 +1,108 @@
+"""Files that appear whole or not at all, and the two formats we write: JSON and safetensors."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from debias_pt.errors import FingerprintError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def make_folder(folder: Path) -> Path:
+    """Create `folder` with its parents and return it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot create this folder ({error.strerror}); choose another") from error
+    return folder
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` beside `path`, flush it to disk, and rename it into place.
+
+    Raises
+    ------
+    OutputError
+        If the folder is read-only or full; an older file at `path` is left as it was.
+    """
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot write ({error.strerror or error}); free some space or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a JSON file ({error})") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write named tensors as safetensors, with `meta` as JSON in the file's header."""
+    from safetensors.torch import save
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+    meta : dict
+
+    Raises
+    ------
+    FingerprintError
+        If the file is damaged or was not written by this library.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise FingerprintError(f"{path}: damaged or unreadable ({error}); delete it and run again") from error
+    if "debias_pt" not in header:
+        raise FingerprintError(f"{path}: not written by debias-pt; move it away and run again")
+    return tensors, json.loads(header["debias_pt"])

@@ -1,0 +1,72 @@
+"""Fingerprints: what a cache, a checkpoint or a run depends on, and the refusal of what does not match."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from debias_pt.errors import FingerprintError
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON value, independent of key order.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and bytes of tensors."""
+    whole = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        flat = tensor.detach().cpu().contiguous()
+        whole.update(f"{name}|{flat.dtype}|{tuple(flat.shape)}|".encode())
+        whole.update(memoryview(flat.reshape(-1).view(torch.uint8).numpy()))
+    return whole.hexdigest()
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return the content hash of a model's parameters and buffers, wherever they were loaded from."""
+    return tensors_digest(model.state_dict())
+
+
+def require_match(found: Mapping[str, Any], wanted: Mapping[str, Any], where: str, advice: str) -> None:
+    """Refuse `found` if it differs from `wanted`, naming the first entry that does.
+
+    Raises
+    ------
+    FingerprintError
+        On the first difference.
+
+    Examples
+    --------
+    >>> require_match({"model": "A"}, {"model": "B"}, "runs/x", "train again")
+    Traceback (most recent call last):
+    debias_pt.errors.FingerprintError: runs/x: its model is 'A', here it is 'B'; train again
+    """
+    flat_found, flat_wanted = _flatten(found), _flatten(wanted)
+    for key in sorted({*flat_found, *flat_wanted}):
+        if flat_found.get(key) != flat_wanted.get(key):
+            seen, here = _short(flat_found.get(key)), _short(flat_wanted.get(key))
+            raise FingerprintError(f"{where}: its {key} is {seen}, here it is {here}; {advice}")
+
+
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, part in value.items():
+        flat |= _flatten(part, f"{prefix}{key} ") if isinstance(part, Mapping) else {f"{prefix}{key}": part}
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"

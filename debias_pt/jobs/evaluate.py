@@ -1,0 +1,79 @@
+"""``debias-pt eval``: a finished run on a split, by group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from debias_pt.backbone import SCHEMAS, Backbone
+from debias_pt.errors import UsageError
+from debias_pt.features import SPLITS
+from debias_pt.fingerprint import require_match
+from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.jobs.train import report
+from debias_pt.runs import RunFolder, newest
+from debias_pt.settings import TrainSettings, resolve
+from debias_pt.tuner import PromptTuner
+
+def open_run(path: str | None) -> RunFolder:
+    """Return a run by its folder, or the newest finished one under ``./runs``."""
+    return newest(finished=True) if path is None else RunFolder.open(Path(path))
+
+
+def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
+    """Return a run's settings, with what may have moved since; entries that are None have not."""
+    given = {name: value for name, value in moved.items() if value is not None}
+    for name, other in (("model", "pretrained"), ("pretrained", "model")):
+        if str(given.get(name, "")).startswith(SCHEMAS):  # such a checkpoint is both
+            given.setdefault(other, None)
+    return resolve(TrainSettings, run.config, given)
+
+
+def load_tuner(run: RunFolder, settings: TrainSettings, backbone: Backbone) -> PromptTuner:
+    """Rebuild a run's tuner on a backbone.
+
+    Raises
+    ------
+    FingerprintError
+        If the backbone is another than the run's.
+    """
+    state, meta = run.read_prompt()
+    require_match(
+        meta["backbone"], backbone.fingerprint, str(run.path), "give --model and --pretrained of the run"
+    )
+    return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
+
+
+def evaluate(path: str | None = None, *, split: str = "test", **moved: Any) -> dict[str, Any]:
+    """Evaluate a finished run.
+
+    Parameters
+    ----------
+    path : str, optional
+        Its folder; default the newest finished run under ``./runs``.
+    split : str
+        ``"train"``, ``"val"`` or ``"test"``.
+    **moved
+        Where data and model are now, if they have moved: data_root, model, pretrained, device, cache_dir, ...
+
+    Raises
+    ------
+    DebiasError
+        If there is no finished run, or model or data are not those of the run.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
+    run = open_run(path)
+    run.read_prompt()  # an unfinished run is refused before anything slow begins
+    settings = run_settings(run, moved)
+    prepared = prepare(settings)
+    require_same_data(run, prepared)
+    tuner = load_tuner(run, settings, prepared.backbone)
+    return {**report(settings, prepared, tuner, split), "run": str(run.path)}
+
+
+def require_same_data(run: RunFolder, prepared: Prepared) -> None:
+    """Refuse data that is not what the run was trained on."""
+    found, wanted = run.facts["data"], prepared.table.data_fingerprint()
+    require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run")

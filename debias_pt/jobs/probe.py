@@ -1,0 +1,56 @@
+"""``debias-pt probe``: what the frozen model says of the suspected attribute, and how good that is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from debias_pt.features import SPLITS
+from debias_pt.files import make_folder, write_bytes
+from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.settings import DataSettings
+
+
+def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, Any]:
+    """Ask the probe for every image.
+
+    Parameters
+    ----------
+    settings : DataSettings
+        Data, model and attributes.
+    csv_path : str, optional
+        Where to write one row per image: id, split, class, and each attribute's value and confidence.
+
+    Returns
+    -------
+    dict
+        ``dataset``, ``model`` and the probe's result on each split.
+    """
+    prepared = prepare(settings)
+    prepared.pseudo.rows(prepared.rows("train")).warn_if_small()
+    if csv_path is not None:
+        make_folder(Path(csv_path).parent)
+        write_bytes(Path(csv_path), as_csv(prepared).encode())
+    present = [split for split in SPLITS if (prepared.table.split == split).any()]
+    return {
+        "dataset": settings.dataset,
+        "model": prepared.backbone.name,
+        "probe": {split: prepared.probe_result(split) for split in present},
+        "csv": csv_path,
+    }
+
+
+def as_csv(prepared: Prepared) -> str:
+    """Return one line per image."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = [column for said in prepared.said for column in (said.name, f"{said.name}_confidence")]
+    writer.writerow(["id", "split", "label", *columns])
+    table = prepared.table
+    values = [(said.values, said.labels, said.confidence) for said in prepared.said]
+    for i, name in enumerate(table.ids):
+        answers = [cell for names, labels, sure in values for cell in (names[labels[i]], f"{sure[i]:.6f}")]
+        writer.writerow([name, table.split[i], table.class_names[table.y[i]], *answers])
+    return out.getvalue()

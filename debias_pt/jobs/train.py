@@ -1,0 +1,198 @@
+"""``debias-pt train``: the main job, from images to a debiased prompt and its per-group table."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from debias_pt.errors import UsageError
+from debias_pt.features import SPLITS
+from debias_pt.fingerprint import require_match
+from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.progress import progress
+from debias_pt.runs import RunFolder, fixed, new_path, newest
+from debias_pt.selection import RULES
+from debias_pt.settings import TrainSettings
+from debias_pt.training import Training
+from debias_pt.tuner import PromptTuner, check_fit
+from debias_pt.versions import versions
+
+
+def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
+    """Train a prompt in a run folder and report on a split.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Everything.
+    resume : bool
+        Go on with the run in ``settings.out``, or the newest unfinished one with these settings.
+
+    Returns
+    -------
+    dict
+        The result, as it stands in the run's ``result.json``.
+
+    Raises
+    ------
+    DebiasError
+        One line: what was wrong, the value seen, what to do.
+    """
+    check_train(settings)
+    config = portable(settings)
+    run = open_unfinished(settings, config) if resume else None
+    if run is not None and run.finished:
+        return run.result
+    prepared = prepare(settings)
+    if run is None:
+        path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
+        run = RunFolder.create(path, config)
+    run.write_facts(facts(settings, prepared))
+    start = time.perf_counter()
+    tuner = fit(settings, prepared, run)
+    result = report(settings, prepared, tuner, settings.split)
+    result |= {
+        "selected_steps": tuner.selected_steps_,
+        "seconds": {"encode": prepared.stats.seconds, "fit": time.perf_counter() - start},
+        "run": str(run.path),
+        "finished": time.time(),
+    }
+    meta = {
+        "class_names": list(tuner.class_names_),
+        "seeds": list(tuner.seeds),
+        "train_counts": train_counts(prepared),
+        "backbone": prepared.backbone.fingerprint,
+    }
+    run.finish(tuner.head_.state_dict(), meta, result)
+    return result
+
+
+def check_train(settings: TrainSettings) -> None:
+    """Refuse settings that cannot work before anything slow begins."""
+    check_fit(settings)
+    if settings.groups not in ("pseudo", "true"):
+        raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
+    if settings.split not in SPLITS:
+        raise UsageError(f"split is {settings.split!r}; {', '.join(SPLITS)} expected")
+    if settings.checkpoint_every < 1:
+        raise UsageError(f"checkpoint_every is {settings.checkpoint_every}; 1 or more expected")
+
+
+def portable(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings as JSON, with paths that hold from any folder."""
+    config = dataclasses.asdict(settings)
+    del config["out"]  # the folder itself
+    config["data_root"] = str(Path(settings.data_root).resolve())
+    for name in ("model", "pretrained"):
+        value = config[name]
+        if value and value.startswith("local-dir:"):
+            config[name] = f"local-dir:{Path(value.partition(':')[2]).resolve()}"
+        elif name == "pretrained" and value and Path(value).is_file():
+            config[name] = str(Path(value).resolve())
+    return config
+
+
+def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolder:
+    """Return the run to go on with.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    FingerprintError
+        If it was begun with other settings.
+    """
+    if settings.out is None:
+        return newest(finished=False, matching=config)
+    run = RunFolder.open(Path(settings.out))
+    require_match(fixed(run.config), fixed(config), str(run.path), "resume with the same settings")
+    return run
+
+
+def fit(settings: TrainSettings, prepared: Prepared, run: RunFolder | None) -> PromptTuner:
+    """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
+    groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
+    by_true = RULES[settings.select].uses_true_attributes
+    validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
+    tuner = PromptTuner(prepared.backbone, settings)
+    with progress(f"fitting {settings.method}", settings.steps, "steps") as advance:
+        return tuner.fit(
+            prepared.table,
+            groups,
+            validation_groups=validation,
+            begin=lambda training: checkpointing(training, run, settings.checkpoint_every, advance),
+        )
+
+
+def checkpointing(
+    training: Training, run: RunFolder | None, every: int, advance: Callable[[int], None]
+) -> Callable[[], None]:
+    """Load a run's checkpoint into a training, and return what writes the next ones."""
+    if run is not None:
+        state = run.read_checkpoint()
+        if state is not None:
+            training.load_state(state)
+        run.trim_history(training.step_)
+        advance(training.step_)
+
+    def after_step() -> None:
+        advance(1)
+        if run is not None and (training.step_ % every == 0 or training.step_ == training.settings.steps):
+            run.append_history(training.history_)
+            training.history_.clear()
+            run.write_checkpoint(training.state())
+
+    return after_step
+
+
+def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, split: str) -> dict[str, Any]:
+    """Return the fields of ``train`` and ``eval`` for one split."""
+    rows = prepared.rows(split)
+    seeds = list(tuner.seeds)
+    train_groups = prepared.yardstick.rows(prepared.rows("train"))
+    scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_groups.counts)
+    by_true = RULES[settings.select].uses_true_attributes
+    return {
+        "dataset": settings.dataset,
+        "method": settings.method,
+        "groups_used": settings.groups,
+        "oracle": settings.groups == "true" or by_true,
+        "attribute_labels_used": [
+            use
+            for use, used in (("training groups", settings.groups == "true"), ("step selection", by_true))
+            if used
+        ],
+        "model": prepared.backbone.name,
+        "split": split,
+        **({"seed": seeds[0]} if len(seeds) == 1 else {}),
+        "seeds": seeds,
+        **scores.to_dict(),
+        "probe": prepared.probe_result("train"),
+        "selection": settings.select,
+    }
+
+
+def train_counts(prepared: Prepared) -> list[int]:
+    """Return the sizes of the training groups that reports are by."""
+    return [int(n) for n in prepared.yardstick.rows(prepared.rows("train")).counts]
+
+
+def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+    """Return what the run uses: versions, fingerprints, group counts, wording."""
+    used = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
+    counts = {
+        split: dict(zip(used.names, used.rows(prepared.table.split == split).counts.tolist(), strict=True))
+        for split in SPLITS
+    }
+    return {
+        "versions": versions(),
+        "backbone": prepared.backbone.fingerprint,
+        "data": prepared.table.data_fingerprint(),
+        "groups": settings.groups,
+        "group_counts": counts,
+        "attributes": [attribute.describe() for attribute in prepared.attributes],
+        "probe": prepared.probe_result("train"),
+    }

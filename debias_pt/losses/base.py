@@ -1,0 +1,55 @@
+"""What a loss is here: logits and labels to one number per sample, never reduced."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+from debias_pt.errors import UsageError
+from debias_pt.registry import lookup
+
+
+class Loss(ABC):
+    """A per-sample loss. Subclasses compute; weights and means are the training loop's."""
+
+    @abstractmethod
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every sample.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (R, B, K)
+            For R runs.
+        y : Tensor of int, shape (R, B)
+            Class labels.
+
+        Returns
+        -------
+        Tensor, shape (R, B)
+        """
+
+
+LOSSES: dict[str, type[Loss]] = {}
+
+
+def make_loss(name: str, **options: Any) -> Loss:
+    """Build a loss by name; options that are None are left out.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or an option the loss does not take.
+
+    Examples
+    --------
+    >>> make_loss("gce", q=0.7)
+    GeneralizedCrossEntropy(q=0.7)
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    loss = lookup(LOSSES, name, "loss")
+    try:
+        return loss(**given)
+    except TypeError as error:
+        raise UsageError(f"the loss {name!r} does not take {', '.join(given)}; leave it out") from error

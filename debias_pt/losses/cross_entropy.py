@@ -1,0 +1,24 @@
+"""Cross-entropy."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from debias_pt.losses.base import LOSSES, Loss
+from debias_pt.registry import register
+
+
+@register(LOSSES, "cross-entropy")
+class CrossEntropy(Loss):
+    """``-log p_y``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> CrossEntropy()(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.long))
+    tensor([[0.6931]])
+    """
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return ``-log p_y`` of every sample, shape ``(R, B)``."""
+        return -logits.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)

@@ -1,0 +1,49 @@
+"""Generalised cross-entropy, the noise-robust loss of PTNL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from debias_pt.errors import UsageError
+from debias_pt.losses.base import LOSSES, Loss
+from debias_pt.registry import register
+
+
+@register(LOSSES, "gce")
+@dataclass(frozen=True)
+class GeneralizedCrossEntropy(Loss):
+    """``(1 - p_y^q) / q`` (Zhang & Sabuncu, 2018; PTNL, arXiv 2307.11978).
+
+    Parameters
+    ----------
+    q : float
+        In (0, 1]. Towards 0 it becomes cross-entropy; 1 is the mean absolute error up to a factor.
+        PTNL's text says 0.7, its released code trains with 0.5.
+
+    Raises
+    ------
+    UsageError
+        If q is outside (0, 1].
+
+    Examples
+    --------
+    >>> GeneralizedCrossEntropy(q=1.0)(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.long))
+    tensor([[0.5000]])
+    """
+
+    q: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0 < self.q <= 1:
+            raise UsageError(f"q is {self.q}; generalised cross-entropy takes 0 < q <= 1")
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every sample, shape ``(R, B)``.
+
+        Computed from log-probabilities, so that the gradient stays finite where p_y underflows.
+        """
+        log_p = logits.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
+        return -torch.expm1(self.q * log_p) / self.q

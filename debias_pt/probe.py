@@ -1,0 +1,138 @@
+"""The attribute probe: a frozen model is asked, in words, for the suspected attribute of every image.
+
+DPT (arXiv 2503.08368), first step: zero-shot prompts that name the spurious attribute give pseudo
+attributes, so that nobody needs to annotate it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from debias_pt.attributes import Attribute
+from debias_pt.backbone import Backbone
+from debias_pt.errors import UsageError
+
+
+@dataclass(frozen=True)
+class PseudoAttribute:
+    """What the probe says about one attribute of N images.
+
+    Parameters
+    ----------
+    name : str
+        The attribute.
+    values : tuple of str
+        Its V values.
+    posterior : ndarray of float, shape (N, V)
+        Softmax of the model's own logits over the values; rows sum to one.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    posterior: NDArray[np.float64]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The most probable value of each image, shape ``(N,)``."""
+        return self.posterior.argmax(axis=1).astype(np.int64)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of that value, shape ``(N,)``."""
+        best: NDArray[np.float64] = self.posterior.max(axis=1)
+        return best
+
+
+class AttributeProbe:
+    """Zero-shot classifier for one or several attributes named in words.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The frozen model.
+    attributes : sequence of Attribute
+        What to ask. An attribute whose templates name ``{class}`` is asked within each image's class.
+    class_names : sequence of str, optional
+        K class names; needed for class-conditional attributes.
+
+    Raises
+    ------
+    UsageError
+        If a prompt does not fit into the text tower, or class names are needed and missing.
+
+    Examples
+    --------
+    >>> from debias_pt import Attribute, AttributeProbe                     # doctest: +SKIP
+    >>> place = Attribute("background", {"land": ["forest"], "water": ["lake", "sea"]})
+    >>> probe = AttributeProbe(backbone, [place])                           # doctest: +SKIP
+    >>> probe.predict(table.features)[0].labels                             # doctest: +SKIP
+    """
+
+    def __init__(
+        self, backbone: Backbone, attributes: Sequence[Attribute], class_names: Sequence[str] = ()
+    ) -> None:
+        self.attributes = tuple(attributes)
+        self.class_names = tuple(class_names)
+        self.logit_scale = backbone.logit_scale
+        self.weights_ = [self._embed(backbone, attribute) for attribute in self.attributes]
+
+    def _embed(self, backbone: Backbone, attribute: Attribute) -> Tensor:
+        """Return unit prompt embeddings, shape (K or 1, V, D): the mean over a value's prompts."""
+        if attribute.class_conditional and not self.class_names:
+            raise UsageError(f"the templates of {attribute.name!r} name the class; give class_names")
+        classes = self.class_names if attribute.class_conditional else ("",)
+        rows = [
+            backbone.encode_text(attribute.prompts(value, class_name)).mean(dim=0)
+            for class_name in classes
+            for value in attribute.values
+        ]
+        weights = torch.nn.functional.normalize(torch.stack(rows), dim=-1).cpu()
+        return weights.view(len(classes), len(attribute.values), -1)
+
+    def predict(
+        self, features: NDArray[np.float32], y: NDArray[np.int64] | None = None
+    ) -> tuple[PseudoAttribute, ...]:
+        """Ask for every attribute of N images.
+
+        Parameters
+        ----------
+        features : ndarray of float, shape (N, D)
+            Unit image features.
+        y : ndarray of int, shape (N,), optional
+            Class labels, needed by class-conditional attributes.
+
+        Returns
+        -------
+        tuple of PseudoAttribute
+            One per attribute, in order.
+
+        Raises
+        ------
+        UsageError
+            If labels are needed and missing.
+        """
+        images = torch.from_numpy(np.ascontiguousarray(features))
+        return tuple(
+            PseudoAttribute(
+                attribute.name, tuple(attribute.values), self._posterior(images, weights, attribute, y)
+            )
+            for attribute, weights in zip(self.attributes, self.weights_, strict=True)
+        )
+
+    def _posterior(
+        self, images: Tensor, weights: Tensor, attribute: Attribute, y: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        if not attribute.class_conditional:
+            cosine = images @ weights[0].T
+        elif y is None:
+            raise UsageError(f"the templates of {attribute.name!r} name the class; give the labels y")
+        else:
+            cosine = torch.einsum("nd,nvd->nv", images, weights[torch.from_numpy(y)])
+        posterior: NDArray[np.float64] = torch.softmax(cosine.double() * self.logit_scale, dim=-1).numpy()
+        return posterior

@@ -1,0 +1,25 @@
+"""A progress bar on standard error, gone when that is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(title: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+    """Show how far a piece of work is; yields a function that takes the number of things done since.
+
+    Examples
+    --------
+    >>> with progress("encoding", total=2) as advance:
+    ...     advance(2)
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.advance(task, done)

@@ -1,0 +1,142 @@
+"""What a group reweighting scheduler is: from predictions on groups to a weight for every sample."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from debias_pt.errors import UsageError
+from debias_pt.registry import lookup
+
+
+class Reweighter(ABC):
+    """Base of all schedulers: the public methods check, a subclass only computes.
+
+    Membership matrices ``(B, G)`` say how much each sample belongs to each group: one-hot rows for
+    hard attributes, the probe's posterior for soft ones. Every formula is written for both.
+
+    Attributes
+    ----------
+    counts_ : Tensor, shape (G,)
+        Training samples of each group (expected numbers, if soft).
+    weights_ : Tensor, shape (R, G)
+        Current weight of a sample of each group, for R runs.
+    uses_attributes : bool
+        Whether the weights depend on the attribute at all.
+    """
+
+    uses_attributes: ClassVar[bool] = True
+    counts_: Tensor
+    weights_: Tensor
+
+    def start(self, membership: Tensor, class_of_group: Tensor, runs: int) -> None:
+        """Take the training set's groups and set the first weights.
+
+        Parameters
+        ----------
+        membership : Tensor, shape (N, G)
+            Of the whole training set.
+        class_of_group : Tensor of int, shape (G,)
+            The class each group belongs to.
+        runs : int
+            R.
+        """
+        self.counts_ = membership.sum(dim=0)
+        self.weights_ = self._first_weights(class_of_group).expand(runs, -1).clone()
+
+    def __call__(self, p: Tensor, losses: Tensor, membership: Tensor) -> Tensor:
+        """Update the group weights and return one weight per sample.
+
+        Parameters
+        ----------
+        p : Tensor, shape (R, B)
+            Probability of the true class, from the same forward pass as the loss.
+        losses : Tensor, shape (R, B)
+            Per-sample losses.
+        membership : Tensor, shape (B, G) or (R, B, G)
+            Of these samples.
+
+        Returns
+        -------
+        Tensor, shape (R, B)
+            Without gradient.
+        """
+        if membership.shape[-2:] != (p.shape[-1], len(self.counts_)):
+            raise ValueError(f"membership {tuple(membership.shape)} for p {tuple(p.shape)}, {len(self.counts_)} groups")
+        with torch.no_grad():
+            self._update(p, losses, membership)
+            return (membership @ self.weights_.unsqueeze(-1)).squeeze(-1)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that a resumed run needs; attributes that end in ``_`` by name."""
+        return {name: value for name, value in vars(self).items() if name.endswith("_")}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what :meth:`state` returned."""
+        for name, value in state.items():
+            setattr(self, name, value.to(getattr(self, name).device))
+
+    def _first_weights(self, class_of_group: Tensor) -> Tensor:
+        """Return the weights before the first step, shape ``(G,)``: group-balanced."""
+        return mean_one(self._per_size(), self.counts_)
+
+    def _per_size(self) -> Tensor:
+        """Return ``1 / N_g``, and 0 for empty groups."""
+        return torch.where(self.counts_ > 0, 1 / self.counts_.clamp_min(1e-12), 0.0)
+
+    @abstractmethod
+    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+        """Compute new ``weights_`` from a batch."""
+
+
+def mean_one(weights: Tensor, counts: Tensor) -> Tensor:
+    """Scale group weights ``(..., G)`` so that the training samples' weights have mean 1.
+
+    The learning rate then keeps its meaning, whatever the scheduler.
+
+    Examples
+    --------
+    >>> mean_one(torch.tensor([1.0, 3.0]), torch.tensor([30.0, 10.0]))
+    tensor([0.6667, 2.0000])
+    """
+    return weights * counts.sum() / (weights * counts).sum(dim=-1, keepdim=True)
+
+
+def group_means(values: Tensor, membership: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of per-sample values ``(R, B)`` in each group ``(R, G)``, and the groups' sizes.
+
+    A group without samples has mean 0 and size 0.
+    """
+    sizes = membership.sum(dim=-2)
+    sums = (values.unsqueeze(-2) @ membership).squeeze(-2)
+    return sums / sizes.clamp_min(1e-12), sizes
+
+
+REWEIGHTERS: dict[str, type[Reweighter]] = {}
+
+
+def make_reweighter(name: str, **options: Any) -> Reweighter:
+    """Build a scheduler by its method name; options that are None are left out.
+
+    Raises
+    ------
+    UsageError
+        For an unknown method, or an option the method does not take.
+
+    Examples
+    --------
+    >>> make_reweighter("dpt", eta=3.0)
+    DPT(eta=3.0, ema=0.9, refresh='step', normalize='mean')
+    >>> make_reweighter("erm", eta=3.0)
+    Traceback (most recent call last):
+    debias_pt.errors.UsageError: the method 'erm' does not take eta; leave it out
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    scheduler = lookup(REWEIGHTERS, name, "method")
+    foreign = [key for key in given if key not in getattr(scheduler, "__dataclass_fields__", {})]
+    if foreign:
+        raise UsageError(f"the method {name!r} does not take {', '.join(foreign)}; leave it out")
+    return scheduler(**given)

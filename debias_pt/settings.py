@@ -1,0 +1,120 @@
+"""Settings: one frozen dataclass per kind of work, light to import, saved whole with every run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from debias_pt.errors import UsageError
+from debias_pt.registry import nearest
+
+METHODS = ("dpt", "erm", "balanced", "class-balanced", "group-dro")
+SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
+
+
+def option(default: Any, text: str) -> Any:
+    """Declare a setting with its default and the help line that the command line shows."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What to encode and what to ask the probe."""
+
+    dataset: str = option("waterbirds", "Data set: waterbirds.")
+    data_root: str = option("data", "Folder that holds the data set's own folder (waterbirds_v1.0).")
+    download: bool = option(False, "Fetch the data set if it is not there.")
+    check_counts: bool = option(True, "Refuse a data set whose group counts are not the published ones.")
+    model: str | None = option(None, "Model by open_clip's name, local-dir:PATH or hf-hub:ORG/REPO.")
+    pretrained: str | None = option(None, "Weights: a tag, a file, or local-dir:PATH (then leave --model out).")
+    device: str = option("auto", "auto, cpu, cuda or cuda:N.")
+    precision: str = option("fp32", "Of image encoding on a GPU: fp32, bf16 or fp16.")
+    cache_dir: str | None = option(None, "Feature cache; default $DEBIAS_PT_CACHE or ~/.cache/debias-pt.")
+    encode_batch_size: int = option(64, "Images per pass of the image tower.")
+    workers: int | None = option(None, "Processes that read images; default one per core, at most 8.")
+    attribute: tuple[str, ...] = option((), "Suspect: a known name, or name=value:value (repeat for several).")
+    attribute_template: tuple[str, ...] = option((), "Prompt with {attribute}, perhaps {class}, instead of the default.")
+    class_conditional: bool = option(False, "Ask the probe within each image's class (training labels are known).")
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to tune a prompt."""
+
+    method: str = option("dpt", f"Group reweighting: {', '.join(METHODS)}.")
+    eta: float | None = option(None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
+    ema: float | None = option(None, "Momentum of dpt's weights (default 0.9).")
+    refresh: str | None = option(None, "When dpt renews p_bar: step (default) or epoch.")
+    normalize: str | None = option(None, "dpt's weights: mean (mean 1 over samples, default) or sum (sum 1).")
+    soft: bool = option(False, "Spread samples over groups by the probe's posterior instead of hard labels.")
+    loss: str = option("cross-entropy", "Per-sample loss: cross-entropy or gce.")
+    q: float | None = option(None, "Exponent of gce (default 0.7).")
+    context_length: int | None = option(None, "Context vectors; default 16, or as many as --context-init has tokens.")
+    context_init: str = option("random", "random, or words such as 'a photo of a'.")
+    class_specific: bool = option(False, "A context of its own for every class.")
+    class_position: str = option("end", "Where the class name stands: end, middle or front.")
+    steps: int = option(200, "Optimiser steps.")
+    batch_size: int | None = option(None, "Samples per step; default all of them.")
+    optimizer: str = option("adamw", "adamw or sgd.")
+    lr: float = option(0.004, "Highest learning rate; cosine decay to 0.")
+    weight_decay: float = option(0.0, "Weight decay.")
+    momentum: float = option(0.9, "Momentum of sgd.")
+    warmup_steps: int = option(0, "Steps of linear warm-up.")
+    select: str = option("pseudo-confidence", f"Which step to keep: {', '.join(SELECTIONS)}.")
+    seed: int = option(0, "First seed.")
+    seeds: int = option(1, "Number of seeds, fitted together: seed, seed + 1, ...")
+
+
+@dataclass(frozen=True)
+class TrainSettings(FitSettings, DataSettings):
+    """All of ``debias-pt train``."""
+
+    groups: str = option("pseudo", "Attributes to fit with: pseudo, or true (an oracle, says so everywhere).")
+    split: str = option("test", "Split to report on.")
+    checkpoint_every: int = option(50, "Steps between checkpoints.")
+    out: str | None = option(None, "Run folder; default runs/DATASET-METHOD-TIME.")
+
+
+S = TypeVar("S")
+
+
+def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
+    """Build settings from layers, later ones winning: preset, file, command line.
+
+    Raises
+    ------
+    UsageError
+        For a name that is no setting (with the nearest), or a value of another type.
+
+    Examples
+    --------
+    >>> resolve(FitSettings, {"lr": 0.1}, {"lr": 0.2}).lr
+    0.2
+    >>> resolve(FitSettings, {"stepz": 1})
+    Traceback (most recent call last):
+    debias_pt.errors.UsageError: unknown setting 'stepz' (did you mean 'steps'?)
+    """
+    fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if name not in fields:
+                raise UsageError(f"unknown setting {name!r}{nearest(name, fields)}")
+            merged[name] = _checked(name, value, str(fields[name].type))
+    return kind(**merged)
+
+
+def _checked(name: str, value: Any, declared: str) -> Any:
+    """Return a value of the declared type; JSON has no tuples and writes 2 for 2.0."""
+    if value is None and "None" in declared:
+        return None
+    wanted = declared.split(" |")[0].split("[")[0]
+    if wanted == "tuple" and isinstance(value, list | tuple):
+        return tuple(str(item) for item in value)
+    if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value).__name__ != wanted:
+        raise UsageError(f"setting {name!r} is {value!r}; {declared} expected")
+    return value

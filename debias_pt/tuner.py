@@ -1,0 +1,226 @@
+"""The prompt tuner: fit, predict, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from debias_pt.backbone import Backbone
+from debias_pt.errors import UsageError
+from debias_pt.features import FeatureTable
+from debias_pt.fingerprint import require_match
+from debias_pt.groups import Groups
+from debias_pt.heads import Head, PromptHead
+from debias_pt.losses import make_loss
+from debias_pt.metrics import GroupReport
+from debias_pt.registry import lookup
+from debias_pt.reweighting import Reweighter, make_reweighter
+from debias_pt.selection import RULES
+from debias_pt.settings import FitSettings, resolve
+from debias_pt.training import FitData, Training, make_optimizer
+
+
+class PromptTuner:
+    """Learns a prompt for a frozen model, with group weights that adjust as training goes.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The frozen model.
+    settings : FitSettings, optional
+        All settings at once.
+    **options
+        Single settings by name, over `settings`: ``method="dpt"``, ``eta=2.0``, ``seeds=3``; see
+        :class:`debias_pt.settings.FitSettings`.
+
+    Attributes
+    ----------
+    head_ : Head
+        What was learned; R runs.
+    class_weights_ : ndarray, shape (R, K, D)
+        Unit class weights; ``features @ class_weights_[r].T`` is all that plain open_clip needs.
+    selected_steps_ : list of int
+        Updates each run's kept parameters had seen.
+    train_counts_ : ndarray of int, shape (G,)
+        Sizes of the training groups it was fitted with.
+
+    Raises
+    ------
+    UnknownNameError, UsageError
+        For a method, loss, rule or option that does not exist, with the nearest name.
+
+    Examples
+    --------
+    >>> tuner = PromptTuner(backbone, method="dpt", seeds=3)             # doctest: +SKIP
+    >>> tuner.fit(table, groups)                                          # doctest: +SKIP
+    >>> tuner.score(table.where("test"), true_groups).worst_group_accuracy  # doctest: +SKIP
+    array([0.67, 0.68, 0.67])
+    """
+
+    head_: Head
+    class_names_: tuple[str, ...]
+    class_weights_: NDArray[np.float32]
+    selected_steps_: list[int]
+    train_counts_: NDArray[np.int64]
+
+    def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
+        self.backbone = backbone
+        base = {name: value for name, value in asdict(settings).items()} if settings else {}
+        kept = {name: value for name, value in base.items() if name in FitSettings.__dataclass_fields__}
+        self.settings = resolve(FitSettings, kept, options)
+        check_fit(self.settings)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One seed per run."""
+        return tuple(range(self.settings.seed, self.settings.seed + self.settings.seeds))
+
+    def fit(
+        self,
+        table: FeatureTable,
+        groups: Groups,
+        *,
+        validation_groups: Groups | None = None,
+        begin: Callable[[Training], Callable[[], None]] | None = None,
+    ) -> PromptTuner:
+        """Train on the table's ``train`` rows, select on its ``val`` rows.
+
+        Parameters
+        ----------
+        table : FeatureTable
+            N rows with both splits.
+        groups : Groups
+            Of all N rows; the training rows' are fitted with.
+        validation_groups : Groups, optional
+            Of all N rows, for the selection rule; default `groups`.
+        begin : callable
+            Takes the :class:`~debias_pt.training.Training` before its first step and returns what to
+            call after each one: checkpoints, progress.
+
+        Raises
+        ------
+        FingerprintError
+            If the features come from another backbone.
+        NonFiniteError
+            If training diverges; names step, group and learning rate.
+        """
+        if table.fingerprint:
+            require_match(table.fingerprint, self.backbone.fingerprint, f"features of {table.name}", "encode again")
+        if len(groups) != len(table):
+            raise UsageError(f"{len(groups)} groups for {len(table)} rows; give the groups of all rows")
+        device = self.backbone.device
+        validation_groups = groups if validation_groups is None else validation_groups
+        train_groups = groups.rows(table.split == "train")
+        train_groups.warn_if_small()
+        self.train_counts_ = train_groups.counts
+        self.class_names_ = table.class_names
+        self.head_ = self.make_head(table.class_names)
+        training = Training(
+            self.head_,
+            make_loss(self.settings.loss, q=self.settings.q),
+            scheduler(self.settings),
+            self.settings,
+            self.seeds,
+            FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft),
+            FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device),
+            groups.names,
+        )
+        training.run(begin(training) if begin else lambda: None)
+        self.selected_steps_ = [int(step) for step in training.selector.step_]
+        self._freeze()
+        return self
+
+    def make_head(self, class_names: Sequence[str]) -> PromptHead:
+        """Build the untrained head that the settings describe."""
+        settings = self.settings
+        return PromptHead(
+            self.backbone,
+            class_names,
+            seeds=self.seeds,
+            context_length=settings.context_length,
+            context_init=settings.context_init,
+            class_specific=settings.class_specific,
+            class_position=settings.class_position,
+        )
+
+    def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
+        """Take a head back that was saved, instead of fitting one."""
+        self.class_names_ = tuple(class_names)
+        self.head_ = self.make_head(class_names)
+        self.head_.load_state_dict(state)
+        self._freeze()
+        return self
+
+    def _freeze(self) -> None:
+        with torch.no_grad():
+            self.class_weights_ = self.head_().cpu().numpy()
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits ``(R, N, K)`` of unit features ``(N, D)``."""
+        product: NDArray[np.float32] = self.head_.scale * (features @ self.class_weights_.transpose(0, 2, 1))
+        return product
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return class labels ``(R, N)`` of unit features ``(N, D)``."""
+        return self.logits(features).argmax(axis=-1).astype(np.int64)
+
+    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return class probabilities ``(R, N, K)`` of unit features ``(N, D)``."""
+        probabilities: NDArray[np.float64] = torch.from_numpy(self.logits(features)).double().softmax(dim=-1).numpy()
+        return probabilities
+
+    def score(
+        self, table: FeatureTable, groups: Groups, train_counts: NDArray[np.int64] | None = None
+    ) -> GroupReport:
+        """Report accuracy by group on all rows of a table.
+
+        Parameters
+        ----------
+        table : FeatureTable
+            N rows, usually one split.
+        groups : Groups
+            Of these rows.
+        train_counts : ndarray of int, shape (G,), optional
+            Sizes of the same groups in training, for the adjusted average; default those fitted with.
+        """
+        counts = self.train_counts_ if train_counts is None else train_counts
+        return GroupReport.of(self.predict(table.features), groups, counts, self.seeds)
+
+
+def scheduler(settings: FitSettings) -> Reweighter:
+    """Build the group reweighting scheduler that the settings describe."""
+    return make_reweighter(
+        settings.method, eta=settings.eta, ema=settings.ema, refresh=settings.refresh, normalize=settings.normalize
+    )
+
+
+def check_fit(settings: FitSettings) -> None:
+    """Refuse settings that cannot work, before anything is loaded or encoded.
+
+    Raises
+    ------
+    UsageError
+        Names the setting, the value seen and what it takes.
+    """
+    scheduler(settings)
+    make_loss(settings.loss, q=settings.q)
+    lookup(RULES, settings.select, "selection rule")
+    make_optimizer(settings, [torch.nn.Parameter(torch.zeros(1))])
+    for name, least in (("steps", 0), ("seeds", 1), ("warmup_steps", 0), ("seed", 0), ("weight_decay", 0)):
+        value = getattr(settings, name)
+        if value < least:
+            raise UsageError(f"{name} is {value}; {least} or more expected")
+    if settings.lr <= 0:
+        raise UsageError(f"lr is {settings.lr}; more than 0 expected")
+    if settings.batch_size is not None and settings.batch_size < 1:
+        raise UsageError(f"batch_size is {settings.batch_size}; 1 or more expected")
+    if settings.seeds > 1 and settings.context_init != "random" and settings.batch_size is None:
+        raise UsageError(
+            f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
+            "run; add --batch-size, take --context-init random, or one seed"
+        )

@@ -1,0 +1,25 @@
+"""Versions of what a result depends on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = ("debias-pt", "torch", "torchvision", "open_clip_torch", "timm", "wilds", "numpy", "scikit-learn", "pillow")
+
+
+def versions() -> dict[str, str]:
+    """Return the installed versions by package, ``"missing"`` for one that is not there.
+
+    Examples
+    --------
+    >>> versions()["python"].startswith("3.")
+    True
+    """
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "missing"
+    return found
