@@ -13,8 +13,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show what this machine has and what is missing."""
-    from debias_pt.cli.output import print_json
     from debias_pt.jobs.doctor import doctor as job
+
+    from .output import print_json
 
     result = job(data_root, cache_dir)
     if as_json:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.cli.options import with_settings
 from debias_pt.settings import DataSettings
+
+from .options import with_settings
 
 PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
@@ -22,9 +23,10 @@ def encode(
     """Encode a data set's images into the feature cache."""
     from dataclasses import asdict
 
-    from debias_pt.cli.output import print_json
     from debias_pt.jobs.prepare import encode_dataset, load_backbone, read_dataset
     from debias_pt.settings import resolve
+
+    from .output import print_json
 
     settings = resolve(DataSettings, given, {"dataset": dataset})
     images, _ = read_dataset(settings)
@@ -34,4 +36,5 @@ def encode(
         print_json({"dataset": dataset, "model": backbone.name, "dim": backbone.dim, **asdict(stats)})
     else:
         rate = f", {stats.encoded / stats.seconds:.0f} images/s" if stats.encoded else ""
-        print(f"{stats.images} images, {stats.encoded} encoded now in {stats.seconds:.1f} s{rate}; cache: {stats.cache}")
+        print(f"{stats.images} images, {stats.encoded} encoded now in {stats.seconds:.1f} s{rate}")
+        print(f"cache: {stats.cache}")

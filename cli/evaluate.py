@@ -9,7 +9,7 @@ import typer
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="Run folder; default the newest under ./runs.")] = None,
-    worst_group: Annotated[bool, typer.Option("--worst-group", help="Show worst-group accuracy and all groups.")] = False,
+    worst_group: Annotated[bool, typer.Option("--worst-group", help="Show the worst group and all others.")] = False,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     data_root: Annotated[str | None, typer.Option(help="Where the data is now, if it has moved.")] = None,
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
@@ -19,8 +19,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Evaluate a finished run on a split."""
-    from debias_pt.cli.output import print_json, print_report
     from debias_pt.jobs.evaluate import evaluate as job
+
+    from .output import print_json, print_report
 
     result = job(
         run, split=split, data_root=data_root, model=model, pretrained=pretrained, device=device, cache_dir=cache_dir

@@ -8,8 +8,9 @@ import warnings
 import click
 import typer
 
-from debias_pt.cli import doctor, encode, evaluate, predict, probe, train
 from debias_pt.errors import DebiasError, DebiasWarning
+
+from . import bench, doctor, encode, evaluate, predict, probe, train
 
 app = typer.Typer(
     name="debias-pt",
@@ -26,6 +27,7 @@ app.command("probe")(probe.probe)
 app.command("encode")(encode.encode)
 app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -37,7 +37,9 @@ def with_settings(kind: type, *, without: tuple[str, ...] = ()) -> Callable[[Cal
 
 def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
     declared = str(field.type)
-    base = {"str": str, "int": int, "float": float, "bool": bool, "tuple": list[str]}[declared.split("[")[0].split(" ")[0]]
+    base = {"str": str, "int": int, "float": float, "bool": bool, "tuple": list[str]}[
+        declared.split("[")[0].split(" ")[0]
+    ]
     text = field.metadata["help"]
     shown = "" if field.default in (None, (), False, True) else f" [default: {field.default}]"
     flag = f"--{field.name.replace('_', '-')}"

@@ -16,8 +16,9 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Classify image files with a finished run."""
-    from debias_pt.cli.output import percent, print_json, print_table
     from debias_pt.jobs.predict import predict as job
+
+    from .output import percent, print_json, print_table
 
     result = job(run, images, model=model, pretrained=pretrained, device=device)
     if as_json:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.cli.options import with_settings
 from debias_pt.settings import DataSettings
+
+from .options import with_settings
 
 
 @with_settings(DataSettings, without=("dataset",))
@@ -19,9 +20,10 @@ def probe(
     given: dict[str, Any],
 ) -> None:
     """Ask the frozen model for the suspected attribute of every image."""
-    from debias_pt.cli.output import print_json, print_probe
     from debias_pt.jobs.probe import probe as job
     from debias_pt.settings import resolve
+
+    from .output import print_json, print_probe
 
     result = job(resolve(DataSettings, given, {"dataset": dataset}), csv_path=csv)
     if as_json:

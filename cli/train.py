@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.cli.options import with_settings
 from debias_pt.settings import TrainSettings
+
+from .options import with_settings
 
 
 @with_settings(TrainSettings, without=("dataset",))
@@ -22,10 +23,11 @@ def train(
     """Tune a debiased prompt and report accuracy by group."""
     from pathlib import Path
 
-    from debias_pt.cli.output import print_json, print_report
     from debias_pt.files import read_json
     from debias_pt.jobs.train import train as job
     from debias_pt.settings import resolve
+
+    from .output import print_json, print_report
 
     file = read_json(Path(config)) if config else {}
     result = job(resolve(TrainSettings, file, given, {"dataset": dataset}), resume=resume)

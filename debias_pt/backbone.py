@@ -71,17 +71,17 @@ class Backbone:
     ) -> None:
         self.device = resolve_device(device)
         _require_precision(precision, self.device)
-        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.model: Any = model.eval().requires_grad_(False).to(self.device)
         self.tokenizer = tokenizer
         self.preprocess = preprocess
         self.name = name
         self.precision = precision
-        self.logit_scale = float(model.logit_scale.detach().exp().max())
+        self.logit_scale = float(model.get_parameter("logit_scale").detach().exp().max())
         self.fingerprint: dict[str, Any] = {
             "model": name,
-            "weights": weights_digest(model),
+            "weights": weights_digest(self.model),
             "config": digest(config),
-            "quick_gelu": any(type(module).__name__ == "QuickGELU" for module in model.modules()),
+            "quick_gelu": any(type(module).__name__ == "QuickGELU" for module in self.model.modules()),
             "preprocessing": json.loads(json.dumps(open_clip.get_model_preprocess_cfg(model))),
             "precision": precision,
         }

@@ -81,11 +81,11 @@ class FeatureTable:
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        columns = {"features": self.features, "y": self.y, "split": self.split}
-        columns |= {f"attribute {name}": true.labels for name, true in self.attributes.items()}
-        for column, values in columns.items():
-            if len(values) != n:
-                raise DatasetError(f"{self.name}: {len(values)} rows of {column} for {n} ids; they must be aligned")
+        lengths = {"features": len(self.features), "y": len(self.y), "split": len(self.split)}
+        lengths |= {f"attribute {name}": len(true.labels) for name, true in self.attributes.items()}
+        for column, rows in lengths.items():
+            if rows != n:
+                raise DatasetError(f"{self.name}: {rows} rows of {column} for {n} ids; they must be aligned")
         if len(set(self.ids)) != n:
             repeated = next(name for name in self.ids if self.ids.count(name) > 1)
             raise DatasetError(f"{self.name}: the id {repeated!r} stands in two rows; ids must be unique")
@@ -109,9 +109,9 @@ class FeatureTable:
             )
         length = np.linalg.norm(self.features, axis=1)
         if len(self) and abs(length - 1).max() > 1e-2:
-            bad = int(abs(length - 1).argmax())
+            worst = int(abs(length - 1).argmax())
             raise UsageError(
-                f"{self.name}: features of {self.ids[bad]!r} have length {length[bad]:.3g}, not 1; normalise the rows"
+                f"{self.name}: features of {self.ids[worst]!r} have length {length[worst]:.3g}, not 1; normalise them"
             )
 
     def __len__(self) -> int:
@@ -134,9 +134,7 @@ class FeatureTable:
             features=self.features[rows],
             y=self.y[rows],
             split=self.split[rows],
-            attributes={
-                name: TrueAttribute(true.values, true.labels[rows]) for name, true in self.attributes.items()
-            },
+            attributes={name: TrueAttribute(true.values, true.labels[rows]) for name, true in self.attributes.items()},
         )
 
     def data_fingerprint(self) -> dict[str, Any]:

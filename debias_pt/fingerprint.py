@@ -30,7 +30,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     for name, tensor in sorted(tensors.items()):
         flat = tensor.detach().cpu().contiguous()
         whole.update(f"{name}|{flat.dtype}|{tuple(flat.shape)}|".encode())
-        whole.update(memoryview(flat.reshape(-1).view(torch.uint8).numpy()))
+        whole.update(flat.reshape(-1).view(torch.uint8).numpy().data)
     return whole.hexdigest()
 
 

@@ -57,17 +57,13 @@ class Groups:
             )
 
     @classmethod
-    def pseudo(
-        cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[PseudoAttribute]
-    ) -> Groups:
+    def pseudo(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[PseudoAttribute]) -> Groups:
         """Cross classes with what the probe said, the joint posterior of several attributes being their product."""
         named = [(attribute.values, attribute.posterior) for attribute in attributes]
         return cls._cross(y, class_names, named, "pseudo")
 
     @classmethod
-    def true(
-        cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[TrueAttribute]
-    ) -> Groups:
+    def true(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[TrueAttribute]) -> Groups:
         """Cross classes with annotated attributes: an oracle when fitted with, the yardstick when reported by."""
         named = [(attribute.values, np.eye(len(attribute.values))[attribute.labels]) for attribute in attributes]
         return cls._cross(y, class_names, named, "true")
@@ -97,7 +93,7 @@ class Groups:
     @property
     def attribute(self) -> NDArray[np.int64]:
         """The most probable attribute value of each sample, shape ``(N,)``."""
-        return self.posterior.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.posterior.argmax(axis=1), dtype=np.int64)
 
     @property
     def index(self) -> NDArray[np.int64]:

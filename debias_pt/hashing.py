@@ -12,6 +12,8 @@ from pathlib import Path
 from debias_pt.errors import ImageError, UsageError
 from debias_pt.files import make_folder, read_json, write_json
 
+Index = dict[str, list[int | str]]  # path to size, modification time, hash
+
 # A file changed within this time of being hashed may change again without a new time stamp.
 RACY_NS = 2_000_000_000
 
@@ -58,7 +60,7 @@ def content_hashes(root: Path, ids: Sequence[str], index_dir: Path) -> list[str]
         fresh = dict(zip(stale, pool.map(file_digest, [paths[i] for i in stale]), strict=True))
     hashes = [fresh[i] if i in fresh else str(known[name][2]) for i, name in enumerate(ids)]
     if fresh:
-        entries = {n: [*stamps[i], hashes[i]] for i, n in enumerate(ids) if stamps[i][1] < now - RACY_NS}
+        entries: Index = {n: [*stamps[i], hashes[i]] for i, n in enumerate(ids) if stamps[i][1] < now - RACY_NS}
         _write_index(index, {**known, **entries})
     return hashes
 
@@ -71,7 +73,7 @@ def _stamp(path: str) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _read_index(index: Path) -> dict[str, list[int | str]]:
+def _read_index(index: Path) -> Index:
     try:
         known = read_json(index)
     except UsageError:
@@ -79,7 +81,7 @@ def _read_index(index: Path) -> dict[str, list[int | str]]:
     return known if isinstance(known, dict) else {}
 
 
-def _write_index(index: Path, entries: dict[str, list[int | str]]) -> None:
+def _write_index(index: Path, entries: Index) -> None:
     try:
         make_folder(index.parent)
         write_json(index, entries)

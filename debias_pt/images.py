@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -36,7 +37,8 @@ def open_rgb(path: str | Path) -> Image.Image:
     (7, 7, 7)
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as opened:
+            image = cast(Image.Image, opened)
             if image.mode.startswith(("I", "F")):
                 return _scale_to_8_bits(image)
             if image.mode == "P" and "transparency" in image.info:

@@ -40,13 +40,12 @@ class PseudoAttribute:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The most probable value of each image, shape ``(N,)``."""
-        return self.posterior.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.posterior.argmax(axis=1), dtype=np.int64)
 
     @property
     def confidence(self) -> NDArray[np.float64]:
         """The probability of that value, shape ``(N,)``."""
-        best: NDArray[np.float64] = self.posterior.max(axis=1)
-        return best
+        return np.asarray(self.posterior.max(axis=1))
 
 
 class AttributeProbe:
@@ -74,9 +73,7 @@ class AttributeProbe:
     >>> probe.predict(table.features)[0].labels                             # doctest: +SKIP
     """
 
-    def __init__(
-        self, backbone: Backbone, attributes: Sequence[Attribute], class_names: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, backbone: Backbone, attributes: Sequence[Attribute], class_names: Sequence[str] = ()) -> None:
         self.attributes = tuple(attributes)
         self.class_names = tuple(class_names)
         self.logit_scale = backbone.logit_scale
@@ -95,9 +92,7 @@ class AttributeProbe:
         weights = torch.nn.functional.normalize(torch.stack(rows), dim=-1).cpu()
         return weights.view(len(classes), len(attribute.values), -1)
 
-    def predict(
-        self, features: NDArray[np.float32], y: NDArray[np.int64] | None = None
-    ) -> tuple[PseudoAttribute, ...]:
+    def predict(self, features: NDArray[np.float32], y: NDArray[np.int64] | None = None) -> tuple[PseudoAttribute, ...]:
         """Ask for every attribute of N images.
 
         Parameters
@@ -119,9 +114,7 @@ class AttributeProbe:
         """
         images = torch.from_numpy(np.ascontiguousarray(features))
         return tuple(
-            PseudoAttribute(
-                attribute.name, tuple(attribute.values), self._posterior(images, weights, attribute, y)
-            )
+            PseudoAttribute(attribute.name, tuple(attribute.values), self._posterior(images, weights, attribute, y))
             for attribute, weights in zip(self.attributes, self.weights_, strict=True)
         )
 

@@ -71,7 +71,5 @@ def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
     debias_pt.errors.UnknownNameError: unknown method 'emr' (did you mean 'erm'?); known: dpt, erm
     """
     if name not in registry:
-        raise UnknownNameError(
-            f"unknown {kind} {name!r}{nearest(name, registry)}; known: {', '.join(registry)}"
-        )
+        raise UnknownNameError(f"unknown {kind} {name!r}{nearest(name, registry)}; known: {', '.join(registry)}")
     return registry[name]

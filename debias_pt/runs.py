@@ -199,8 +199,7 @@ def newest(*, finished: bool, matching: Mapping[str, Any] | None = None) -> RunF
     """
     runs = [RunFolder(path.parent) for path in RUNS.glob("*/config.json")]
     fitting = [
-        run for run in runs
-        if run.finished == finished and (matching is None or same_work(run.config, matching))
+        run for run in runs if run.finished == finished and (matching is None or same_work(run.config, matching))
     ]
     if not fitting:
         kind = "finished" if finished else "unfinished"

@@ -35,7 +35,9 @@ class DataSettings:
     encode_batch_size: int = option(64, "Images per pass of the image tower.")
     workers: int | None = option(None, "Processes that read images; default one per core, at most 8.")
     attribute: tuple[str, ...] = option((), "Suspect: a known name, or name=value:value (repeat for several).")
-    attribute_template: tuple[str, ...] = option((), "Prompt with {attribute}, perhaps {class}, instead of the default.")
+    attribute_template: tuple[str, ...] = option(
+        (), "Prompt with {attribute}, perhaps {class}, instead of the default."
+    )
     class_conditional: bool = option(False, "Ask the probe within each image's class (training labels are known).")
 
 

@@ -9,6 +9,7 @@ tower is of that kind and refuses others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class TextTower:
     """
 
     def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
-        tower = getattr(model, "text", model)
+        tower: Any = getattr(model, "text", model)
         _require_supported(tower)
         self.tokenizer = tokenizer
         self.context_length: int = int(tower.context_length)
@@ -83,7 +84,7 @@ class TextTower:
     def end_positions(self, tokens: Tensor) -> Tensor:
         """Return where each row of tokens ``(B, L)`` is read out, shape ``(B,)``."""
         if self._pool == "eos":
-            return (tokens == self._end_id).int().argmax(dim=-1)
+            return torch.eq(tokens, self._end_id or 0).int().argmax(dim=-1)
         return tokens.argmax(dim=-1)
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -114,9 +115,7 @@ class TextTower:
         projection = tower.text_projection
         if projection is None:
             return torch.as_tensor(pooled)
-        return torch.as_tensor(
-            projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
-        )
+        return torch.as_tensor(projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection)
 
 
 def require_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:

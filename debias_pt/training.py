@@ -114,7 +114,7 @@ class Training:
             score = self._validate(weights)
 
             self.optimizer.zero_grad()
-            objective.sum().backward()
+            objective.sum().backward()  # type: ignore[no-untyped-call]
             self._require_finite(losses, sample_weights, membership, lr)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr

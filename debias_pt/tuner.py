@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -70,9 +69,9 @@ class PromptTuner:
 
     def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
         self.backbone = backbone
-        base = {name: value for name, value in asdict(settings).items()} if settings else {}
-        kept = {name: value for name, value in base.items() if name in FitSettings.__dataclass_fields__}
-        self.settings = resolve(FitSettings, kept, options)
+        names = FitSettings.__dataclass_fields__  # of whatever settings were given, those that are about fitting
+        given = {name: getattr(settings, name) for name in names} if settings else {}
+        self.settings = resolve(FitSettings, given, options)
         check_fit(self.settings)
 
     @property
@@ -116,14 +115,16 @@ class PromptTuner:
         device = self.backbone.device
         validation_groups = groups if validation_groups is None else validation_groups
         train_groups = groups.rows(table.split == "train")
-        train_groups.warn_if_small()
+        reweighter = scheduler(self.settings)
+        if reweighter.uses_attributes:
+            train_groups.warn_if_small()
         self.train_counts_ = train_groups.counts
         self.class_names_ = table.class_names
         self.head_ = self.make_head(table.class_names)
         training = Training(
             self.head_,
             make_loss(self.settings.loss, q=self.settings.q),
-            scheduler(self.settings),
+            reweighter,
             self.settings,
             self.seeds,
             FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft),
@@ -167,16 +168,14 @@ class PromptTuner:
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return class labels ``(R, N)`` of unit features ``(N, D)``."""
-        return self.logits(features).argmax(axis=-1).astype(np.int64)
+        return np.asarray(self.logits(features).argmax(axis=-1), dtype=np.int64)
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return class probabilities ``(R, N, K)`` of unit features ``(N, D)``."""
         probabilities: NDArray[np.float64] = torch.from_numpy(self.logits(features)).double().softmax(dim=-1).numpy()
         return probabilities
 
-    def score(
-        self, table: FeatureTable, groups: Groups, train_counts: NDArray[np.int64] | None = None
-    ) -> GroupReport:
+    def score(self, table: FeatureTable, groups: Groups, train_counts: NDArray[np.int64] | None = None) -> GroupReport:
         """Report accuracy by group on all rows of a table.
 
         Parameters

@@ -76,7 +76,9 @@ Loader = Callable[[DataOptions], ImageDataset]
 DATASETS: dict[str, Loader] = {}
 
 
-def load_dataset(name: str, root: str | Path = "data", *, download: bool = False, check_counts: bool = True) -> ImageDataset:
+def load_dataset(
+    name: str, root: str | Path = "data", *, download: bool = False, check_counts: bool = True
+) -> ImageDataset:
     """Load a data set by name.
 
     Parameters

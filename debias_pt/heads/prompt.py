@@ -76,8 +76,7 @@ class PromptHead(Head):
         context = self._first_context(context_init, context_length, seeds)
         if class_specific:
             context = context[:, None].repeat(1, len(class_names), 1, 1)
-        names = [self.tower.tokenize(name) for name in class_names]
-        layouts = [self._layout(name, ids, context.shape[-2], class_position) for name, ids in zip(class_names, names, strict=True)]
+        layouts = [self._layout(name, context.shape[-2], class_position) for name in class_names]
         longest = max(len(tokens) for tokens, _ in layouts)
         tokens = torch.stack([nn.functional.pad(tokens, (0, longest - len(tokens))) for tokens, _ in layouts])
         self.register_buffer("fixed", self.tower.embed(tokens), persistent=False)
@@ -96,14 +95,13 @@ class PromptHead(Head):
         if not len(words):
             raise UsageError(f"the context words {init!r} are empty; give words such as 'a photo of a', or random")
         if length is not None and length != len(words):
-            raise UsageError(
-                f"context length is {length}, but {init!r} has {len(words)} tokens; leave the length out"
-            )
+            raise UsageError(f"context length is {length}, but {init!r} has {len(words)} tokens; leave the length out")
         return self.tower.embed(words).cpu()[None].repeat(len(seeds), 1, 1)
 
-    def _layout(self, name: str, ids: Tensor, length: int, position: str) -> tuple[Tensor, Tensor]:
+    def _layout(self, name: str, length: int, position: str) -> tuple[Tensor, Tensor]:
         """Return a prompt's token ids, 0 in the context's places, and those places."""
         start, end = self.tower.start_and_end()
+        ids = self.tower.tokenize(name)
         before = {"end": length, "middle": length // 2, "front": 0}[position]
         gap, rest = ids.new_zeros(before), ids.new_zeros(length - before)
         tokens = torch.cat([start, gap, ids, rest, self.tower.tokenize("."), end])

@@ -16,6 +16,7 @@ from debias_pt.runs import RunFolder, newest
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.tuner import PromptTuner
 
+
 def open_run(path: str | None) -> RunFolder:
     """Return a run by its folder, or the newest finished one under ``./runs``."""
     return newest(finished=True) if path is None else RunFolder.open(Path(path))
@@ -39,9 +40,7 @@ def load_tuner(run: RunFolder, settings: TrainSettings, backbone: Backbone) -> P
         If the backbone is another than the run's.
     """
     state, meta = run.read_prompt()
-    require_match(
-        meta["backbone"], backbone.fingerprint, str(run.path), "give --model and --pretrained of the run"
-    )
+    require_match(meta["backbone"], backbone.fingerprint, str(run.path), "give --model and --pretrained of the run")
     return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
 
 

@@ -57,8 +57,7 @@ def predict(path: str | None, images: Sequence[str], **moved: Any) -> dict[str, 
             "probability": float(probabilities[i, labels[i]]),
             "probabilities": dict(zip(tuner.class_names_, map(float, probabilities[i]), strict=True)),
             "attributes": {
-                one.name: {"value": one.values[one.labels[i]], "confidence": float(one.confidence[i])}
-                for one in said
+                one.name: {"value": one.values[one.labels[i]], "confidence": float(one.confidence[i])} for one in said
             },
         }
         for i, image in enumerate(images)

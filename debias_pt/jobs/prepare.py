@@ -115,7 +115,9 @@ def load_backbone(settings: DataSettings) -> Backbone:
     return Backbone.load(model, pretrained, device=settings.device, precision=settings.precision)
 
 
-def encode_dataset(settings: DataSettings, backbone: Backbone, dataset: ImageDataset) -> tuple[FeatureTable, EncodeStats]:
+def encode_dataset(
+    settings: DataSettings, backbone: Backbone, dataset: ImageDataset
+) -> tuple[FeatureTable, EncodeStats]:
     """Encode what the cache does not hold."""
     return encode(
         backbone,
@@ -139,12 +141,12 @@ def prepare(settings: DataSettings) -> Prepared:
     table, stats = encode_dataset(settings, backbone, dataset)
     said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
     pseudo = Groups.pseudo(table.y, table.class_names, said)
-    annotated = annotations(table.attributes, said)
+    annotated = annotated_attributes(table.attributes, said)
     true = Groups.true(table.y, table.class_names, annotated) if annotated else None
     return Prepared(backbone, table, stats, attributes, said, pseudo, true)
 
 
-def annotations(
+def annotated_attributes(
     known: Mapping[str, TrueAttribute], said: tuple[PseudoAttribute, ...]
 ) -> tuple[TrueAttribute, ...]:
     """Return the annotated attributes to report by.

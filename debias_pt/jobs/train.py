@@ -161,9 +161,7 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
         "groups_used": settings.groups,
         "oracle": settings.groups == "true" or by_true,
         "attribute_labels_used": [
-            use
-            for use, used in (("training groups", settings.groups == "true"), ("step selection", by_true))
-            if used
+            use for use, used in (("training groups", settings.groups == "true"), ("step selection", by_true)) if used
         ],
         "model": prepared.backbone.name,
         "split": split,

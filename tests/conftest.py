@@ -1,0 +1,97 @@
+"""Fixtures: a tiny open_clip checkpoint with random weights, a tiny Waterbirds folder, and the real ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+from debias_pt.backbone import Backbone
+from debias_pt.encoding import encode
+from debias_pt.features import FeatureTable
+
+from . import worlds
+
+torch.set_num_threads(2)
+# Machines are noisy: no deadlines, and the same examples on every run.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return worlds.write_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def backbone(tiny_checkpoint: Path) -> Backbone:
+    return Backbone.load(f"local-dir:{tiny_checkpoint}")
+
+
+@pytest.fixture(scope="session")
+def waterbirds_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return worlds.write_waterbirds(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def table(backbone: Backbone, waterbirds_root: Path, cache_dir: Path) -> FeatureTable:
+    from debias_pt.datasets import load_dataset
+
+    dataset = load_dataset("waterbirds", waterbirds_root, check_counts=False)
+    return encode(backbone, dataset, cache_dir=cache_dir, workers=0)[0]
+
+
+@pytest.fixture
+def data_root(tmp_path: Path) -> Path:
+    """A Waterbirds folder of one's own, to break."""
+    return worlds.write_waterbirds(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def cli(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """Run the command line in a process of its own: ``cli("train", ..., cwd=...)``."""
+    home = tmp_path_factory.mktemp("home")
+
+    def run(*words: object, cwd: Path | None = None, **options: object) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "DEBIAS_PT_CACHE": str(cache_dir), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+        env |= options.pop("env", {})  # type: ignore[arg-type]
+        command = [sys.executable, "-m", "debias_pt", *map(str, words)]
+        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+            command, cwd=cwd or home, env=env, capture_output=True, text=True, timeout=300, **options
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny(waterbirds_root: Path, tiny_checkpoint: Path) -> list[str]:
+    """The options that make a command work on the tiny data with the tiny model."""
+    return [
+        *("--data-root", str(waterbirds_root)),
+        "--no-check-counts",
+        *("--pretrained", f"local-dir:{tiny_checkpoint}"),
+        *("--workers", "0"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The real data sets and the real checkpoint; tests that need them skip elsewhere."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "assets"
+    folder = Path(os.environ.get("DEBIAS_PT_REALDATA", default))
+    if not (folder / "waterbirds_v1.0" / "metadata.csv").is_file():
+        pytest.skip(f"no real data at {folder}")
+    return folder
