@@ -57,7 +57,7 @@ def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
     }
     shown = names if by_group else {"average_accuracy": names["average_accuracy"]}
     rows = [[text, percent(result[name]), interval(ends.get(name))] for name, text in shown.items()]
-    print_table(["accuracy, %", "", result["interval"]], rows)
+    print_table(["", "accuracy, %", result["interval"]], rows)
     if by_group:
         rows = [
             [f"{g['label']}, {g['attribute']}", str(g["n"]), percent(g["accuracy"]), interval(g["ci"])]

@@ -94,7 +94,7 @@ class FeatureTable:
                 f"{self.name}: labels go from {self.y.min()} to {self.y.max()} for {len(self.class_names)} classes; "
                 "they must be 0 to K - 1"
             )
-        unknown = set(np.unique(self.split)) - set(SPLITS)
+        unknown = set(self.split.tolist()) - set(SPLITS)
         if unknown:
             raise DatasetError(f"{self.name}: unknown split {sorted(unknown)[0]!r}; use {', '.join(SPLITS)}")
         self._require_unit()

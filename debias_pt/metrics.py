@@ -117,7 +117,7 @@ class GroupReport:
         """Return the report as plain JSON: means over runs, intervals, groups, and every run by itself.
 
         With one run the intervals are Wilson's, over samples (absent for the adjusted average, the
-        mean over groups and the gap); with several they are Student's, over runs.
+        mean over groups and the gap); with several they are Student's, over runs, cut at 0 and 1.
         """
         several = len(self.seeds) > 1
         report: dict[str, Any] = {name: _number(getattr(self, name).mean()) for name in SCALARS}
@@ -138,13 +138,19 @@ class GroupReport:
         if not self.counts[g]:
             return {"accuracy": None, "ci": None}
         accuracy = self.accuracy[:, g]
-        ci = student_interval(accuracy) if several else wilson_interval(int(self.correct[0, g]), int(self.counts[g]))
+        if several:
+            return {"accuracy": _number(accuracy.mean()), "ci": _clipped(student_interval(accuracy), 0.0)}
+        ci = wilson_interval(int(self.correct[0, g]), int(self.counts[g]))
         return {"accuracy": _number(accuracy.mean()), "ci": list(ci)}
 
     def _intervals(self, several: bool) -> dict[str, list[float]]:
         if several:
             values = {name: getattr(self, name) for name in SCALARS}
-            return {name: list(student_interval(v)) for name, v in values.items() if np.isfinite(v).all()}
+            return {
+                name: _clipped(student_interval(v), -1.0 if name == "gap" else 0.0)
+                for name, v in values.items()
+                if np.isfinite(v).all()
+            }
         worst = int(np.nanargmin(self.accuracy[0]))
         return {
             "worst_group_accuracy": list(wilson_interval(int(self.correct[0, worst]), int(self.counts[worst]))),
@@ -178,6 +184,11 @@ def student_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
     half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return float(values.mean()) - half, float(values.mean()) + half
+
+
+def _clipped(interval: tuple[float, float], least: float) -> list[float]:
+    """Return an interval of accuracies without what no accuracy can be."""
+    return [min(max(end, least), 1.0) for end in interval]
 
 
 def _number(value: float) -> float | None:

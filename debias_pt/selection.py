@@ -77,6 +77,9 @@ class Selector:
         A name in :data:`RULES`.
     parameters : list of Parameter
         Of the head; the run is their first axis.
+    first_step : int
+        Earlier steps are scored but never kept: a prompt that has hardly left its random start can
+        look balanced by luck.
 
     Attributes
     ----------
@@ -86,9 +89,9 @@ class Selector:
         Its step: the number of updates the parameters had seen.
     """
 
-    def __init__(self, rule: str, parameters: list[torch.nn.Parameter]) -> None:
+    def __init__(self, rule: str, parameters: list[torch.nn.Parameter], first_step: int = 0) -> None:
         self.rule = lookup(RULES, rule, "selection rule")
-        self.parameters = parameters
+        self.parameters, self.first_step = parameters, first_step
         self.kept_ = [parameter.detach().clone() for parameter in parameters]
         runs, device = len(parameters[0]), parameters[0].device
         self.score_ = torch.full((runs,), -torch.inf, device=device)
@@ -97,6 +100,8 @@ class Selector:
     def observe(self, step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
         """Score the current parameters on validation logits; keep them where they are best so far."""
         score = self.rule.score(step, logits, y, membership)
+        if step < self.first_step:
+            return score
         better = score >= self.score_
         self.score_ = torch.where(better, score, self.score_)
         self.step_ = torch.where(better, step, self.step_)

@@ -65,6 +65,7 @@ class FitSettings:
     momentum: float = option(0.9, "Momentum of sgd.")
     warmup_steps: int = option(0, "Steps of linear warm-up.")
     select: str = option("pseudo-confidence", f"Which step to keep: {', '.join(SELECTIONS)}.")
+    select_after: float = option(0.1, "Share of the steps that must be over before one can be kept.")
     seed: int = option(0, "First seed.")
     seeds: int = option(1, "Number of seeds, fitted together: seed, seed + 1, ...")
 

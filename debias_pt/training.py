@@ -80,7 +80,7 @@ class Training:
         self.seeds, self.train, self.val, self.group_names = seeds, train, val, group_names
         parameters = list(head.parameters())
         self.optimizer = make_optimizer(settings, parameters)
-        self.selector = Selector(settings.select, parameters)
+        self.selector = Selector(settings.select, parameters, int(settings.select_after * settings.steps))
         n_classes = head().shape[1]
         class_of_group = torch.arange(len(group_names), device=train.y.device) // (len(group_names) // n_classes)
         reweighter.start(train.membership, class_of_group, len(seeds))

@@ -214,6 +214,8 @@ def check_fit(settings: FitSettings) -> None:
         value = getattr(settings, name)
         if value < least:
             raise UsageError(f"{name} is {value}; {least} or more expected")
+    if not 0 <= settings.select_after <= 1:
+        raise UsageError(f"select_after is {settings.select_after}; a share from 0 to 1 expected")
     if settings.lr <= 0:
         raise UsageError(f"lr is {settings.lr}; more than 0 expected")
     if settings.batch_size is not None and settings.batch_size < 1:

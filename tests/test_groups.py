@@ -28,9 +28,7 @@ def test_several_attributes_cross_with_joint_posterior() -> None:
     groups = Groups.pseudo(np.array([0, 1]), ("bird", "cat"), [first, second])
     assert groups.attribute_names[5] == "water+big"
     assert groups.index.tolist() == [0, 6 + 5]
-    assert groups.membership(soft=True)[1, 6:].tolist() == pytest.approx(
-        [0.02, 0.02, 0.16, 0.08, 0.08, 0.64]
-    )
+    assert groups.membership(soft=True)[1, 6:].tolist() == pytest.approx([0.02, 0.02, 0.16, 0.08, 0.08, 0.64])
     assert groups.membership(soft=True).sum(axis=1).tolist() == pytest.approx([1, 1])
 
 

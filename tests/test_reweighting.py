@@ -88,9 +88,7 @@ def plain_dpt(p: list[float], groups: list[int], n_groups: int, steps: int, eta:
     eta=st.floats(0, 8),
     ema=st.floats(0, 0.95),
 )
-def test_dpt_equals_the_plain_loop_and_keeps_mean_one(
-    data: list[tuple[float, int]], eta: float, ema: float
-) -> None:
+def test_dpt_equals_the_plain_loop_and_keeps_mean_one(data: list[tuple[float, int]], eta: float, ema: float) -> None:
     p, groups = [d[0] for d in data], [d[1] for d in data]
     scheduler = make_reweighter("dpt", eta=eta, ema=ema)
     scheduler.start(one_hot(groups), CLASSES, runs=1)

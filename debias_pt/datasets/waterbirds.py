@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -86,11 +87,18 @@ def require_counts(dataset: ImageDataset) -> None:
 
 def _read(root: Path) -> ImageDataset:
     try:
-        # WILDS prints to standard output, which belongs to results.
-        with contextlib.redirect_stdout(sys.stderr):
+        # WILDS prints to standard output, which belongs to results, and warns of its own reading.
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
-            raw = WaterbirdsDataset(root_dir=str(root))
+            class Present(WaterbirdsDataset):
+                """WILDS takes a folder without its RELEASE file for absent; ours is known to be there."""
+
+                def dataset_exists_locally(self, data_dir: str, version_file: str) -> bool:
+                    return True
+
+            raw = Present(root_dir=str(root))
         place, y = raw.metadata_array[:, 0].numpy(), raw.y_array.numpy()
         split = np.array(SPLITS)[np.asarray(raw.split_array, dtype=np.int64)]
         ids = tuple(str(name) for name in raw._input_array)

@@ -1,0 +1,41 @@
+"""Promises: one name in site-packages, a light import, no global seeding, and settings that the help lists."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import files
+
+import torch
+
+import debias_pt
+
+
+def test_one_top_level_package() -> None:
+    installed = files("debias-pt")
+    assert installed is not None
+    tops = {path.parts[0] for path in installed if not path.parts[0].startswith((".", "__editable__", "debias_pt-"))}
+    assert tops <= {"debias_pt", "__pycache__"}
+
+
+def test_import_is_light_and_names_are_there() -> None:
+    code = "import sys, debias_pt; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    for name in debias_pt.__all__:
+        assert getattr(debias_pt, name) is not None
+
+
+def test_the_function_encode_is_not_shadowed_by_a_module() -> None:
+    import debias_pt.encoding
+
+    assert debias_pt.encode is debias_pt.encoding.encode
+
+
+def test_imports_and_fits_leave_the_global_generators_alone() -> None:
+    from debias_pt.heads import LinearHead
+    from debias_pt.training import batch_rows
+
+    before = torch.random.get_rng_state()
+    LinearHead(4, 2, seeds=[0, 1])
+    batch_rows(3, 2, 10, seeds=[0])
+    assert torch.equal(before, torch.random.get_rng_state())
