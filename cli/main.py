@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import warnings
+from typing import Any, NoReturn
 
-import click
 import typer
 
 from debias_pt.errors import DebiasError, DebiasWarning
 
 from . import bench, doctor, encode, evaluate, predict, probe, train
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="debias-pt",
@@ -43,14 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.filterwarnings("always", category=DebiasWarning)
     try:
         code = typer.main.get_command(app).main(words, prog_name="debias-pt", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.NoArgsIsHelpError as shown:
-        print(shown.format_message())
-        sys.exit(2)
-    except click.ClickException as error:
-        _fail(f"{error.format_message().rstrip('.')}; see debias-pt --help", 2)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; what was encoded is kept, a training goes on with --resume", 130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except DebiasError as error:
         if debug:
             raise
@@ -59,12 +56,27 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own errors, whose classes have moved between versions
+            _usage(error, words)
         if debug:
             raise
         _fail(f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1)
+    if code == INTERRUPTED:
+        _fail("interrupted; what was encoded is kept, a training goes on with --resume", INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _usage(error: Any, words: list[str]) -> NoReturn:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        sys.exit(2)
+    options = getattr(getattr(error, "param", None), "opts", [])
+    values = [value for option, value in itertools.pairwise(words) if option in options]
+    seen = f" (seen: {values[-1]!r})" if values else ""
+    _fail(f"{error.format_message().rstrip('.')}{seen}; see debias-pt --help", 2)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 

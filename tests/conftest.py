@@ -65,12 +65,14 @@ def cli(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """Run the command line in a process of its own: ``cli("train", ..., cwd=...)``."""
     home = tmp_path_factory.mktemp("home")
 
-    def run(*words: object, cwd: Path | None = None, **options: object) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: object, cwd: Path | None = None, wait: float = 300, **options: object
+    ) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "DEBIAS_PT_CACHE": str(cache_dir), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
         env |= options.pop("env", {})  # type: ignore[arg-type]
         command = [sys.executable, "-m", "debias_pt", *map(str, words)]
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            command, cwd=cwd or home, env=env, capture_output=True, text=True, timeout=300, **options
+            command, cwd=cwd or home, env=env, capture_output=True, text=True, timeout=wait, **options
         )
 
     return run

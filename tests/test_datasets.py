@@ -87,7 +87,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
     served: dict[str, bytes] = {}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             body = served["archive"]
             self.send_response(200)
             self.send_header("Content-Length", str(int(served.get("length", str(len(body)).encode()))))

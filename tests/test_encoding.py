@@ -183,7 +183,9 @@ def slow(self, images):
 Backbone.encode_images = slow
 backbone = Backbone.load("local-dir:" + sys.argv[1])
 dataset = load_dataset("waterbirds", sys.argv[2], check_counts=False)
-print("encoded", encoding.encode(backbone, dataset, cache_dir=Path(sys.argv[3]), batch_size=4, workers=int(sys.argv[5]))[1].encoded)
+cache, workers = Path(sys.argv[3]), int(sys.argv[5])
+_, stats = encoding.encode(backbone, dataset, cache_dir=cache, batch_size=4, workers=workers)
+print("encoded", stats.encoded)
 """
 
 

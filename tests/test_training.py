@@ -3,6 +3,7 @@ bit by bit after a stop; NaN is named; selection keeps the right step; fitting o
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -231,7 +232,7 @@ def test_learning_rate_warms_up_and_ends_at_zero() -> None:
     rates = [learning_rate(step, settings) for step in range(21)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[20] == pytest.approx(0, abs=1e-12)
-    assert all(a > b for a, b in zip(rates[4:], rates[5:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates))
 
 
 def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from debias_pt.jobs.prepare import Prepared, prepare
-from debias_pt.jobs.train import check_train, fit, report, train_counts
+from debias_pt.jobs.report import report, train_counts
+from debias_pt.jobs.train import check_train, fit
 from debias_pt.metrics import GroupReport
 from debias_pt.settings import TrainSettings
 from debias_pt.versions import versions

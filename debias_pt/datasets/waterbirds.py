@@ -92,7 +92,7 @@ def _read(root: Path) -> ImageDataset:
             warnings.simplefilter("ignore")
             from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
-            class Present(WaterbirdsDataset):
+            class Present(WaterbirdsDataset):  # type: ignore[misc]
                 """WILDS takes a folder without its RELEASE file for absent; ours is known to be there."""
 
                 def dataset_exists_locally(self, data_dir: str, version_file: str) -> bool:

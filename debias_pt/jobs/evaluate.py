@@ -11,7 +11,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS
 from debias_pt.fingerprint import require_match
 from debias_pt.jobs.prepare import Prepared, prepare
-from debias_pt.jobs.train import report
+from debias_pt.jobs.report import report
 from debias_pt.runs import RunFolder, newest
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.tuner import PromptTuner

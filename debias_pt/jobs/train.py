@@ -12,13 +12,13 @@ from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS
 from debias_pt.fingerprint import require_match
 from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.jobs.report import facts, report, train_counts
 from debias_pt.progress import progress
 from debias_pt.runs import RunFolder, fixed, new_path, newest
 from debias_pt.selection import RULES
 from debias_pt.settings import TrainSettings
 from debias_pt.training import Training
 from debias_pt.tuner import PromptTuner, check_fit
-from debias_pt.versions import versions
 
 
 def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
@@ -146,51 +146,3 @@ def checkpointing(
             run.write_checkpoint(training.state())
 
     return after_step
-
-
-def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, split: str) -> dict[str, Any]:
-    """Return the fields of ``train`` and ``eval`` for one split."""
-    rows = prepared.rows(split)
-    seeds = list(tuner.seeds)
-    train_groups = prepared.yardstick.rows(prepared.rows("train"))
-    scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_groups.counts)
-    by_true = RULES[settings.select].uses_true_attributes
-    return {
-        "dataset": settings.dataset,
-        "method": settings.method,
-        "groups_used": settings.groups,
-        "oracle": settings.groups == "true" or by_true,
-        "attribute_labels_used": [
-            use for use, used in (("training groups", settings.groups == "true"), ("step selection", by_true)) if used
-        ],
-        "model": prepared.backbone.name,
-        "split": split,
-        **({"seed": seeds[0]} if len(seeds) == 1 else {}),
-        "seeds": seeds,
-        **scores.to_dict(),
-        "probe": prepared.probe_result("train"),
-        "selection": settings.select,
-    }
-
-
-def train_counts(prepared: Prepared) -> list[int]:
-    """Return the sizes of the training groups that reports are by."""
-    return [int(n) for n in prepared.yardstick.rows(prepared.rows("train")).counts]
-
-
-def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
-    """Return what the run uses: versions, fingerprints, group counts, wording."""
-    used = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
-    counts = {
-        split: dict(zip(used.names, used.rows(prepared.table.split == split).counts.tolist(), strict=True))
-        for split in SPLITS
-    }
-    return {
-        "versions": versions(),
-        "backbone": prepared.backbone.fingerprint,
-        "data": prepared.table.data_fingerprint(),
-        "groups": settings.groups,
-        "group_counts": counts,
-        "attributes": [attribute.describe() for attribute in prepared.attributes],
-        "probe": prepared.probe_result("train"),
-    }

@@ -1,0 +1,60 @@
+"""What a run tells: the fields of ``train`` and ``eval``, and the facts it rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from debias_pt.features import SPLITS
+from debias_pt.jobs.prepare import Prepared
+from debias_pt.selection import RULES
+from debias_pt.settings import TrainSettings
+from debias_pt.tuner import PromptTuner
+from debias_pt.versions import versions
+
+
+def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, split: str) -> dict[str, Any]:
+    """Return the fields of ``train`` and ``eval`` for one split."""
+    rows = prepared.rows(split)
+    seeds = list(tuner.seeds)
+    train_groups = prepared.yardstick.rows(prepared.rows("train"))
+    scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_groups.counts)
+    by_true = RULES[settings.select].uses_true_attributes
+    return {
+        "dataset": settings.dataset,
+        "method": settings.method,
+        "groups_used": settings.groups,
+        "oracle": settings.groups == "true" or by_true,
+        "attribute_labels_used": [
+            use for use, used in (("training groups", settings.groups == "true"), ("step selection", by_true)) if used
+        ],
+        "model": prepared.backbone.name,
+        "split": split,
+        **({"seed": seeds[0]} if len(seeds) == 1 else {}),
+        "seeds": seeds,
+        **scores.to_dict(),
+        "probe": prepared.probe_result("train"),
+        "selection": settings.select,
+    }
+
+
+def train_counts(prepared: Prepared) -> list[int]:
+    """Return the sizes of the training groups that reports are by."""
+    return [int(n) for n in prepared.yardstick.rows(prepared.rows("train")).counts]
+
+
+def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+    """Return what the run uses: versions, fingerprints, group counts, wording."""
+    used = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
+    counts = {
+        split: dict(zip(used.names, used.rows(prepared.table.split == split).counts.tolist(), strict=True))
+        for split in SPLITS
+    }
+    return {
+        "versions": versions(),
+        "backbone": prepared.backbone.fingerprint,
+        "data": prepared.table.data_fingerprint(),
+        "groups": settings.groups,
+        "group_counts": counts,
+        "attributes": [attribute.describe() for attribute in prepared.attributes],
+        "probe": prepared.probe_result("train"),
+    }
