@@ -29,7 +29,6 @@ def group_robustness(
 ) -> None:
     """Put the methods beside each other on one data set, oracles included."""
     from debias_pt.benchmarks.group_robustness import suite, table
-
     from debias_pt.settings import resolve
 
     from .output import percent, print_json, print_table
