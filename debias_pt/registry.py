@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from inspect import signature
+from typing import Any, TypeVar
 
-from debias_pt.errors import UnknownNameError
+from debias_pt.errors import UnknownNameError, UsageError
 
 T = TypeVar("T")
 
@@ -73,3 +74,30 @@ def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
     if name not in registry:
         raise UnknownNameError(f"unknown {kind} {name!r}{nearest(name, registry)}; known: {', '.join(registry)}")
     return registry[name]
+
+
+def build(registry: Mapping[str, type[T]], name: str, kind: str, **options: Any) -> T:
+    """Build the class filed under `name`; options that are None are left to its defaults.
+
+    Raises
+    ------
+    UnknownNameError
+        If the name is not known.
+    UsageError
+        If the class does not take an option that was given, or refuses its value.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> build({"rational": Fraction}, "rational", "number", numerator=3, denominator=None)
+    Fraction(3, 1)
+    >>> build({"rational": Fraction}, "rational", "number", q=1)
+    Traceback (most recent call last):
+    debias_pt.errors.UsageError: the number 'rational' does not take q; leave it out
+    """
+    chosen = lookup(registry, name, kind)
+    given = {key: value for key, value in options.items() if value is not None}
+    foreign = [key for key in given if key not in signature(chosen).parameters]
+    if foreign:
+        raise UsageError(f"the {kind} {name!r} does not take {', '.join(foreign)}; leave it out")
+    return chosen(**given)

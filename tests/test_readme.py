@@ -47,9 +47,9 @@ def test_options_methods_and_rules_named_in_the_readme_exist() -> None:
 
 def test_commands_named_in_the_readme_exist() -> None:
     known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    named = set(re.findall(r"^\| `([a-z]+) ?", README, re.MULTILINE)) | set(
-        re.findall(r"^ *debias-pt ([a-z]+) ", README, re.MULTILINE)
-    )
+    in_table = re.findall(r"^\| `([a-z]+) ?", README, re.MULTILINE)
+    in_blocks = re.findall(r"^ *debias-pt ([a-z]+) ", README, re.MULTILINE)
+    named = {*in_table, *in_blocks}
     assert named == known
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from debias_pt.errors import UsageError
-from debias_pt.registry import lookup
+from debias_pt.registry import build
 
 
 class Loss(ABC):
@@ -47,9 +46,4 @@ def make_loss(name: str, **options: Any) -> Loss:
     >>> make_loss("gce", q=0.7)
     GeneralizedCrossEntropy(q=0.7)
     """
-    given = {key: value for key, value in options.items() if value is not None}
-    loss = lookup(LOSSES, name, "loss")
-    try:
-        return loss(**given)
-    except TypeError as error:
-        raise UsageError(f"the loss {name!r} does not take {', '.join(given)}; leave it out") from error
+    return build(LOSSES, name, "loss", **options)

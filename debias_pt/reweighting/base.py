@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from debias_pt.errors import UsageError
-from debias_pt.registry import lookup
+from debias_pt.registry import build
 
 
 class Reweighter(ABC):
@@ -134,9 +133,4 @@ def make_reweighter(name: str, **options: Any) -> Reweighter:
     Traceback (most recent call last):
     debias_pt.errors.UsageError: the method 'erm' does not take eta; leave it out
     """
-    given = {key: value for key, value in options.items() if value is not None}
-    scheduler = lookup(REWEIGHTERS, name, "method")
-    foreign = [key for key in given if key not in getattr(scheduler, "__dataclass_fields__", {})]
-    if foreign:
-        raise UsageError(f"the method {name!r} does not take {', '.join(foreign)}; leave it out")
-    return scheduler(**given)
+    return build(REWEIGHTERS, name, "method", **options)
