@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,11 +63,27 @@ class RunFolder:
         OutputError
             If the folder cannot be written to.
         """
-        if (path / "config.json").exists():
-            raise RunError(f"{path}: holds a run already; add --resume to go on with it, or choose another --out")
+        cls.require_free(path)
         run = cls(make_folder(path))
         write_json(path / "config.json", config)
         return run
+
+    @staticmethod
+    def require_free(path: Path) -> None:
+        """Refuse a place where no run can begin, before any work is put into it.
+
+        Raises
+        ------
+        RunError
+            If a run stands there already.
+        OutputError
+            If it cannot be written to.
+        """
+        if (path / "config.json").exists():
+            raise RunError(f"{path}: holds a run already; add --resume to go on with it, or choose another --out")
+        place = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            raise OutputError(f"{path}: cannot create this folder, {place} is not a writable folder; choose another")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

@@ -48,6 +48,7 @@ def test_train_json_has_the_contract(trained: tuple[Path, dict[str, Any]]) -> No
     assert {path.name for path in run.iterdir()} == files
     facts = json.loads((run / "run.json").read_text())
     assert facts["versions"]["torch"]
+    assert facts["method"] == {"name": "dpt", "eta": 2.0, "ema": 0.9, "refresh": "step", "normalize": "mean"}
     assert facts["backbone"]["weights"]
     assert sum(facts["group_counts"]["train"].values()) == 48
     assert len((run / "history.jsonl").read_text().splitlines()) == 5

@@ -208,7 +208,7 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(cli: Cli, tiny: lis
     (tmp_path / "file").write_text("")
     run = cli("train", "waterbirds", *tiny, "--steps", 2, "--out", tmp_path / "file" / "run")
     assert run.returncode == 2
-    assert "cannot create this folder (Not a directory); choose another" in run.stderr
+    assert "cannot create this folder, " in run.stderr
     assert run.stderr.count("\n") == 1
 
 
@@ -217,4 +217,4 @@ def test_a_read_only_output_folder_is_one_line(cli: Cli, tiny: list[str], tmp_pa
     (tmp_path / "locked").mkdir(mode=0o500)
     run = cli("train", "waterbirds", *tiny, "--steps", 2, "--out", tmp_path / "locked" / "run")
     assert run.returncode == 2
-    assert "Permission denied" in run.stderr
+    assert "is not a writable folder" in run.stderr

@@ -63,8 +63,10 @@ class Prepared:
         UsageError
             If there are none.
         """
-        self.table.where(split)
-        return np.asarray(self.table.split == split)
+        rows = np.asarray(self.table.split == split)
+        if not rows.any():
+            raise UsageError(f"{self.table.name} has no {split!r} rows; choose another split")
+        return rows
 
     def require_true(self, option: str) -> Groups:
         """Return the true groups.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from debias_pt.features import SPLITS
 from debias_pt.jobs.prepare import Prepared
 from debias_pt.selection import RULES
 from debias_pt.settings import TrainSettings
-from debias_pt.tuner import PromptTuner
+from debias_pt.tuner import PromptTuner, scheduler
 from debias_pt.versions import versions
 
 
@@ -43,7 +44,7 @@ def train_counts(prepared: Prepared) -> list[int]:
 
 
 def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
-    """Return what the run uses: versions, fingerprints, group counts, wording."""
+    """Return what the run uses: versions, the method's options in full, fingerprints, group counts, wording."""
     used = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     counts = {
         split: dict(zip(used.names, used.rows(prepared.table.split == split).counts.tolist(), strict=True))
@@ -51,6 +52,7 @@ def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     }
     return {
         "versions": versions(),
+        "method": {"name": settings.method, **dataclasses.asdict(scheduler(settings))},  # type: ignore[call-overload]
         "backbone": prepared.backbone.fingerprint,
         "data": prepared.table.data_fingerprint(),
         "groups": settings.groups,

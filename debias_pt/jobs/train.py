@@ -46,10 +46,11 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
         return run.result
-    prepared = prepare(settings)
+    path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
     if run is None:
-        path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
-        run = RunFolder.create(path, config)
+        RunFolder.require_free(path)
+    prepared = prepare(settings)
+    run = RunFolder.create(path, config) if run is None else run
     run.write_facts(facts(settings, prepared))
     start = time.perf_counter()
     tuner = fit(settings, prepared, run)
