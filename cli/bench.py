@@ -10,6 +10,8 @@ from debias_pt.settings import TrainSettings
 
 from .options import with_settings
 
+PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize")
+
 app = typer.Typer(help="Run a benchmark suite.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -19,7 +21,7 @@ def bench() -> None:
 
 
 @app.command("group-robustness")
-@with_settings(TrainSettings, without=("dataset", "method", "groups", "out", "checkpoint_every"))
+@with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"))
 def group_robustness(
     dataset: Annotated[str, typer.Argument(help="Data set: waterbirds.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class Backbone:
         What to call the model in results.
     config : dict, optional
         The model's architecture settings, for the fingerprint.
+    preprocessing : dict, optional
+        The preprocessing's settings, for the fingerprint; default its ``repr``.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     precision : {"fp32", "bf16", "fp16"}
@@ -45,7 +48,8 @@ class Backbone:
     Attributes
     ----------
     fingerprint : dict
-        Model, weights' content hash, QuickGELU, preprocessing and precision: what features depend on.
+        Weights' content hash, architecture, QuickGELU, preprocessing and precision: what features depend
+        on. The name is not part of it: a checkpoint may be moved or renamed.
     dim : int
         Size of the joint embedding, D.
     logit_scale : float
@@ -66,11 +70,13 @@ class Backbone:
         *,
         name: str,
         config: dict[str, Any] | None = None,
+        preprocessing: dict[str, Any] | None = None,
         device: str = "cpu",
         precision: str = "fp32",
     ) -> None:
+        if precision not in PRECISIONS:
+            raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
         self.device = resolve_device(device)
-        _require_precision(precision, self.device)
         self.model: Any = model.eval().requires_grad_(False).to(self.device)
         self.tokenizer = tokenizer
         self.preprocess = preprocess
@@ -78,11 +84,10 @@ class Backbone:
         self.precision = precision
         self.logit_scale = float(model.get_parameter("logit_scale").detach().exp().max())
         self.fingerprint: dict[str, Any] = {
-            "model": name,
             "weights": weights_digest(self.model),
             "config": digest(config),
             "quick_gelu": any(type(module).__name__ == "QuickGELU" for module in self.model.modules()),
-            "preprocessing": json.loads(json.dumps(open_clip.get_model_preprocess_cfg(model))),
+            "preprocessing": preprocessing or re.sub(r" at 0x\w+", "", repr(preprocess)),
             "precision": precision,
         }
         self.dim = int(self.encode_text([""]).shape[-1])
@@ -125,6 +130,7 @@ class Backbone:
             preprocess,
             name=name,
             config=open_clip.get_model_config(source),
+            preprocessing=json.loads(json.dumps(open_clip.get_model_preprocess_cfg(loaded))),
             device=device,
             precision=precision,
         )
@@ -136,9 +142,17 @@ class Backbone:
 
     @torch.no_grad()
     def encode_images(self, images: Tensor) -> Tensor:
-        """Encode preprocessed images ``(B, 3, H, W)`` to unit features ``(B, D)`` in fp32."""
-        images = images.to(self.device, non_blocking=True)
+        """Encode preprocessed images ``(B, 3, H, W)`` to unit features ``(B, D)`` in fp32.
+
+        Raises
+        ------
+        UsageError
+            If the precision is below fp32 and there is no GPU.
+        """
         lower = self.precision != "fp32"
+        if lower and self.device.type != "cuda":
+            raise UsageError(f"precision {self.precision!r} needs a GPU, the device is {self.device}; use fp32")
+        images = images.to(self.device, non_blocking=True)
         with torch.autocast(self.device.type, dtype=PRECISIONS[self.precision], enabled=lower):
             features = self.model.encode_image(images)
         return nn.functional.normalize(features.float(), dim=-1)
@@ -171,19 +185,12 @@ def resolve_device(device: str) -> torch.device:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and not device.startswith("cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise UsageError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N")
-    index = int(device[5:] or 0) if device[:5] == "cuda:" and device[5:].isdigit() else 0
+    index = int(device.partition(":")[2] or 0)
     if device.startswith("cuda") and index >= torch.cuda.device_count():
         raise UsageError(f"device {device!r} is not there ({torch.cuda.device_count()} GPUs seen); use --device cpu")
     return torch.device(device)
-
-
-def _require_precision(precision: str, device: torch.device) -> None:
-    if precision not in PRECISIONS:
-        raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
-    if precision != "fp32" and device.type != "cuda":
-        raise UsageError(f"precision {precision!r} needs a GPU, the device is {device}; use fp32")
 
 
 def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str | None]:
@@ -202,8 +209,8 @@ def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str 
             raise BackboneError(f"{model!r} brings its own weights, yet pretrained is {pretrained!r}; leave it out")
         _require_local_dir(model)
         return model, None
-    known = open_clip.list_models()
-    if model.replace("/", "-") not in known:
+    known, model = open_clip.list_models(), model.replace("/", "-")  # open_clip takes ViT-B/32 for ViT-B-32
+    if model not in known:
         raise BackboneError(
             f"unknown model {model!r}{nearest(model, known)}; open_clip.list_models() lists all {len(known)}, "
             "local-dir:PATH and hf-hub:ORG/REPO work too"
@@ -216,6 +223,9 @@ def _require_local_dir(source: str) -> None:
     folder = Path(source.partition(":")[2])
     if source.startswith("local-dir:") and not (folder / "open_clip_config.json").is_file():
         raise BackboneError(f"{folder}: no open_clip_config.json here; give the folder of an open_clip checkpoint")
+    weights = [file for end in ("safetensors", "bin", "pth") for file in folder.glob(f"*.{end}")]
+    if source.startswith("local-dir:") and not weights:
+        raise BackboneError(f"{folder}: no weights here (*.safetensors, *.bin, *.pth); give a whole checkpoint")
 
 
 def _require_weights(model: str, pretrained: str | None, tags: list[str]) -> None:

@@ -97,6 +97,7 @@ def encode(
         attributes=dataset.attributes,
         name=dataset.name,
         fingerprint=backbone.fingerprint,
+        image_hashes=tuple(hashes),
     )
     return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -53,6 +54,8 @@ class FeatureTable:
         The data set's name.
     fingerprint : mapping
         Of the backbone that made the features.
+    image_hashes : tuple of str
+        SHA-256 of each image file, where the features come from files.
 
     Raises
     ------
@@ -78,9 +81,12 @@ class FeatureTable:
     attributes: Mapping[str, TrueAttribute] = field(default_factory=dict)
     name: str = "data"
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    image_hashes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.ids)
+        object.__setattr__(self, "features", np.asarray(self.features, dtype=np.float32))
+        object.__setattr__(self, "y", np.asarray(self.y, dtype=np.int64))
         lengths = {"features": len(self.features), "y": len(self.y), "split": len(self.split)}
         lengths |= {f"attribute {name}": len(true.labels) for name, true in self.attributes.items()}
         for column, rows in lengths.items():
@@ -134,10 +140,15 @@ class FeatureTable:
             features=self.features[rows],
             y=self.y[rows],
             split=self.split[rows],
+            image_hashes=tuple(self.image_hashes[row] for row in rows) if self.image_hashes else (),
             attributes={name: TrueAttribute(true.values, true.labels[rows]) for name, true in self.attributes.items()},
         )
 
     def data_fingerprint(self) -> dict[str, Any]:
-        """Return what a run's result depends on: rows, labels and splits, as a hash, and their number."""
-        rows = [self.ids, self.y.tolist(), self.split.tolist(), self.class_names]
-        return {"name": self.name, "rows": len(self), "content": digest(rows)}
+        """Return what a run's result depends on: the rows' number, and hashes of their labels and content.
+
+        The content is that of the image files, or of the features where there are no files.
+        """
+        labels = [self.ids, self.y.tolist(), self.split.tolist(), self.class_names]
+        content = self.image_hashes or hashlib.sha256(self.features.tobytes()).hexdigest()
+        return {"name": self.name, "rows": len(self), "labels": digest(labels), "content": digest(content)}

@@ -126,16 +126,17 @@ class Groups:
         """Return the groups of some of the samples."""
         return replace(self, y=self.y[rows], posterior=self.posterior[rows])
 
-    def warn_if_small(self) -> None:
-        """Warn of groups that are empty or have fewer than 10 samples, by name."""
-        for name, count in zip(self.names, self.counts.tolist(), strict=True):
+    def warn_if_small(self, *, soft: bool = False) -> None:
+        """Warn of groups that are empty or have fewer than 10 (expected) samples, by name."""
+        counts = np.round(self.membership(soft=soft).sum(axis=0), 1)
+        for name, count in zip(self.names, counts.tolist(), strict=True):
             if count == 0:
                 warnings.warn(
                     f"the {self.source} group ({name}) is empty; its weight is 0", DebiasWarning, stacklevel=2
                 )
             elif count < SMALL_GROUP:
                 warnings.warn(
-                    f"the {self.source} group ({name}) has {count} samples; its weight rests on very few",
+                    f"the {self.source} group ({name}) has {count:g} samples; its weight rests on very few",
                     DebiasWarning,
                     stacklevel=2,
                 )

@@ -1,4 +1,4 @@
-"""Content hashes of files, remembered by size and modification time as git's index does."""
+"""Content hashes of files, remembered by size, modification and change time as in git's index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from debias_pt.errors import ImageError, UsageError
 from debias_pt.files import make_folder, read_json, write_json
 
-Index = dict[str, list[int | str]]  # path to size, modification time, hash
+Index = dict[str, list[int | str]]  # path to size, modification and change time, hash
 
 # A file changed within this time of being hashed may change again without a new time stamp.
 RACY_NS = 2_000_000_000
@@ -54,13 +54,13 @@ def content_hashes(root: Path, ids: Sequence[str], index_dir: Path) -> list[str]
     known = _read_index(index)
     paths = [os.path.join(root, name) for name in ids]
     stamps = [_stamp(path) for path in paths]
-    stale = [i for i, name in enumerate(ids) if known.get(name, [None])[:2] != stamps[i]]
+    stale = [i for i, name in enumerate(ids) if known.get(name, [None])[:3] != stamps[i]]
     now = time.time_ns()
     with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 2)) as pool:
         fresh = dict(zip(stale, pool.map(file_digest, [paths[i] for i in stale]), strict=True))
-    hashes = [fresh[i] if i in fresh else str(known[name][2]) for i, name in enumerate(ids)]
+    hashes = [fresh[i] if i in fresh else str(known[name][3]) for i, name in enumerate(ids)]
     if fresh:
-        entries: Index = {n: [*stamps[i], hashes[i]] for i, n in enumerate(ids) if stamps[i][1] < now - RACY_NS}
+        entries: Index = {n: [*stamps[i], hashes[i]] for i, n in enumerate(ids) if max(stamps[i][1:]) < now - RACY_NS}
         _write_index(index, {**known, **entries})
     return hashes
 
@@ -70,7 +70,7 @@ def _stamp(path: str) -> list[int]:
         status = os.stat(path)
     except OSError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
-    return [status.st_size, status.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _read_index(index: Path) -> Index:

@@ -20,7 +20,7 @@ def progress(title: str, total: int, unit: str = "") -> Iterator[Callable[[int],
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),

@@ -117,7 +117,7 @@ class PromptTuner:
         train_groups = groups.rows(table.split == "train")
         reweighter = scheduler(self.settings)
         if reweighter.uses_attributes:
-            train_groups.warn_if_small()
+            train_groups.warn_if_small(soft=self.settings.soft)
         self.train_counts_ = train_groups.counts
         self.class_names_ = table.class_names
         self.head_ = self.make_head(table.class_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ def test_features_are_those_of_open_clip(backbone: Backbone) -> None:
 def test_fingerprint_follows_weights_config_and_preprocessing(tmp_path: Path) -> None:
     same, other = (write_checkpoint(tmp_path / str(seed) / "tiny", seed) for seed in (0, 1))
     first, second = (Backbone.load(f"local-dir:{folder}").fingerprint for folder in (same, other))
+    renamed = shutil.copytree(same, tmp_path / "renamed")
+    assert Backbone.load(f"local-dir:{renamed}").fingerprint == first
     assert [key for key in first if first[key] != second[key]] == ["weights"]
     config = json.loads((same / "open_clip_config.json").read_text())
     config["preprocess_cfg"]["mean"] = [0.4, 0.5, 0.5]
@@ -66,11 +69,27 @@ def test_weights_hash_sees_a_single_value(tiny_checkpoint: Path) -> None:
         ("local-dir:/nowhere", None, "no open_clip_config.json here"),
         ("ViT-B-32", "local-dir:/nowhere", "name two models"),
         ("hf-hub:a/b", "openai", "brings its own weights"),
+        ("ViT-B/32", "opnai", "for 'ViT-B-32' \\(did you mean 'openai'"),
     ],
 )
 def test_wrong_names_are_refused_with_advice(model: str | None, pretrained: str | None, message: str) -> None:
     with pytest.raises(BackboneError, match=message):
         Backbone.load(model, pretrained)
+
+
+def test_a_folder_without_weights_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copy(tiny_checkpoint / "open_clip_config.json", tmp_path)
+    with pytest.raises(BackboneError, match="no weights here"):
+        Backbone.load(f"local-dir:{tmp_path}")
+
+
+def test_another_preprocessing_is_another_fingerprint(backbone: Backbone) -> None:
+    made = [
+        Backbone(backbone.model, backbone.tokenizer, preprocess, name="mine").fingerprint["preprocessing"]
+        for preprocess in (backbone.preprocess, torch.nn.Identity(), torch.nn.Dropout())
+    ]
+    assert len(set(made)) == 3
+    assert "0x" not in made[0]
 
 
 def test_weights_of_another_architecture_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -93,7 +112,10 @@ def test_devices_and_precisions_are_checked(tiny_checkpoint: Path) -> None:
         resolve_device("tpu")
     with pytest.raises(UsageError, match="is not there"):
         resolve_device("cuda:99")
+    with pytest.raises(UsageError, match="unknown device 'cuda:x'"):
+        resolve_device("cuda:x")
+    low = Backbone.load(f"local-dir:{tiny_checkpoint}", precision="bf16")
     with pytest.raises(UsageError, match="needs a GPU"):
-        Backbone.load(f"local-dir:{tiny_checkpoint}", precision="bf16")
+        low.encode_images(torch.zeros(1, 3, 32, 32))
     with pytest.raises(UsageError, match="unknown precision 'int8'"):
         Backbone.load(f"local-dir:{tiny_checkpoint}", precision="int8")

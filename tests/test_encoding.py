@@ -88,10 +88,22 @@ def test_a_change_right_after_hashing_is_noticed(tmp_path: Path) -> None:
     assert content_hashes(tmp_path, ["a.jpg"], tmp_path / "index") != first
 
 
+def test_an_edit_that_keeps_size_and_time_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("debias_pt.hashing.RACY_NS", -(10**12))
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"first")
+    status = file.stat()
+    first = content_hashes(tmp_path, ["a.jpg"], tmp_path / "index")
+    time.sleep(0.05)
+    file.write_bytes(b"other")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert content_hashes(tmp_path, ["a.jpg"], tmp_path / "index") != first
+
+
 def test_old_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.jpg"
     file.write_bytes(b"first")
-    os.utime(file, (1, 1))
+    monkeypatch.setattr("debias_pt.hashing.RACY_NS", -(10**12))
     first = content_hashes(tmp_path, ["a.jpg"], tmp_path / "index")
     monkeypatch.setattr("debias_pt.hashing.file_digest", None)
     assert content_hashes(tmp_path, ["a.jpg"], tmp_path / "index") == first
@@ -118,7 +130,7 @@ def test_a_foreign_shard_is_refused(backbone: Backbone, dataset: ImageDataset, t
     theirs = FeatureCache(tmp_path / "cache", other.fingerprint)
     theirs.folder.mkdir(parents=True)
     shutil.copy(shards(tmp_path / "cache")[0], theirs.folder / "stray.safetensors")
-    with pytest.raises(FingerprintError, match=r"stray\.safetensors: its model is .*, here it is 'other'"):
+    with pytest.raises(FingerprintError, match=r"stray\.safetensors: its weights is '.*', here it is '"):
         encode(other, dataset, cache_dir=tmp_path / "cache", workers=0)
 
 

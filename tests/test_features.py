@@ -53,4 +53,14 @@ def test_data_fingerprint_sees_rows_labels_and_splits() -> None:
     flipped = TABLE.y.copy()
     flipped[0] = 1 - flipped[0]
     assert replace(TABLE, y=flipped).data_fingerprint() != first
-    assert gaussian_table(seed=1).data_fingerprint() == first  # features are the backbone's business
+    assert gaussian_table(seed=1).data_fingerprint() != first
+    hashed = replace(TABLE, image_hashes=tuple("a" * len(TABLE)))
+    assert replace(hashed, features=gaussian_table(seed=1).features).data_fingerprint() == hashed.data_fingerprint()
+    changed = replace(TABLE, image_hashes=("b", *hashed.image_hashes[1:]))
+    assert changed.data_fingerprint() != hashed.data_fingerprint()
+    assert len(hashed.where("val").image_hashes) == len(hashed.where("val"))
+
+
+def test_other_number_types_are_taken() -> None:
+    table = replace(TABLE, features=TABLE.features.astype(np.float64), y=TABLE.y.astype(np.int32))
+    assert (table.features.dtype, table.y.dtype) == (np.float32, np.int64)

@@ -199,9 +199,31 @@ def test_soft_membership_is_the_expected_weight() -> None:
     p = torch.tensor([[0.9, 0.4, 0.2, 0.6]])
     weights = scheduler(p, -p.log(), soft)
     sizes = soft.sum(dim=0)
-    raw = [math.exp(2 * (1 - float((p[0] * soft[:, g]).sum() / sizes[g]))) / float(sizes[g]) for g in range(4)]
+    p_bar = [float((p[0] * soft[:, g]).sum() / sizes[g]) for g in range(4)]
+    raw = [math.exp(2 * (1 - p_bar[g])) / max(1.0, float(sizes[g])) for g in range(4)]
     expected = soft @ torch.tensor(raw)
     assert torch.allclose(weights[0], expected / expected.mean(), atol=1e-5)
+
+
+def test_a_trace_of_a_soft_group_weighs_no_more_than_a_sample() -> None:
+    soft = torch.tensor([[0.999, 0.001, 0, 0]] * 8 + [[0, 0, 1.0, 0]] * 4 + [[0, 0, 0, 1.0]] * 4)
+    scheduler = make_reweighter("balanced")
+    scheduler.start(soft, CLASSES, runs=1)
+    mass = scheduler.weights_[0] * soft.sum(dim=0)
+    assert float(mass[1] / mass[0]) < 0.01
+
+
+@pytest.mark.parametrize("method", ["dpt", "group-dro"])
+def test_a_very_large_eta_is_worst_group_only_not_nan(method: str) -> None:
+    membership = of_sizes((3, 2, 1, 4))
+    scheduler = make_reweighter(method, eta=1e4)
+    scheduler.start(membership, CLASSES, runs=1)
+    p = (membership @ torch.tensor([0.9, 0.2, 0.6, 0.8]))[None]
+    for _ in range(80):
+        weights = scheduler(p, -p.log(), membership)
+    assert bool(weights.isfinite().all())
+    mass = (weights @ membership)[0]
+    assert float(mass[1] / mass.sum()) > 0.99
 
 
 @pytest.mark.parametrize("method", sorted(REWEIGHTERS))
@@ -242,6 +264,8 @@ def test_weights_carry_no_gradient() -> None:
     ("method", "options"),
     [
         ("dpt", {"eta": -1.0}),
+        ("dpt", {"eta": math.nan}),
+        ("group-dro", {"eta": math.inf}),
         ("dpt", {"ema": 1.0}),
         ("dpt", {"refresh": "never"}),
         ("dpt", {"normalize": "max"}),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from debias_pt.errors import FingerprintError, OutputError, RunError
 from debias_pt.features import FeatureTable
@@ -118,7 +120,18 @@ def test_evaluating_with_another_model_or_data_is_refused(
     other = write_checkpoint(tmp_path / "other", seed=3)
     swapped = cli("eval", tmp_path / "run", "--pretrained", f"local-dir:{other}")
     assert swapped.returncode == 2
-    assert "here it is 'other'; give --model and --pretrained of the run" in swapped.stderr
+    assert "its weights is '" in swapped.stderr
+    assert "give --model and --pretrained of the run" in swapped.stderr
+    renamed = shutil.copytree(tiny[4].partition(":")[2], tmp_path / "renamed")
+    moved = cli("eval", tmp_path / "run", "--pretrained", f"local-dir:{renamed}")
+    assert moved.returncode == 0, moved.stderr
+    image = next((data_root / FOLDER).glob("*/test_0_*.jpg"))
+    pixels = image.read_bytes()
+    Image.new("RGB", (40, 36)).save(image)
+    repainted = cli("eval", tmp_path / "run", "--data-root", data_root)
+    assert repainted.returncode == 2
+    assert "its content is '" in repainted.stderr
+    image.write_bytes(pixels)
     metadata = data_root / FOLDER / "metadata.csv"
     metadata.write_text("".join(metadata.read_text().splitlines(keepends=True)[:-1]))
     changed = cli("eval", tmp_path / "run", "--data-root", data_root)

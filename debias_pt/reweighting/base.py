@@ -83,8 +83,12 @@ class Reweighter(ABC):
         return mean_one(self._per_size(), self.counts_)
 
     def _per_size(self) -> Tensor:
-        """Return ``1 / N_g``, and 0 for empty groups."""
-        return torch.where(self.counts_ > 0, 1 / self.counts_.clamp_min(1e-12), 0.0)
+        """Return ``1 / N_g``, and 0 for empty groups.
+
+        A soft group of less than one expected sample counts as one, lest a trace of posterior
+        outweigh everything.
+        """
+        return torch.where(self.counts_ > 0, 1 / self.counts_.clamp_min(1.0), 0.0)
 
     @abstractmethod
     def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:

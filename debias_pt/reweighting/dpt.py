@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -60,7 +61,7 @@ class DPT(Reweighter):
     normalize: str = "mean"
 
     def __post_init__(self) -> None:
-        if self.eta < 0:
+        if not 0 <= self.eta < math.inf:
             raise UsageError(f"eta is {self.eta}; DPT takes 0 or more")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema}; DPT takes 0 <= ema < 1")
@@ -93,7 +94,9 @@ class DPT(Reweighter):
     def _renew(self, p_bar: Tensor, present: Tensor) -> None:
         """Average new weights in for the groups present, which keep their total between them."""
         unit = self.counts_ if self.normalize == "mean" else torch.ones_like(self.counts_)
-        w_hat = self._per_size() * torch.exp(self.eta * (1 - p_bar)) * present
+        exponent = self.eta * (1 - p_bar) * present
+        exponent = exponent - exponent.amax(dim=-1, keepdim=True)  # cancels below; a large eta would overflow
+        w_hat = self._per_size() * torch.exp(exponent) * present
         total = (self.weights_ * unit * present).sum(dim=-1, keepdim=True)
         w_hat = w_hat * total / (w_hat * unit).sum(dim=-1, keepdim=True)
         self.weights_ = torch.where(present, self.ema * self.weights_ + (1 - self.ema) * w_hat, self.weights_)

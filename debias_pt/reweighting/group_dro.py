@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,7 @@ class GroupDRO(Reweighter):
     eta: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.eta < 0:
+        if not 0 <= self.eta < math.inf:
             raise UsageError(f"eta is {self.eta}; GroupDRO takes 0 or more")
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
@@ -53,7 +54,8 @@ class GroupDRO(Reweighter):
 
     def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
         means, sizes = group_means(losses, membership)
-        shares = self.shares_ * torch.exp(self.eta * means)  # an absent group has mean 0
+        exponent = self.eta * means  # an absent group has mean 0
+        shares = self.shares_ * torch.exp(exponent - exponent.amax(dim=-1, keepdim=True))
         self.shares_ = shares / shares.sum(dim=-1, keepdim=True)
         per_sample = membership.shape[-2] * self.shares_ / sizes.clamp_min(1e-12)
         self.weights_ = torch.where(sizes > 0, per_sample, 0.0)
