@@ -81,8 +81,16 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
     if "accuracy" not in probe:
         rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
         print_table([f"{split}: pseudo group", "n"], rows)
-        print("no true attributes to compare with")
-        return
+    else:
+        print_probe_report(split, probe)
+    for name, report in probe.get("by_attribute", {}).items():
+        print_probe_report(f"{split}, {name}", report)
+    for missing in probe["not_annotated"]:
+        print(f"nothing to compare with: no annotation of {missing}")
+
+
+def print_probe_report(title: str, probe: dict[str, Any]) -> None:
+    """Print a probe's answers against true attributes."""
     rows = [
         [
             f"{g['label']}, {g['attribute']}", str(g["n_true"]), str(g["n_pseudo"]),
@@ -90,6 +98,6 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
         ]
         for g in probe["groups"]
     ]  # fmt: skip
-    print_table([f"{split}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
+    print_table([f"{title}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
     values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
     print(f"right for {percent(probe['accuracy'])} % of the images; by true value: {values}")

@@ -23,6 +23,7 @@ def train(
     """Tune a debiased prompt and report accuracy by group."""
     from pathlib import Path
 
+    from debias_pt.errors import UsageError
     from debias_pt.files import read_json
     from debias_pt.jobs.train import train as job
     from debias_pt.settings import resolve
@@ -30,5 +31,7 @@ def train(
     from .output import print_json, print_report
 
     file = read_json(Path(config)) if config else {}
+    if not isinstance(file, dict):
+        raise UsageError(f"{config}: holds no settings but a {type(file).__name__}; give a run's config.json")
     result = job(resolve(TrainSettings, file, given, {"dataset": dataset}), resume=resume)
     print_json(result) if as_json else print_report(result)

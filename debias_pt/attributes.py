@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from debias_pt.errors import UsageError
 from debias_pt.registry import nearest
 
+RESERVED = {"id", "split", "label"}  # columns of the probe's table
 TEMPLATES = (
     "{attribute}.",
     "a photo of {attribute}.",
@@ -61,6 +63,11 @@ class Attribute:
         for template in self.templates:
             if "{attribute}" not in template:
                 raise UsageError(f"the template {template!r} has no {{attribute}}; write 'a photo of {{attribute}}.'")
+            unknown = set(re.findall(r"\{[^}]*\}", template)) - {"{attribute}", "{class}"}
+            if unknown:
+                raise UsageError(
+                    f"the template {template!r} has {min(unknown)}; only {{attribute}} and {{class}} are known"
+                )
 
     @classmethod
     def parse(cls, text: str) -> Attribute:
@@ -142,5 +149,10 @@ def choose_attributes(
     names = [attribute.name for attribute in chosen]
     if len(set(names)) < len(names):
         raise UsageError(f"the attribute {max(names, key=names.count)!r} is given twice")
+    reserved = set(names) & RESERVED
+    if reserved:
+        raise UsageError(f"an attribute cannot be called {min(reserved)!r}; choose another name")
+    if class_conditional and templates and not any("{class}" in template for template in templates):
+        raise UsageError(f"--class-conditional with the template {templates[0]!r}, which has no {{class}}; put it in")
     wording = tuple(templates) or (CLASS_TEMPLATES if class_conditional else ())
     return tuple(replace(attribute, templates=wording) if wording else attribute for attribute in chosen)

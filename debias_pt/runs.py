@@ -16,12 +16,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from debias_pt.errors import OutputError, RunError
+from filelock import FileLock, Timeout
+
+from debias_pt.errors import OutputError, RunError, UsageError
 from debias_pt.files import make_folder, read_json, read_tensors, write_bytes, write_json, write_tensors
 from debias_pt.fingerprint import require_match
 
@@ -118,6 +121,34 @@ class RunFolder:
         """Versions, fingerprints, group counts, probe."""
         return dict(read_json(self.path / "run.json"))
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the run for writing.
+
+        Raises
+        ------
+        RunError
+            If another process is training in it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(f"{self.path}: another process is training in this run; wait for it") from error
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot write ({error.strerror}); choose another --out") from error
+        try:
+            yield
+        finally:
+            lock.release()
+            (self.path / ".lock").unlink(missing_ok=True)
+
+    def require_backbone(self, fingerprint: Mapping[str, Any]) -> None:
+        """Refuse another model than the one the run was begun with."""
+        if (self.path / "run.json").exists():
+            advice = "resume with what it was begun with, or start another run"
+            require_match({"backbone": self.facts["backbone"]}, {"backbone": dict(fingerprint)}, str(self.path), advice)
+
     def write_facts(self, facts: Mapping[str, Any]) -> None:
         """Write what the run uses, or, on resuming, refuse anything but the same.
 
@@ -200,10 +231,16 @@ class RunFolder:
 
 
 def new_path(dataset: str, method: str) -> Path:
-    """Return a free folder under ``./runs``, named after data set, method and time."""
+    """Make a new folder under ``./runs``, named after data set, method and time, and return it."""
+    make_folder(RUNS)
     stem = f"{Path(dataset).name}-{method}-{time.strftime('%Y%m%d-%H%M%S')}"
-    candidates = [RUNS / stem, *(RUNS / f"{stem}-{i}" for i in range(2, 1000))]
-    return next(path for path in candidates if not path.exists())
+    for path in (RUNS / stem, *(RUNS / f"{stem}-{i}" for i in range(2, 1000))):
+        try:
+            path.mkdir()  # two processes cannot both make it
+        except FileExistsError:
+            continue
+        return path
+    raise RunError(f"{RUNS / stem}: taken a thousand times over; choose an --out")
 
 
 def newest(*, finished: bool, matching: Mapping[str, Any] | None = None) -> RunFolder:
@@ -214,15 +251,25 @@ def newest(*, finished: bool, matching: Mapping[str, Any] | None = None) -> RunF
     RunError
         If there is none.
     """
-    runs = [RunFolder(path.parent) for path in RUNS.glob("*/config.json")]
-    fitting = [
-        run for run in runs if run.finished == finished and (matching is None or same_work(run.config, matching))
-    ]
+    runs = [RunFolder(path.parent) for path in RUNS.glob("*/config.json") if _is_ours(path.parent, finished)]
+    fitting = [run for run in runs if matching is None or same_work(run.config, matching)]
     if not fitting:
         kind = "finished" if finished else "unfinished"
         extra = " with these settings" if matching is not None else ""
         raise RunError(f"no {kind} run{extra} under {RUNS.resolve()}; name its folder, or train one: debias-pt train")
     return max(fitting, key=lambda run: run.result["finished"] if finished else _modified(run))
+
+
+def _is_ours(folder: Path, finished: bool) -> bool:
+    """Tell whether a folder is a run of this library, finished or not; others may keep theirs here too."""
+    try:
+        config = read_json(folder / "config.json")
+        result = read_json(folder / "result.json") if (folder / "result.json").exists() else None
+    except UsageError:
+        return False
+    if not isinstance(config, dict) or "method" not in config:
+        return False
+    return isinstance(result, dict) and "finished" in result if finished else result is None
 
 
 def _modified(run: RunFolder) -> float:

@@ -45,8 +45,8 @@ class PromptTuner:
         Unit class weights; ``features @ class_weights_[r].T`` is all that plain open_clip needs.
     selected_steps_ : list of int
         Updates each run's kept parameters had seen.
-    train_counts_ : ndarray of int, shape (G,)
-        Sizes of the training groups it was fitted with.
+    train_groups_ : Groups or None
+        The training groups it was fitted with; None if the head was loaded.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class PromptTuner:
     class_names_: tuple[str, ...]
     class_weights_: NDArray[np.float32]
     selected_steps_: list[int]
-    train_counts_: NDArray[np.int64]
+    train_groups_: Groups | None = None
 
     def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
         self.backbone = backbone
@@ -115,10 +115,11 @@ class PromptTuner:
         device = self.backbone.device
         validation_groups = groups if validation_groups is None else validation_groups
         train_groups = groups.rows(table.split == "train")
+        _require_distinct_runs(self.settings, len(train_groups))
         reweighter = scheduler(self.settings)
         if reweighter.uses_attributes:
             train_groups.warn_if_small(soft=self.settings.soft)
-        self.train_counts_ = train_groups.counts
+        self.train_groups_ = train_groups
         self.class_names_ = table.class_names
         self.head_ = self.make_head(table.class_names)
         training = Training(
@@ -185,10 +186,31 @@ class PromptTuner:
         groups : Groups
             Of these rows.
         train_counts : ndarray of int, shape (G,), optional
-            Sizes of the same groups in training, for the adjusted average; default those fitted with.
+            Sizes of the same groups in training, for the adjusted average. Default: those it was fitted
+            with, if `groups` are of the same kind; else the adjusted average is NaN.
         """
-        counts = self.train_counts_ if train_counts is None else train_counts
+        fitted = self.train_groups_
+        if train_counts is not None:
+            counts = train_counts
+        elif fitted is not None and (fitted.source, fitted.names) == (groups.source, groups.names):
+            counts = fitted.counts
+        else:
+            counts = np.zeros(groups.n_groups, dtype=np.int64)
         return GroupReport.of(self.predict(table.features), groups, counts, self.seeds)
+
+
+RANGES = {
+    "steps": (0, 10**9),
+    "seed": (0, 10**9),
+    "seeds": (1, 10**6),
+    "batch_size": (1, 10**9),
+    "context_length": (1, 10**4),
+    "warmup_steps": (0, 10**9),
+    "lr": (1e-300, 1e300),
+    "weight_decay": (0, 1e300),
+    "momentum": (0, 1),
+    "select_after": (0, 1),
+}
 
 
 def scheduler(settings: FitSettings) -> Reweighter:
@@ -209,19 +231,19 @@ def check_fit(settings: FitSettings) -> None:
     scheduler(settings)
     make_loss(settings.loss, q=settings.q)
     lookup(RULES, settings.select, "selection rule")
-    make_optimizer(settings, [torch.nn.Parameter(torch.zeros(1))])
-    for name, least in (("steps", 0), ("seeds", 1), ("warmup_steps", 0), ("seed", 0), ("weight_decay", 0)):
+    for name, (least, most) in RANGES.items():
         value = getattr(settings, name)
-        if value < least:
-            raise UsageError(f"{name} is {value}; {least} or more expected")
-    if not 0 <= settings.select_after <= 1:
-        raise UsageError(f"select_after is {settings.select_after}; a share from 0 to 1 expected")
-    if settings.lr <= 0:
-        raise UsageError(f"lr is {settings.lr}; more than 0 expected")
-    if settings.batch_size is not None and settings.batch_size < 1:
-        raise UsageError(f"batch_size is {settings.batch_size}; 1 or more expected")
-    if settings.seeds > 1 and settings.context_init != "random" and settings.batch_size is None:
+        if value is not None and not least <= value <= most:
+            raise UsageError(f"{name} is {value}; {least:g} to {most:g} expected")
+    make_optimizer(settings, [torch.nn.Parameter(torch.zeros(1))])
+    _require_distinct_runs(settings)
+
+
+def _require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
+    """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
+    full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
+    if settings.seeds > 1 and settings.context_init != "random" and full:
         raise UsageError(
             f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
-            "run; add --batch-size, take --context-init random, or one seed"
+            "run; add a smaller --batch-size, take --context-init random, or one seed"
         )

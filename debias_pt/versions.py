@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("debias-pt", "torch", "torchvision", "open_clip_torch", "timm", "wilds", "numpy", "scikit-learn", "pillow")
+PACKAGES = ("debias-pt", "torch", "torchvision", "open_clip_torch", "timm", "wilds", "numpy", "pillow")
 
 
 def versions() -> dict[str, str]:

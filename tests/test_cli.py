@@ -117,7 +117,11 @@ def test_probe_reports_every_split_and_writes_csv(cli: Cli, tiny: list[str], tmp
     assert set(result["probe"]) == {"train", "val", "test"}
     train = result["probe"]["train"]
     assert len(train["pseudo_group_sizes"]) == 2 * 2 * 3
-    assert "accuracy" not in train  # the size is annotated nowhere
+    assert "accuracy" not in train  # the size is annotated nowhere, so there are no joint groups to compare with
+    assert set(train["by_attribute"]) == {"background"}
+    alone = json.loads(cli("probe", "waterbirds", *tiny, *options[:2], "--json").stdout)["probe"]["train"]
+    assert train["by_attribute"]["background"]["accuracy"] == alone["accuracy"]
+    assert train["not_annotated"] == ["'size' (annotated are: background)"]
     rows = list(csv.DictReader(file.read_text().splitlines()))
     assert len(rows) == 90
     assert set(rows[0]) == {"id", "split", "label", "background", "background_confidence", "size", "size_confidence"}
@@ -136,6 +140,16 @@ def test_custom_attribute_with_values_in_another_order_is_matched(cli: Cli, tiny
     ]
     assert found[0]["accuracy"] == pytest.approx(found[1]["accuracy"])
     assert found[0]["per_value"] == found[1]["per_value"]
+
+
+def test_values_that_are_not_the_annotated_ones_are_said_to_be(cli: Cli, tiny: list[str]) -> None:
+    run = cli("probe", "waterbirds", *tiny, "--attribute", "background=forest:lake")
+    assert "annotated are land, water; name yours so" in run.stdout
+    refused = cli("train", "waterbirds", *tiny, "--attribute", "pose=flying:sitting", "--groups", "true")
+    assert refused.returncode == 2
+    assert (
+        "--groups true needs annotations; waterbirds has none of 'pose' (annotated are: background)" in refused.stderr
+    )
 
 
 def test_small_pseudo_groups_are_warned_of_on_standard_error(cli: Cli, tiny: list[str]) -> None:
@@ -165,6 +179,10 @@ def test_predict(cli: Cli, trained: tuple[Path, dict[str, Any]], waterbirds_root
         assert row["attributes"]["background"]["value"] in ("land", "water")
     text = cli("predict", result["run"], images[0], cwd=cwd)
     assert rows[0]["label"] in text.stdout
+    odd = cwd / "bird[final].jpg"
+    odd.parent.mkdir(exist_ok=True)
+    odd.write_bytes(images[0].read_bytes())
+    assert "bird[final].jpg" in cli("predict", result["run"], odd, cwd=cwd).stdout
     missing = cli("predict", result["run"], "nothing.jpg", cwd=cwd)
     assert (missing.returncode, missing.stdout) == (2, "")
     assert missing.stderr == "error: nothing.jpg: no such image file; give image files\n"
@@ -222,6 +240,9 @@ def wrong(cli: Cli, *words: object) -> str:
         (["--metod", "erm"], "No such option"),
         (["--steps", "many"], "'many'"),
         (["--model", "ViT-B-32"], "name two models"),
+        (["--workers", "-1"], "workers is -1"),
+        (["--encode-batch-size", "0"], "encode_batch_size is 0"),
+        (["--lr", "nan"], "lr is nan"),
         (["--config", "/nowhere.json"], "/nowhere.json: cannot read"),
     ],
 )
@@ -236,6 +257,8 @@ def test_wrong_names_are_one_line(cli: Cli, tiny: list[str], tmp_path: Path) -> 
     assert "unknown model 'ViT-B32'" in wrong(cli, "encode", "waterbirds", *tiny[:3], "--model", "ViT-B32")
     assert "no run here" in wrong(cli, "eval", tmp_path)
     config = tmp_path / "config.json"
+    config.write_text("[1, 2]")
+    assert "holds no settings but a list" in wrong(cli, "train", "waterbirds", "--config", config)
     config.write_text('{"stepz": 3}')
     assert "did you mean 'steps'" in wrong(cli, "train", "waterbirds", "--config", config)
 

@@ -38,9 +38,16 @@ def test_unknown_data_set_names_the_nearest() -> None:
 def test_no_data_at_the_root(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no such folder; give --data-root the folder that holds waterbirds_v1\.0"):
         load_dataset("waterbirds", tmp_path / "none")
-    with pytest.raises(DatasetError, match=r"metadata\.csv: not there; .*--download"):
+    with pytest.raises(DatasetError, match=r"waterbirds_v1\.0: not there; .*--download"):
         load_dataset("waterbirds", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_a_folder_left_by_a_failed_download_is_named(tmp_path: Path, download: bool) -> None:
+    (tmp_path / FOLDER).mkdir()
+    with pytest.raises(DatasetError, match=r"has no metadata\.csv, perhaps a download that failed; remove this folder"):
+        load_dataset("waterbirds", tmp_path, download=download)
 
 
 def test_other_counts_than_published_are_refused(data_root: Path) -> None:

@@ -131,3 +131,9 @@ def test_choosing_attributes() -> None:
         choose_attributes(["size", "size"], known)
     with pytest.raises(UsageError, match="has no {attribute}"):
         choose_attributes([], known, templates=["a photo"])
+    with pytest.raises(UsageError, match="has {clas}; only {attribute} and {class} are known"):
+        choose_attributes([], known, templates=["a {clas} on {attribute}"])
+    with pytest.raises(UsageError, match="has no {class}; put it in"):
+        choose_attributes([], known, templates=["on {attribute}"], class_conditional=True)
+    with pytest.raises(UsageError, match="cannot be called 'label'"):
+        choose_attributes(["label=a:b"], known)

@@ -22,7 +22,7 @@ from debias_pt.errors import FingerprintError, OutputError, RunError
 from debias_pt.features import FeatureTable
 from debias_pt.files import read_tensors, write_bytes, write_json, write_tensors
 from debias_pt.fingerprint import require_match
-from debias_pt.runs import RunFolder, newest, same_work
+from debias_pt.runs import RunFolder, new_path, newest, same_work
 
 from .worlds import FOLDER, write_checkpoint
 
@@ -58,7 +58,7 @@ def test_a_stopped_training_resumes_bit_by_bit(
     if stop is signal.SIGINT:
         assert errors.strip().splitlines()[-1].startswith("error: interrupted; ")
     assert not (out / "result.json").exists()
-    assert not list(out.glob(".*"))
+    assert {path.name for path in out.glob(".*")} <= {".lock"}
     done = int(read_tensors(out / "checkpoint.safetensors")[0]["step"])
     assert 0 < done < 600
     resumed = cli("train", "waterbirds", *options, "--out", out, "--resume", "--json")
@@ -71,6 +71,20 @@ def test_a_stopped_training_resumes_bit_by_bit(
     assert not (out / "checkpoint.safetensors").exists()
     again = cli("train", "waterbirds", *options, "--out", out, "--resume", "--json")
     assert json.loads(again.stdout) == json.loads(resumed.stdout)
+    other = cli("train", "waterbirds", *options, "--out", out, "--resume", "--split", "val")
+    assert other.returncode == 2
+    assert "finished, its result is of the 'test' split; for another: debias-pt eval" in other.stderr
+
+
+def test_two_processes_cannot_train_in_one_run(cli: Cli, tiny: list[str], cache_dir: Path, tmp_path: Path) -> None:
+    options = [*tiny, "--steps", 100_000, "--checkpoint-every", 1, "--out", tmp_path / "run"]
+    run = start("train", "waterbirds", *options, cache=cache_dir)
+    wait_for(tmp_path / "run" / "checkpoint.safetensors", run)
+    second = cli("train", "waterbirds", *options, "--resume")
+    run.kill()
+    run.communicate()
+    assert second.returncode == 2
+    assert "another process is training in this run; wait for it" in second.stderr
 
 
 def test_resuming_with_other_settings_or_model_is_refused(
@@ -83,7 +97,7 @@ def test_resuming_with_other_settings_or_model_is_refused(
     run.communicate()
     other = cli("train", "waterbirds", *options, "--out", tmp_path / "run", "--resume", "--lr", 0.5)
     assert other.returncode == 2
-    assert "its lr is 0.004, here it is 0.5; resume with the same settings" in other.stderr
+    assert "its lr is 0.004, here it is 0.5; resume with the same settings: --config" in other.stderr
     fresh = cli("train", "waterbirds", *options, "--out", tmp_path / "run")
     assert fresh.returncode == 2
     assert "holds a run already; add --resume" in fresh.stderr
@@ -155,13 +169,24 @@ def test_newest_takes_finished_runs_by_time(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(RunError, match="no finished run under .*debias-pt train"):
         newest(finished=True)
     for name, finished in (("b", 1.0), ("a", 2.0), ("c", None)):
-        run = RunFolder.create(tmp_path / "runs" / name, {"lr": name})
+        run = RunFolder.create(tmp_path / "runs" / name, {"lr": name, "method": "dpt"})
         if finished:
             write_json(run.path / "result.json", {"finished": finished})
     assert newest(finished=True).path.name == "a"
-    assert newest(finished=False, matching={"lr": "c", "device": "cuda"}).path.name == "c"
+    assert newest(finished=False, matching={"lr": "c", "method": "dpt", "device": "cuda"}).path.name == "c"
     with pytest.raises(RunError, match="no unfinished run with these settings"):
         newest(finished=False, matching={"lr": "d"})
+
+
+def test_folders_of_other_tools_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("board", "{}"), ("list", "[1]"), ("torn", "{")):
+        for file in ("config.json", "result.json"):
+            (tmp_path / "runs" / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "runs" / name / file).write_text(text)
+    with pytest.raises(RunError, match="no finished run"):
+        newest(finished=True)
+    assert new_path("waterbirds", "dpt") != new_path("waterbirds", "dpt")
 
 
 def test_what_may_move_and_what_may_not() -> None:

@@ -157,6 +157,13 @@ def test_too_long_names_prompts_and_words_are_refused(any_backbone: Backbone) ->
         PromptHead(any_backbone, ["cat"], context_length=0)
 
 
+def test_class_names_that_cannot_be_told_apart_are_refused(any_backbone: Backbone) -> None:
+    with pytest.raises(UsageError, match="'cat' and 'Cat' are the same tokens"):
+        PromptHead(any_backbone, ["cat", "dog", "Cat"])
+    with pytest.raises(UsageError, match="' ' is empty"):
+        PromptHead(any_backbone, ["cat", " "])
+
+
 def test_the_longest_prompt_that_fits_is_exact(any_backbone: Backbone) -> None:
     name = " ".join(["bird"] * 70)
     head = PromptHead(any_backbone, [name], context_init="a photo of a")

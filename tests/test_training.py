@@ -232,7 +232,7 @@ def test_learning_rate_warms_up_and_ends_at_zero() -> None:
     rates = [learning_rate(step, settings) for step in range(21)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[20] == pytest.approx(0, abs=1e-12)
-    assert all(a > b for a, b in itertools.pairwise(rates))
+    assert all(a > b for a, b in itertools.pairwise(rates[4:]))
 
 
 def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -> None:
@@ -242,7 +242,8 @@ def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -
     groups = replace(TRUE, posterior=posterior, source="pseudo")
     with pytest.warns(DebiasWarning, match=r"the pseudo group \(waterbird, land\) is empty; its weight is 0"):
         tuner = PromptTuner(backbone, steps=3).fit(table, groups)
-    assert tuner.train_counts_.tolist() == [190, 10, 0, 200]
+    assert tuner.train_groups_ is not None
+    assert tuner.train_groups_.counts.tolist() == [190, 10, 0, 200]
 
 
 def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
@@ -259,10 +260,16 @@ def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
         ({"select": "wga"}, "did you mean 'true-wga'|did you mean 'pseudo-wga'"),
         ({"optimizer": "adam"}, "use adamw or sgd"),
         ({"step": 3}, "unknown setting 'step' \\(did you mean 'steps'"),
-        ({"steps": -1}, "steps is -1; 0 or more"),
-        ({"seeds": 0}, "seeds is 0; 1 or more"),
-        ({"lr": 0.0}, "more than 0"),
-        ({"batch_size": 0}, "1 or more"),
+        ({"steps": -1}, "steps is -1; 0 to"),
+        ({"seeds": 0}, "seeds is 0; 1 to"),
+        ({"lr": 0.0}, "lr is 0.0; "),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"lr": -1.0}, "lr is -1.0"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
+        ({"momentum": -1.0, "optimizer": "sgd"}, "momentum is -1.0"),
+        ({"seed": 10**20}, "seed is 1000"),
+        ({"context_length": 0}, "context_length is 0; 1 to"),
+        ({"batch_size": 0}, "batch_size is 0; 1 to"),
         ({"select_after": 1.5}, "0 to 1"),
         ({"steps": "many"}, "setting 'steps' is 'many'; int expected"),
         ({"method": "erm", "eta": 2.0}, "'erm' does not take eta"),
@@ -272,6 +279,27 @@ def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
 def test_wrong_settings_are_refused_before_any_work(backbone: Backbone, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         PromptTuner(backbone, **options)
+
+
+def test_batches_as_large_as_the_data_make_no_other_seed(backbone: Backbone) -> None:
+    tuner = PromptTuner(backbone, seeds=2, context_init="a photo of a", batch_size=5000)
+    with pytest.raises(UsageError, match="would be the same run"):
+        tuner.fit(replace(TABLE, fingerprint={}), TRUE)
+
+
+def test_scoring_by_other_groups_has_no_adjusted_average(backbone: Backbone) -> None:
+    table = replace(TABLE, fingerprint={})
+    pseudo = replace(TRUE, source="pseudo")
+    tuner = PromptTuner(backbone, steps=1).fit(table, pseudo)
+    test = table.split == "test"
+    by_true = tuner.score(table.where("test"), TRUE.rows(test))
+    assert np.isnan(by_true.adjusted_average_accuracy).all()
+    assert np.isfinite(tuner.score(table.where("test"), pseudo.rows(test)).adjusted_average_accuracy).all()
+    given_counts = tuner.score(table.where("test"), TRUE.rows(test), TRUE.rows(table.split == "train").counts)
+    assert np.isfinite(given_counts.adjusted_average_accuracy).all()
+    loaded = PromptTuner(backbone, steps=1).load_head(table.class_names, tuner.head_.state_dict())
+    assert (loaded.class_weights_ == tuner.class_weights_).all()
+    assert loaded.score(table.where("test"), TRUE.rows(test)).correct.tolist() == by_true.correct.tolist()
 
 
 def test_settings_layers_and_types() -> None:

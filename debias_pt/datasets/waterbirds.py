@@ -63,10 +63,13 @@ def waterbirds(options: DataOptions) -> ImageDataset:
         _download(options.root)
     if not options.root.is_dir():
         raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {FOLDER}")
-    if not (folder / "metadata.csv").is_file():
+    if folder.is_dir() and not (folder / "metadata.csv").is_file():
         raise DatasetError(
-            f"{folder / 'metadata.csv'}: not there; give --data-root the folder that holds {FOLDER}, or add --download"
+            f"{folder}: has no metadata.csv, perhaps a download that failed; remove this folder and unpack it again, "
+            "or add --download then"
         )
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: not there; give --data-root the folder that holds {FOLDER}, or add --download")
     dataset = _read(options.root)
     if options.check_counts:
         require_counts(dataset)
@@ -137,11 +140,14 @@ def _download(root: Path) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
-            with contextlib.suppress(Exception):
+            try:
                 WaterbirdsDataset(root_dir=str(temporary), download=True)
+                reason = "nothing usable came"
+            except Exception as error:  # WILDS has printed the cause, or dies of what is missing after it
+                reason = f"nothing usable came, {type(error).__name__}"
         if not (temporary / FOLDER / "metadata.csv").is_file():
             raise DatasetError(
-                f"{root / FOLDER}: the download failed, nothing usable came; fetch waterbirds_v1.0 by hand "
+                f"{root / FOLDER}: the download failed, {reason}; fetch waterbirds_v1.0 by hand "
                 "(wilds.stanford.edu/downloads) and unpack it there"
             )
         dataset = _read(temporary)

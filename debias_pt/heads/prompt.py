@@ -77,6 +77,7 @@ class PromptHead(Head):
         if class_specific:
             context = context[:, None].repeat(1, len(class_names), 1, 1)
         layouts = [self._layout(name, context.shape[-2], class_position) for name in class_names]
+        _require_distinct(class_names, layouts)
         longest = max(len(tokens) for tokens, _ in layouts)
         tokens = torch.stack([nn.functional.pad(tokens, (0, longest - len(tokens))) for tokens, _ in layouts])
         self.register_buffer("fixed", self.tower.embed(tokens), persistent=False)
@@ -122,6 +123,17 @@ class PromptHead(Head):
         prompts[:, rows, self.slots] = context
         features = self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs))
         return nn.functional.normalize(features, dim=-1).view(runs, classes, -1)
+
+
+def _require_distinct(class_names: Sequence[str], layouts: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Refuse class names that the tokenizer cannot tell apart, or that are empty."""
+    seen: dict[tuple[int, ...], str] = {}
+    for name, (tokens, _) in zip(class_names, layouts, strict=True):
+        if not name.strip():
+            raise UsageError(f"the class name {name!r} is empty; give it a word")
+        twin = seen.setdefault(tuple(tokens.tolist()), name)
+        if twin is not name:
+            raise UsageError(f"the class names {twin!r} and {name!r} are the same tokens; rename one")
 
 
 def _generator(seed: int) -> torch.Generator:

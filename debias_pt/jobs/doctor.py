@@ -8,8 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from debias_pt.cache import default_cache_dir
-from debias_pt.datasets import DATASETS, load_dataset
 from debias_pt.errors import DebiasError
 from debias_pt.versions import versions
 
@@ -24,12 +22,13 @@ def doctor(data_root: str = "data", cache_dir: str | None = None) -> dict[str, A
     """
     found = versions()
     missing = [name for name, number in found.items() if number == "missing"]
-    checks = [
-        _check("packages", not missing, ", ".join(missing) or "all there", "pip install debias-pt"),
-        _device(),
-        _cache(Path(cache_dir) if cache_dir else default_cache_dir()),
-        *[_data(name, data_root) for name in DATASETS],
-    ]
+    checks = [_check("packages", not missing, ", ".join(missing) or "all there", "pip install debias-pt")]
+    if not missing:  # the rest needs them
+        from debias_pt.cache import default_cache_dir
+        from debias_pt.datasets import DATASETS
+
+        checks += [_device(), _cache(Path(cache_dir) if cache_dir else default_cache_dir())]
+        checks += [_data(name, data_root) for name in DATASETS]
     return {"versions": found, "checks": checks, "ok": all(check["ok"] or check["optional"] for check in checks)}
 
 
@@ -58,6 +57,8 @@ def _cache(folder: Path) -> dict[str, Any]:
 
 
 def _data(name: str, root: str) -> dict[str, Any]:
+    from debias_pt.datasets import load_dataset
+
     try:
         dataset = load_dataset(name, root)
     except DebiasError as error:

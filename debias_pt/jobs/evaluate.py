@@ -10,7 +10,7 @@ from debias_pt.backbone import SCHEMAS, Backbone
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS
 from debias_pt.fingerprint import require_match
-from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.jobs.prepare import Prepared, load_backbone, prepare
 from debias_pt.jobs.report import report
 from debias_pt.runs import RunFolder, newest
 from debias_pt.settings import TrainSettings, resolve
@@ -64,11 +64,11 @@ def evaluate(path: str | None = None, *, split: str = "test", **moved: Any) -> d
     if split not in SPLITS:
         raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
     run = open_run(path)
-    run.read_prompt()  # an unfinished run is refused before anything slow begins
     settings = run_settings(run, moved)
-    prepared = prepare(settings)
+    backbone = load_backbone(settings)
+    tuner = load_tuner(run, settings, backbone)  # another model is refused before anything is encoded
+    prepared = prepare(settings, backbone)
     require_same_data(run, prepared)
-    tuner = load_tuner(run, settings, prepared.backbone)
     return {**report(settings, prepared, tuner, split), "run": str(run.path)}
 
 

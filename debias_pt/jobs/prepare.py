@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,8 @@ class Prepared:
         What the probe asked.
     said : tuple of PseudoAttribute
         What it answered, for all rows.
-    pseudo : Groups
-        Class x pseudo attributes, for all rows.
-    true : Groups or None
-        Class x annotated attributes, for all rows, if the data set has any.
+    annotated : tuple of TrueAttribute or None
+        For each of these, its annotation, where there is one under the same name and values.
     """
 
     backbone: Backbone
@@ -47,13 +45,33 @@ class Prepared:
     stats: EncodeStats
     attributes: tuple[Attribute, ...]
     said: tuple[PseudoAttribute, ...]
-    pseudo: Groups
-    true: Groups | None
+    annotated: tuple[TrueAttribute | None, ...]
 
-    @property
+    @cached_property
+    def pseudo(self) -> Groups:
+        """Class x pseudo attributes, for all rows."""
+        return Groups.pseudo(self.table.y, self.table.class_names, self.said)
+
+    @cached_property
+    def true(self) -> Groups | None:
+        """Class x the same attributes as annotated, for all rows, if all of them are."""
+        known = [true for true in self.annotated if true is not None]
+        if len(known) < len(self.annotated):
+            return None
+        return Groups.true(self.table.y, self.table.class_names, known)
+
+    @cached_property
     def yardstick(self) -> Groups:
-        """The groups to report by: annotated ones where there are any, else pseudo groups."""
-        return self.pseudo if self.true is None else self.true
+        """The groups to report by.
+
+        Those of the attributes asked for, if all are annotated; else of all that the data set has,
+        since they are its benchmark; else pseudo groups.
+        """
+        if self.true is not None:
+            return self.true
+        if self.table.attributes:
+            return Groups.true(self.table.y, self.table.class_names, tuple(self.table.attributes.values()))
+        return self.pseudo
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.
@@ -74,10 +92,11 @@ class Prepared:
         Raises
         ------
         UsageError
-            If the data set is not annotated.
+            If an attribute that was asked for is not annotated.
         """
         if self.true is None:
-            raise UsageError(f"{option} needs annotated attributes, {self.table.name} has none; leave it out")
+            names = [said.name for said, true in zip(self.said, self.annotated, strict=True) if true is None]
+            raise UsageError(f"{option} needs annotations; {self.table.name} has none of {self._missing(names[0])}")
         return self.true
 
     def probe_result(self, split: str) -> dict[str, Any]:
@@ -87,16 +106,41 @@ class Prepared:
         result: dict[str, Any] = {
             "split": split,
             "attributes": [attribute.describe() for attribute in self.attributes],
-            "mean_confidence": {s.name: float(s.confidence[rows].mean()) for s in self.said},
+            "mean_confidence": {said.name: float(said.confidence[rows].mean()) for said in self.said},
             "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
+            "not_annotated": [
+                self._missing(said.name) for said, true in zip(self.said, self.annotated, strict=True) if true is None
+            ],
         }
-        if self.true is not None and self.true.attribute_names == self.pseudo.attribute_names:
+        if len(self.said) > 1:
+            result["by_attribute"] = {
+                said.name: self._report_one(said, true, rows)
+                for said, true in zip(self.said, self.annotated, strict=True)
+                if true is not None
+            }
+        if self.true is not None:
             return {**probe_report(pseudo, self.true.rows(rows)).to_dict(), **result}
         return result
+
+    def _report_one(self, said: PseudoAttribute, true: TrueAttribute, rows: NDArray[np.bool_]) -> dict[str, Any]:
+        y, names = self.table.y, self.table.class_names
+        pseudo, known = Groups.pseudo(y, names, [said]), Groups.true(y, names, [true])
+        return probe_report(pseudo.rows(rows), known.rows(rows)).to_dict()
+
+    def _missing(self, name: str) -> str:
+        """Say what is annotated instead of an attribute."""
+        known = self.table.attributes
+        if name in known:
+            return f"{name!r} with these values (annotated are {', '.join(known[name].values)}; name yours so)"
+        return f"{name!r} (annotated are: {', '.join(known) or 'none'})"
 
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
     """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
+    if settings.encode_batch_size < 1:
+        raise UsageError(f"encode_batch_size is {settings.encode_batch_size}; 1 or more expected")
+    if settings.workers is not None and settings.workers < 0:
+        raise UsageError(f"workers is {settings.workers}; 0 or more expected")
     dataset = load_dataset(
         settings.dataset, settings.data_root, download=settings.download, check_counts=settings.check_counts
     )
@@ -130,8 +174,15 @@ def encode_dataset(
     )
 
 
-def prepare(settings: DataSettings) -> Prepared:
+def prepare(settings: DataSettings, backbone: Backbone | None = None) -> Prepared:
     """Load, encode, probe and group.
+
+    Parameters
+    ----------
+    settings : DataSettings
+        Data, model and attributes.
+    backbone : Backbone, optional
+        The settings' model, if it is loaded already.
 
     Raises
     ------
@@ -139,28 +190,16 @@ def prepare(settings: DataSettings) -> Prepared:
         For anything that was asked for and cannot be had; see the parts.
     """
     dataset, attributes = read_dataset(settings)
-    backbone = load_backbone(settings)
+    backbone = load_backbone(settings) if backbone is None else backbone
     table, stats = encode_dataset(settings, backbone, dataset)
     said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
-    pseudo = Groups.pseudo(table.y, table.class_names, said)
-    annotated = annotated_attributes(table.attributes, said)
-    true = Groups.true(table.y, table.class_names, annotated) if annotated else None
-    return Prepared(backbone, table, stats, attributes, said, pseudo, true)
+    annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)
+    return Prepared(backbone, table, stats, attributes, said, annotated)
 
 
-def annotated_attributes(
-    known: Mapping[str, TrueAttribute], said: tuple[PseudoAttribute, ...]
-) -> tuple[TrueAttribute, ...]:
-    """Return the annotated attributes to report by.
-
-    Those that the probe asked for, if all are annotated under the same name and values, in the
-    probe's order of values; otherwise all that the data set has, since they are its benchmark.
-    """
-    matched = []
-    for pseudo in said:
-        true = known.get(pseudo.name)
-        if true is None or set(true.values) != set(pseudo.values):
-            return tuple(known.values())
-        order = np.array([pseudo.values.index(value) for value in true.values])
-        matched.append(TrueAttribute(pseudo.values, order[true.labels]))
-    return tuple(matched)
+def annotation(true: TrueAttribute | None, said: PseudoAttribute) -> TrueAttribute | None:
+    """Return an annotation in the probe's order of values, or None if it has other values."""
+    if true is None or set(true.values) != set(said.values):
+        return None
+    order = np.array([said.values.index(value) for value in true.values])
+    return TrueAttribute(said.values, order[true.labels])

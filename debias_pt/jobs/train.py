@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from debias_pt.errors import UsageError
+from debias_pt.errors import RunError, UsageError
 from debias_pt.features import SPLITS
 from debias_pt.fingerprint import require_match
-from debias_pt.jobs.prepare import Prepared, prepare
-from debias_pt.jobs.report import facts, report, train_counts
+from debias_pt.jobs.prepare import Prepared, load_backbone, prepare
+from debias_pt.jobs.report import facts, report
 from debias_pt.progress import progress
 from debias_pt.runs import RunFolder, fixed, new_path, newest
 from debias_pt.selection import RULES
@@ -45,12 +45,22 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
-        return run.result
-    path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
+        return finished_result(run, settings)
+    if run is None and settings.out:
+        RunFolder.require_free(Path(settings.out))
+    backbone = load_backbone(settings)
+    if run is not None:
+        run.require_backbone(backbone.fingerprint)  # before anything is encoded
+    prepared = prepare(settings, backbone)
     if run is None:
-        RunFolder.require_free(path)
-    prepared = prepare(settings)
-    run = RunFolder.create(path, config) if run is None else run
+        path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
+        run = RunFolder.create(path, config)
+    with run.writing():
+        return train_in(run, settings, prepared)
+
+
+def train_in(run: RunFolder, settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+    """Train in a run folder, from its checkpoint if it has one, and write the result."""
     run.write_facts(facts(settings, prepared))
     start = time.perf_counter()
     tuner = fit(settings, prepared, run)
@@ -64,10 +74,26 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     meta = {
         "class_names": list(tuner.class_names_),
         "seeds": list(tuner.seeds),
-        "train_counts": train_counts(prepared),
         "backbone": prepared.backbone.fingerprint,
     }
     run.finish(tuner.head_.state_dict(), meta, result)
+    return result
+
+
+def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
+    """Return a finished run's result.
+
+    Raises
+    ------
+    RunError
+        If it is of another split.
+    """
+    result = run.result
+    if result["split"] != settings.split:
+        raise RunError(
+            f"{run.path}: finished, its result is of the {result['split']!r} split; for another: "
+            f"debias-pt eval {run.path} --split {settings.split}"
+        )
     return result
 
 
@@ -86,7 +112,9 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings as JSON, with paths that hold from any folder."""
     config = dataclasses.asdict(settings)
     del config["out"]  # the folder itself
-    config["data_root"] = str(Path(settings.data_root).resolve())
+    for name in ("data_root", "cache_dir"):
+        if config[name] is not None:
+            config[name] = str(Path(config[name]).resolve())
     for name in ("model", "pretrained"):
         value = config[name]
         if value and value.startswith("local-dir:"):
@@ -109,7 +137,8 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
     if settings.out is None:
         return newest(finished=False, matching=config)
     run = RunFolder.open(Path(settings.out))
-    require_match(fixed(run.config), fixed(config), str(run.path), "resume with the same settings")
+    advice = f"resume with the same settings: --config {run.path / 'config.json'}"
+    require_match(fixed(run.config), fixed(config), str(run.path), advice)
     return run
 
 
@@ -119,13 +148,19 @@ def fit(settings: TrainSettings, prepared: Prepared, run: RunFolder | None) -> P
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
     tuner = PromptTuner(prepared.backbone, settings)
+    begun: list[Training] = []
     with progress(f"fitting {settings.method}", settings.steps, "steps") as advance:
-        return tuner.fit(
-            prepared.table,
-            groups,
-            validation_groups=validation,
-            begin=lambda training: checkpointing(training, run, settings.checkpoint_every, advance),
-        )
+
+        def begin(training: Training) -> Callable[[], None]:
+            after_step = checkpointing(training, run, settings.checkpoint_every, advance)
+            begun.append(training)
+            return after_step
+
+        try:
+            return tuner.fit(prepared.table, groups, validation_groups=validation, begin=begin)
+        finally:  # what led to a divergence is worth reading; resuming drops it
+            if run is not None and begun:
+                run.append_history(begun[0].history_)
 
 
 def checkpointing(
