@@ -43,7 +43,7 @@ def group_robustness(
         print(table.markdown(result))
         return
     used = result["settings"]
-    title = f"{dataset}, {used['split']} split, {result['backbone']['model']}, {used['seeds']} seeds"
+    title = f"{dataset}, {used['split']} split, {result['model']}, {used['seeds']} seeds"
     print_table(list(table.COLUMNS), table.table(result), title=f"{title}, mean ± 95 % half interval over seeds")
     if "accuracy" in result["probe"]:
         print(f"probe right for {percent(result['probe']['accuracy'])} % of the training images")

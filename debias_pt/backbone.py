@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,8 @@ class Backbone:
             raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
         self.device = resolve_device(device)
         self.model: Any = model.eval().requires_grad_(False).to(self.device)
+        # Convolutions run about twice as fast this way round, on CPUs and GPUs; others do not mind.
+        self.model.visual.to(memory_format=torch.channels_last)
         self.tokenizer = tokenizer
         self.preprocess = preprocess
         self.name = name
@@ -115,7 +119,7 @@ class Backbone:
             with the other GELU.
         """
         source, tag = _resolve_names(model, pretrained)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_logging():
             warnings.simplefilter("ignore")  # open_clip's own; what matters is checked before
             try:
                 loaded, preprocess = open_clip.create_model_from_pretrained(source, pretrained=tag)
@@ -152,7 +156,7 @@ class Backbone:
         lower = self.precision != "fp32"
         if lower and self.device.type != "cuda":
             raise UsageError(f"precision {self.precision!r} needs a GPU, the device is {self.device}; use fp32")
-        images = images.to(self.device, non_blocking=True)
+        images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=PRECISIONS[self.precision], enabled=lower):
             features = self.model.encode_image(images)
         return nn.functional.normalize(features.float(), dim=-1)
@@ -191,6 +195,17 @@ def resolve_device(device: str) -> torch.device:
     if device.startswith("cuda") and index >= torch.cuda.device_count():
         raise UsageError(f"device {device!r} is not there ({torch.cuda.device_count()} GPUs seen); use --device cpu")
     return torch.device(device)
+
+
+@contextmanager
+def _no_logging() -> Iterator[None]:
+    """Keep open_clip from logging on the root logger what is raised as an error anyway."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str | None]:

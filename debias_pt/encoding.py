@@ -42,7 +42,7 @@ def encode(
     dataset: ImageDataset,
     *,
     cache_dir: Path | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     workers: int | None = None,
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode every image of a data set that the cache does not hold yet.
@@ -55,8 +55,8 @@ def encode(
         What :func:`debias_pt.datasets.load_dataset` returns.
     cache_dir : Path, optional
         Default: ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
-    batch_size : int
-        Images per pass of the image tower.
+    batch_size : int, optional
+        Images per pass of the image tower; default 16 (what a CPU's caches like), on a GPU 128.
     workers : int, optional
         Processes that read and preprocess images; default one per core, at most 8.
 
@@ -102,14 +102,16 @@ def encode(
     return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder))
 
 
-def encode_paths(backbone: Backbone, paths: Sequence[str], *, batch_size: int = 64, workers: int = 0) -> Tensor:
+def encode_paths(
+    backbone: Backbone, paths: Sequence[str], *, batch_size: int | None = None, workers: int = 0
+) -> Tensor:
     """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU."""
     batches = list(_batches(backbone, paths, batch_size, workers))
     return torch.cat(batches) if batches else torch.zeros(0, backbone.dim)
 
 
 def _shards(
-    backbone: Backbone, keys: list[str], paths: list[str], batch_size: int, workers: int | None
+    backbone: Backbone, keys: list[str], paths: list[str], batch_size: int | None, workers: int | None
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Yield shards of keys and features; what is encoded when the work stops is yielded first."""
     workers = min(os.cpu_count() or 1, 8) if workers is None else workers
@@ -135,7 +137,8 @@ def _shards(
         raise stopped
 
 
-def _batches(backbone: Backbone, paths: Sequence[str], batch_size: int, workers: int) -> Iterator[Tensor]:
+def _batches(backbone: Backbone, paths: Sequence[str], batch_size: int | None, workers: int) -> Iterator[Tensor]:
+    batch_size = batch_size or (128 if backbone.device.type == "cuda" else 16)
     loader = DataLoader(
         _Images(paths, backbone),
         batch_size=batch_size,

@@ -32,7 +32,7 @@ class DataSettings:
     device: str = option("auto", "auto, cpu, cuda or cuda:N.")
     precision: str = option("fp32", "Of image encoding on a GPU: fp32, bf16 or fp16.")
     cache_dir: str | None = option(None, "Feature cache; default $DEBIAS_PT_CACHE or ~/.cache/debias-pt.")
-    encode_batch_size: int = option(64, "Images per pass of the image tower.")
+    encode_batch_size: int | None = option(None, "Images per pass of the image tower; default 16, on a GPU 128.")
     workers: int | None = option(None, "Processes that read images; default one per core, at most 8.")
     attribute: tuple[str, ...] = option((), "Suspect: a known name, or name=value:value (repeat for several).")
     attribute_template: tuple[str, ...] = option(

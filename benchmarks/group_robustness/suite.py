@@ -81,6 +81,7 @@ def group_robustness(settings: TrainSettings, rows: Sequence[Row] = ROWS) -> dic
         "suite": "group-robustness",
         "settings": dataclasses.asdict(settings),
         "versions": versions(),
+        "model": prepared.backbone.name,
         "backbone": prepared.backbone.fingerprint,
         "probe": probe,
         "rows": results,

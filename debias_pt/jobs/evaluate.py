@@ -10,7 +10,7 @@ from debias_pt.backbone import SCHEMAS, Backbone
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS
 from debias_pt.fingerprint import require_match
-from debias_pt.jobs.prepare import Prepared, load_backbone, prepare
+from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import report
 from debias_pt.runs import RunFolder, newest
 from debias_pt.settings import TrainSettings, resolve
@@ -65,10 +65,9 @@ def evaluate(path: str | None = None, *, split: str = "test", **moved: Any) -> d
         raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
     run = open_run(path)
     settings = run_settings(run, moved)
-    backbone = load_backbone(settings)
-    tuner = load_tuner(run, settings, backbone)  # another model is refused before anything is encoded
-    prepared = prepare(settings, backbone)
+    prepared = prepare(settings, lambda backbone: load_tuner(run, settings, backbone))
     require_same_data(run, prepared)
+    tuner = load_tuner(run, settings, prepared.backbone)
     return {**report(settings, prepared, tuner, split), "run": str(run.path)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -137,7 +138,7 @@ class Prepared:
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
     """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
-    if settings.encode_batch_size < 1:
+    if settings.encode_batch_size is not None and settings.encode_batch_size < 1:
         raise UsageError(f"encode_batch_size is {settings.encode_batch_size}; 1 or more expected")
     if settings.workers is not None and settings.workers < 0:
         raise UsageError(f"workers is {settings.workers}; 0 or more expected")
@@ -174,15 +175,15 @@ def encode_dataset(
     )
 
 
-def prepare(settings: DataSettings, backbone: Backbone | None = None) -> Prepared:
+def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda backbone: None) -> Prepared:
     """Load, encode, probe and group.
 
     Parameters
     ----------
     settings : DataSettings
         Data, model and attributes.
-    backbone : Backbone, optional
-        The settings' model, if it is loaded already.
+    check : callable
+        Called with the model before anything is encoded, to refuse it.
 
     Raises
     ------
@@ -190,7 +191,8 @@ def prepare(settings: DataSettings, backbone: Backbone | None = None) -> Prepare
         For anything that was asked for and cannot be had; see the parts.
     """
     dataset, attributes = read_dataset(settings)
-    backbone = load_backbone(settings) if backbone is None else backbone
+    backbone = load_backbone(settings)
+    check(backbone)
     table, stats = encode_dataset(settings, backbone, dataset)
     said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
     annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from debias_pt.backbone import Backbone
 from debias_pt.errors import RunError, UsageError
 from debias_pt.features import SPLITS
 from debias_pt.fingerprint import require_match
-from debias_pt.jobs.prepare import Prepared, load_backbone, prepare
+from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import facts, report
 from debias_pt.progress import progress
 from debias_pt.runs import RunFolder, fixed, new_path, newest
@@ -48,10 +49,12 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
         return finished_result(run, settings)
     if run is None and settings.out:
         RunFolder.require_free(Path(settings.out))
-    backbone = load_backbone(settings)
-    if run is not None:
-        run.require_backbone(backbone.fingerprint)  # before anything is encoded
-    prepared = prepare(settings, backbone)
+
+    def same_model(backbone: Backbone) -> None:
+        if run is not None:
+            run.require_backbone(backbone.fingerprint)
+
+    prepared = prepare(settings, same_model)
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
