@@ -14,6 +14,7 @@ from debias_pt.errors import DebiasError, DebiasWarning
 from . import bench, doctor, encode, evaluate, predict, probe, train
 
 INTERRUPTED = 130
+_warned: set[str] = set()
 
 app = typer.Typer(
     name="debias-pt",
@@ -82,7 +83,9 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _one_line_warning(message: Warning | str, *details: object, **more: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    if str(message) not in _warned:  # a suite fits the same groups many times
+        _warned.add(str(message))
+        print(f"warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,11 @@ class Groups:
         return np.bincount(self.index, minlength=self.n_groups).astype(np.int64)
 
     @property
+    def class_of_group(self) -> NDArray[np.int64]:
+        """The class each group belongs to, shape ``(G,)``."""
+        return np.arange(self.n_groups, dtype=np.int64) // len(self.attribute_names)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """``"class, attribute"`` of each group."""
         return tuple(f"{label}, {value}" for label in self.class_names for value in self.attribute_names)

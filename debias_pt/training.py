@@ -54,8 +54,8 @@ class Training:
         One per run.
     train, val : FitData
         What is fitted, and what the selection rule looks at.
-    group_names : sequence of str
-        For messages.
+    groups : Groups
+        What the membership was made of, for names and classes.
 
     Attributes
     ----------
@@ -74,15 +74,14 @@ class Training:
         seeds: Sequence[int],
         train: FitData,
         val: FitData,
-        group_names: Sequence[str],
+        groups: Groups,
     ) -> None:
         self.head, self.loss, self.reweighter, self.settings = head, loss, reweighter, settings
-        self.seeds, self.train, self.val, self.group_names = seeds, train, val, group_names
+        self.seeds, self.train, self.val, self.group_names = seeds, train, val, groups.names
         parameters = list(head.parameters())
         self.optimizer = make_optimizer(settings, parameters)
         self.selector = Selector(settings.select, parameters, int(settings.select_after * settings.steps))
-        n_classes = head().shape[1]
-        class_of_group = torch.arange(len(group_names), device=train.y.device) // (len(group_names) // n_classes)
+        class_of_group = torch.from_numpy(groups.class_of_group).to(train.y.device)
         reweighter.start(train.membership, class_of_group, len(seeds))
         self.step_ = 0
         self.history_: list[dict[str, object]] = []

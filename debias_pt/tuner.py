@@ -130,7 +130,7 @@ class PromptTuner:
             self.seeds,
             FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft),
             FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device),
-            groups.names,
+            groups,
         )
         training.run(begin(training) if begin else lambda: None)
         self.selected_steps_ = [int(step) for step in training.selector.step_]

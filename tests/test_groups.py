@@ -20,6 +20,7 @@ def test_numbering_counts_and_membership(rows: list[tuple[int, int]]) -> None:
     assert groups.index.tolist() == [4 * cls + value for cls, value in rows]
     assert groups.counts.tolist() == [groups.index.tolist().count(g) for g in range(12)]
     assert (groups.membership() == np.eye(12)[groups.index]).all()
+    assert (groups.class_of_group[groups.index] == y).all()
 
 
 def test_several_attributes_cross_with_joint_posterior() -> None:

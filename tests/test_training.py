@@ -47,7 +47,7 @@ def make(head: torch.nn.Module, seeds: Any = (0,), table: FeatureTable = TABLE, 
         seeds,
         data("train", table),
         data("val", table),
-        TRUE.names,
+        TRUE,
     )
 
 
@@ -132,7 +132,7 @@ def test_debiasing_raises_the_worst_group_of_a_shortcut() -> None:
     for method in ("erm", "dpt", "group-dro", "balanced"):
         head, settings = LinearHead(24, 2, scale=10.0), FitSettings(steps=150, lr=0.02, select="last")
         loss = make_loss("cross-entropy")
-        Training(head, loss, make_reweighter(method), settings, (0,), train, val, groups.names).run()
+        Training(head, loss, make_reweighter(method), settings, (0,), train, val, groups).run()
         predictions = (test.features @ head.weight.detach().numpy()[0].T).argmax(axis=1)
         worst[method] = min(np.mean(predictions[index == g] == test.y[index == g]) for g in range(4))
     assert min(worst["dpt"], worst["group-dro"], worst["balanced"]) > worst["erm"] + 0.15
