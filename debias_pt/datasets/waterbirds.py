@@ -140,14 +140,11 @@ def _download(root: Path) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
-            try:
+            with contextlib.suppress(Exception):  # WILDS prints the cause, then dies of what is missing
                 WaterbirdsDataset(root_dir=str(temporary), download=True)
-                reason = "nothing usable came"
-            except Exception as error:  # WILDS has printed the cause, or dies of what is missing after it
-                reason = f"nothing usable came, {type(error).__name__}"
         if not (temporary / FOLDER / "metadata.csv").is_file():
             raise DatasetError(
-                f"{root / FOLDER}: the download failed, {reason}; fetch waterbirds_v1.0 by hand "
+                f"{root / FOLDER}: the download failed, nothing usable came (see above); fetch waterbirds_v1.0 by hand "
                 "(wilds.stanford.edu/downloads) and unpack it there"
             )
         dataset = _read(temporary)
