@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import report, train_counts
 from debias_pt.jobs.train import check_train, fit
@@ -93,5 +91,5 @@ def zero_shot(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     table, groups = prepared.table.where(settings.split), prepared.yardstick.rows(prepared.rows(settings.split))
     weights = zero_shot_weights(prepared.backbone, table.class_names).cpu().numpy()
     predictions = (table.features @ weights.T).argmax(axis=1)[None]
-    scores = GroupReport.of(predictions, groups, np.array(train_counts(prepared)), seeds=(0,))
+    scores = GroupReport.of(predictions, groups, train_counts(prepared), seeds=(0,))
     return {"name": f"zero-shot ({TEMPLATE!r})", "oracle": False, "attribute_labels_used": [], **scores.to_dict()}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from debias_pt.features import SPLITS
 from debias_pt.jobs.prepare import Prepared
 from debias_pt.selection import RULES
@@ -17,8 +20,7 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
     """Return the fields of ``train`` and ``eval`` for one split."""
     rows = prepared.rows(split)
     seeds = list(tuner.seeds)
-    train_groups = prepared.yardstick.rows(prepared.rows("train"))
-    scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_groups.counts)
+    scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_counts(prepared))
     by_true = RULES[settings.select].uses_true_attributes
     return {
         "dataset": settings.dataset,
@@ -38,9 +40,9 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
     }
 
 
-def train_counts(prepared: Prepared) -> list[int]:
-    """Return the sizes of the training groups that reports are by."""
-    return [int(n) for n in prepared.yardstick.rows(prepared.rows("train")).counts]
+def train_counts(prepared: Prepared) -> NDArray[np.int64]:
+    """Return the sizes of the training groups that reports are by, shape ``(G,)``."""
+    return prepared.yardstick.rows(prepared.rows("train")).counts
 
 
 def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
