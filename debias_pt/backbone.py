@@ -222,7 +222,8 @@ def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str 
     if model.startswith(SCHEMAS):
         if pretrained is not None:
             raise BackboneError(f"{model!r} brings its own weights, yet pretrained is {pretrained!r}; leave it out")
-        _require_local_dir(model)
+        if model.startswith("local-dir:"):
+            _require_local_dir(Path(model.partition(":")[2]))
         return model, None
     known, model = open_clip.list_models(), model.replace("/", "-")  # open_clip takes ViT-B/32 for ViT-B-32
     if model not in known:
@@ -234,12 +235,10 @@ def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str 
     return model, pretrained
 
 
-def _require_local_dir(source: str) -> None:
-    folder = Path(source.partition(":")[2])
-    if source.startswith("local-dir:") and not (folder / "open_clip_config.json").is_file():
+def _require_local_dir(folder: Path) -> None:
+    if not (folder / "open_clip_config.json").is_file():
         raise BackboneError(f"{folder}: no open_clip_config.json here; give the folder of an open_clip checkpoint")
-    weights = [file for end in ("safetensors", "bin", "pth") for file in folder.glob(f"*.{end}")]
-    if source.startswith("local-dir:") and not weights:
+    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
         raise BackboneError(f"{folder}: no weights here (*.safetensors, *.bin, *.pth); give a whole checkpoint")
 
 

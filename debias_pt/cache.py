@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from debias_pt.errors import OutputError
-from debias_pt.files import make_folder, read_tensors, write_json, write_tensors
+from debias_pt.files import locked, make_folder, read_tensors, write_json, write_tensors
 from debias_pt.fingerprint import digest, require_match
 
 
@@ -96,17 +94,7 @@ class FeatureCache:
         OutputError
             If the folder cannot be written to.
         """
-        make_folder(self.folder)
-        lock = FileLock(self.folder / ".lock")
-        try:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                print(f"waiting: another process is encoding into {self.folder}", file=sys.stderr)
-                lock.acquire()
-        except OSError as error:
-            raise OutputError(f"{self.folder}: cannot write here ({error}); choose another --cache-dir") from error
-        try:
+        folder = make_folder(self.folder)
+        waiting = f"waiting: another process is encoding into {folder}"
+        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir"):
             yield
-        finally:
-            lock.release()

@@ -1,13 +1,17 @@
-"""Files that appear whole or not at all, and the two formats we write: JSON and safetensors."""
+"""Files that appear whole or not at all, folders held for writing, and our two formats: JSON and safetensors."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from debias_pt.errors import FingerprintError, OutputError, UsageError
 
@@ -28,6 +32,44 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise OutputError(f"{folder}: cannot create this folder ({error.strerror}); choose another") from error
     return folder
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return the path itself if it is there, else the nearest of its parents that is."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
+
+
+@contextmanager
+def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[None]:
+    """Hold a folder for writing.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    busy : callable
+        Called if another process holds it: raises, or returns to wait.
+    option : str
+        What chooses another folder, for the message.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            busy()
+            lock.acquire()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -51,6 +93,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def json_number(value: float) -> float | None:
+    """Return a float for JSON, which has no NaN and no infinity: None for those."""
+    return float(value) if math.isfinite(value) else None
 
 
 def write_json(path: Path, value: Any) -> None:

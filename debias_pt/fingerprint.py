@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from debias_pt.errors import FingerprintError
 
@@ -24,19 +24,14 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names, types, shapes and bytes of tensors."""
+def weights_digest(model: nn.Module) -> str:
+    """Return the SHA-256 over names, types, shapes and bytes of a model's weights, wherever they came from."""
     whole = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
+    for name, tensor in sorted(model.state_dict().items()):
         flat = tensor.detach().cpu().contiguous()
         whole.update(f"{name}|{flat.dtype}|{tuple(flat.shape)}|".encode())
         whole.update(flat.reshape(-1).view(torch.uint8).numpy().data)
     return whole.hexdigest()
-
-
-def weights_digest(model: nn.Module) -> str:
-    """Return the content hash of a model's parameters and buffers, wherever they were loaded from."""
-    return tensors_digest(model.state_dict())
 
 
 def require_match(found: Mapping[str, Any], wanted: Mapping[str, Any], where: str, advice: str) -> None:

@@ -111,9 +111,14 @@ class Groups:
         return np.arange(self.n_groups, dtype=np.int64) // len(self.attribute_names)
 
     @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """Class and attribute of each group."""
+        return tuple((label, value) for label in self.class_names for value in self.attribute_names)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """``"class, attribute"`` of each group."""
-        return tuple(f"{label}, {value}" for label in self.class_names for value in self.attribute_names)
+        return tuple(f"{label}, {value}" for label, value in self.labels)
 
     def membership(self, *, soft: bool = False) -> NDArray[np.float64]:
         """Return how much each sample belongs to each group, shape ``(N, G)``, rows summing to one.

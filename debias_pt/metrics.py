@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
+from debias_pt.files import json_number
 from debias_pt.groups import Groups
 
 SCALARS = (
@@ -74,8 +75,7 @@ class GroupReport:
         right = (predictions == groups.y).astype(np.float64)
         index = groups.index
         correct = np.stack([np.bincount(index, weights=row, minlength=groups.n_groups) for row in right])
-        labels = tuple((name, value) for name in groups.class_names for value in groups.attribute_names)
-        return cls(correct.astype(np.int64), groups.counts, train_counts, labels, groups.source, tuple(seeds))
+        return cls(correct.astype(np.int64), groups.counts, train_counts, groups.labels, groups.source, tuple(seeds))
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
@@ -120,7 +120,7 @@ class GroupReport:
         mean over groups and the gap); with several they are Student's, over runs, cut at 0 and 1.
         """
         several = len(self.seeds) > 1
-        report: dict[str, Any] = {name: _number(getattr(self, name).mean()) for name in SCALARS}
+        report: dict[str, Any] = {name: json_number(getattr(self, name).mean()) for name in SCALARS}
         report["groups"] = [
             {"label": label, "attribute": value, "n": int(self.counts[g]), **self._group(g, several)}
             for g, (label, value) in enumerate(self.labels)
@@ -129,7 +129,7 @@ class GroupReport:
         report["interval"] = "95 % Student, over seeds" if several else "95 % Wilson, over samples"
         report["intervals"] = self._intervals(several)
         report["per_seed"] = [
-            {"seed": seed, **{name: _number(getattr(self, name)[run]) for name in SCALARS}}
+            {"seed": seed, **{name: json_number(getattr(self, name)[run]) for name in SCALARS}}
             for run, seed in enumerate(self.seeds)
         ]
         return report
@@ -139,9 +139,9 @@ class GroupReport:
             return {"accuracy": None, "ci": None}
         accuracy = self.accuracy[:, g]
         if several:
-            return {"accuracy": _number(accuracy.mean()), "ci": _clipped(student_interval(accuracy), 0.0)}
+            return {"accuracy": json_number(accuracy.mean()), "ci": _clipped(student_interval(accuracy), 0.0)}
         ci = wilson_interval(int(self.correct[0, g]), int(self.counts[g]))
-        return {"accuracy": _number(accuracy.mean()), "ci": list(ci)}
+        return {"accuracy": json_number(accuracy.mean()), "ci": list(ci)}
 
     def _intervals(self, several: bool) -> dict[str, list[float]]:
         if several:
@@ -189,8 +189,3 @@ def student_interval(values: NDArray[np.float64]) -> tuple[float, float]:
 def _clipped(interval: tuple[float, float], least: float) -> list[float]:
     """Return an interval of accuracies without what no accuracy can be."""
     return [min(max(end, least), 1.0) for end in interval]
-
-
-def _number(value: float) -> float | None:
-    """Return a float for JSON, which has no NaN."""
-    return float(value) if np.isfinite(value) else None

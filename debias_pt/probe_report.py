@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
+from debias_pt.files import json_number
 from debias_pt.groups import Groups
 
 
@@ -106,4 +107,4 @@ def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
+    return [json_number(value) for value in values]

@@ -22,10 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from debias_pt.errors import OutputError, RunError, UsageError
-from debias_pt.files import make_folder, read_json, read_tensors, write_bytes, write_json, write_tensors
+from debias_pt.files import (
+    locked,
+    make_folder,
+    nearest_existing,
+    read_json,
+    read_tensors,
+    write_bytes,
+    write_json,
+    write_tensors,
+)
 from debias_pt.fingerprint import require_match
 
 if TYPE_CHECKING:
@@ -84,7 +91,7 @@ class RunFolder:
         """
         if (path / "config.json").exists():
             raise RunError(f"{path}: holds a run already; add --resume to go on with it, or choose another --out")
-        place = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        place = nearest_existing(path)
         if not place.is_dir() or not os.access(place, os.W_OK):
             raise OutputError(f"{path}: cannot create this folder, {place} is not a writable folder; choose another")
 
@@ -130,18 +137,15 @@ class RunFolder:
         RunError
             If another process is training in it.
         """
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(f"{self.path}: another process is training in this run; wait for it") from error
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot write ({error.strerror}); choose another --out") from error
-        try:
-            yield
-        finally:
-            lock.release()
-            (self.path / ".lock").unlink(missing_ok=True)
+
+        def refuse() -> None:
+            raise RunError(f"{self.path}: another process is training in this run; wait for it")
+
+        with locked(self.path, refuse, "--out"):
+            try:
+                yield
+            finally:
+                (self.path / ".lock").unlink(missing_ok=True)
 
     def require_backbone(self, fingerprint: Mapping[str, Any]) -> None:
         """Refuse another model than the one the run was begun with."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from debias_pt.losses.base import of_true_class
 from debias_pt.registry import lookup, register
 from debias_pt.reweighting.base import group_means
 
@@ -46,8 +47,7 @@ def average_accuracy(step: int, logits: Tensor, y: Tensor, membership: Tensor) -
 
 def worst_group_accuracy(step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
     """Accuracy of the worst non-empty group."""
-    accuracy, sizes = group_means((logits.argmax(dim=-1) == y).float(), membership)
-    return torch.where(sizes > 0, accuracy, torch.inf).amin(dim=-1)
+    return _worst_group_mean((logits.argmax(dim=-1) == y).float(), membership)
 
 
 def worst_group_confidence(step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
@@ -56,9 +56,13 @@ def worst_group_confidence(step: int, logits: Tensor, y: Tensor, membership: Ten
     It varies smoothly where the accuracy of a group of a hundred images jumps from step to step,
     which makes it the steadier choice under pseudo groups.
     """
-    p = logits.softmax(dim=-1).gather(-1, y.expand(logits.shape[:-1])[..., None]).squeeze(-1)
-    p_bar, sizes = group_means(p, membership)
-    return torch.where(sizes > 0, p_bar, torch.inf).amin(dim=-1)
+    return _worst_group_mean(of_true_class(logits.softmax(dim=-1), y), membership)
+
+
+def _worst_group_mean(values: Tensor, membership: Tensor) -> Tensor:
+    """Return the lowest mean of ``(R, B)`` values over non-empty groups, shape ``(R,)``."""
+    means, sizes = group_means(values, membership)
+    return torch.where(sizes > 0, means, torch.inf).amin(dim=-1)
 
 
 register(RULES, "pseudo-confidence")(SelectionRule(worst_group_confidence))

@@ -19,8 +19,36 @@ def option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+# Smallest and largest value of every number.
+RANGES: dict[str, tuple[float, float]] = {
+    "encode_batch_size": (1, 10**9),
+    "workers": (0, 10**4),
+    "steps": (0, 10**9),
+    "seed": (0, 10**9),
+    "seeds": (1, 10**6),
+    "batch_size": (1, 10**9),
+    "context_length": (1, 10**4),
+    "warmup_steps": (0, 10**9),
+    "lr": (1e-300, 1e300),
+    "weight_decay": (0, 1e300),
+    "momentum": (0, 1),
+    "select_after": (0, 1),
+    "checkpoint_every": (1, 10**9),
+}
+
+
+class Settings:
+    """Base of all settings: refuses numbers out of range, however they were built."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name, None)
+            if value is not None and not least <= value <= most:
+                raise UsageError(f"{name} is {value}; {least:g} to {most:g} expected")
+
+
 @dataclass(frozen=True)
-class DataSettings:
+class DataSettings(Settings):
     """What to encode and what to ask the probe."""
 
     dataset: str = option("waterbirds", "Data set: waterbirds.")
@@ -42,7 +70,7 @@ class DataSettings:
 
 
 @dataclass(frozen=True)
-class FitSettings:
+class FitSettings(Settings):
     """How to tune a prompt."""
 
     method: str = option("dpt", f"Group reweighting: {', '.join(METHODS)}.")

@@ -50,11 +50,6 @@ class TextTower:
         self._pool = _pool_type(tower)
         self._end_id: int | None = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
 
-    @property
-    def _weight(self) -> Tensor:
-        weight: Tensor = self._tower.token_embedding.weight
-        return weight
-
     def tokenize(self, text: str) -> Tensor:
         """Return the token ids of `text` without start, end and padding, shape ``(n,)``.
 
@@ -89,7 +84,7 @@ class TextTower:
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Look token ids ``(...)`` up in the frozen embedding, giving ``(..., width)`` in fp32."""
-        weight = self._weight
+        weight: Tensor = self._tower.token_embedding.weight
         return weight[tokens.to(weight.device)].float()
 
     def encode(self, embeddings: Tensor, end: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from debias_pt.features import FeatureTable
 from debias_pt.groups import Groups
 from debias_pt.heads import Head
 from debias_pt.losses import Loss
+from debias_pt.losses.base import of_true_class
 from debias_pt.reweighting import Reweighter
 from debias_pt.reweighting.base import group_means
 from debias_pt.selection import Selector
@@ -107,7 +108,7 @@ class Training:
             weights = self.head()
             logits = self.head.logits(weights, self.train.features[rows])
             losses = self.loss(logits, y.expand(logits.shape[:-1]))
-            p = true_class_probability(logits, y)
+            p = of_true_class(logits.detach().softmax(dim=-1), y)
             sample_weights = self.reweighter(p, losses.detach(), membership)
             objective = (sample_weights * losses).mean(dim=-1)  # one number per run; their sum keeps runs apart
             score = self._validate(weights)
@@ -190,12 +191,6 @@ class Training:
             int(part.partition(".")[2]): values for part, values in parts.items() if part.startswith("optimizer.")
         }
         self.optimizer.load_state_dict(optimizer)
-
-
-def true_class_probability(logits: Tensor, y: Tensor) -> Tensor:
-    """Return the softmax probability of the true class, ``(R, B, K)`` and ``(B,)`` or ``(R, B)`` to ``(R, B)``."""
-    index = y.expand(logits.shape[:-1])[..., None]
-    return logits.detach().softmax(dim=-1).gather(-1, index).squeeze(-1)
 
 
 def learning_rate(step: int, settings: FitSettings) -> float:

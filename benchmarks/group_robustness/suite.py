@@ -72,16 +72,16 @@ def group_robustness(settings: TrainSettings, rows: Sequence[Row] = ROWS) -> dic
         if row.groups == "true" and prepared.true is None:
             continue
         tuner = fit(one, prepared, run=None)
-        results.append({"name": row.name, **report(one, prepared, tuner, settings.split)})
-    for result in results:
-        probe = result.pop("probe", None)
+        fields = report(one, prepared, tuner, settings.split)
+        del fields["probe"]  # the same for all rows
+        results.append({"name": row.name, **fields})
     return {
         "suite": "group-robustness",
         "settings": dataclasses.asdict(settings),
         "versions": versions(),
         "model": prepared.backbone.name,
         "backbone": prepared.backbone.fingerprint,
-        "probe": probe,
+        "probe": prepared.probe_result("train"),
         "rows": results,
     }
 

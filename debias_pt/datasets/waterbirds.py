@@ -89,6 +89,7 @@ def require_counts(dataset: ImageDataset) -> None:
 
 
 def _read(root: Path) -> ImageDataset:
+    metadata = root / FOLDER / "metadata.csv"
     try:
         # WILDS prints to standard output, which belongs to results, and warns of its own reading.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
@@ -107,13 +108,11 @@ def _read(root: Path) -> ImageDataset:
         ids = tuple(str(name) for name in raw._input_array)
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise DatasetError(f"{root / FOLDER / 'metadata.csv'}: not Waterbirds' metadata ({reason})") from error
+        raise DatasetError(f"{metadata}: not Waterbirds' metadata ({reason})") from error
     for column, values, names in (("place", place, PLACES), ("y", y, CLASSES)):
         bad = np.flatnonzero((values < 0) | (values >= len(names)))
         if len(bad):
-            raise DatasetError(
-                f"{root / FOLDER / 'metadata.csv'}: row {bad[0] + 1} has {column} {values[bad[0]]}; 0 or 1 expected"
-            )
+            raise DatasetError(f"{metadata}: row {bad[0] + 1} has {column} {values[bad[0]]}; 0 or 1 expected")
     return ImageDataset(
         name="waterbirds",
         root=root / FOLDER,

@@ -45,10 +45,12 @@ def _device() -> dict[str, Any]:
 
 
 def _cache(folder: Path) -> dict[str, Any]:
-    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(nearest).free / 2**30
+    from debias_pt.files import nearest_existing
+
+    place = nearest_existing(folder)
+    free = shutil.disk_usage(place).free / 2**30
     try:
-        with tempfile.TemporaryFile(dir=nearest):
+        with tempfile.TemporaryFile(dir=place):
             writable = True
     except OSError:
         writable = False

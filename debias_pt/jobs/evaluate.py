@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from debias_pt.backbone import SCHEMAS, Backbone
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS
@@ -31,16 +33,18 @@ def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
     return resolve(TrainSettings, run.config, given)
 
 
-def load_tuner(run: RunFolder, settings: TrainSettings, backbone: Backbone) -> PromptTuner:
-    """Rebuild a run's tuner on a backbone.
+Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt returns
 
-    Raises
-    ------
-    FingerprintError
-        If the backbone is another than the run's.
-    """
-    state, meta = run.read_prompt()
-    require_match(meta["backbone"], backbone.fingerprint, str(run.path), "give --model and --pretrained of the run")
+
+def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> None:
+    """Refuse another model than the one the prompt was learned with."""
+    advice = "give --model and --pretrained of the run"
+    require_match(prompt[1]["backbone"], backbone.fingerprint, str(run.path), advice)
+
+
+def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> PromptTuner:
+    """Rebuild a run's tuner on its backbone."""
+    state, meta = prompt
     return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
 
 
@@ -64,10 +68,11 @@ def evaluate(path: str | None = None, *, split: str = "test", **moved: Any) -> d
     if split not in SPLITS:
         raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
     run = open_run(path)
+    prompt = run.read_prompt()
     settings = run_settings(run, moved)
-    prepared = prepare(settings, lambda backbone: load_tuner(run, settings, backbone))
+    prepared = prepare(settings, lambda backbone: require_same_model(run, prompt, backbone))
     require_same_data(run, prepared)
-    tuner = load_tuner(run, settings, prepared.backbone)
+    tuner = load_tuner(prompt, settings, prepared.backbone)
     return {**report(settings, prepared, tuner, split), "run": str(run.path)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from debias_pt.attributes import Attribute
 from debias_pt.encoding import encode_paths
 from debias_pt.errors import ImageError
-from debias_pt.jobs.evaluate import load_tuner, open_run, run_settings
+from debias_pt.jobs.evaluate import load_tuner, open_run, require_same_model, run_settings
 from debias_pt.jobs.prepare import load_backbone
 from debias_pt.probe import AttributeProbe
 
@@ -38,13 +38,14 @@ def predict(path: str | None, images: Sequence[str], **moved: Any) -> dict[str, 
         If a file is missing or no image.
     """
     run = open_run(path)
-    run.read_prompt()
+    prompt = run.read_prompt()
     for image in images:
         if not Path(image).is_file():
             raise ImageError(f"{image}: no such image file; give image files")
     settings = run_settings(run, moved)
     backbone = load_backbone(settings)
-    tuner = load_tuner(run, settings, backbone)
+    require_same_model(run, prompt, backbone)
+    tuner = load_tuner(prompt, settings, backbone)
     features = encode_paths(backbone, list(images)).numpy()
     probabilities = tuner.predict_proba(features).mean(axis=0)
     labels = probabilities.argmax(axis=1)

@@ -96,8 +96,7 @@ class Prepared:
             If an attribute that was asked for is not annotated.
         """
         if self.true is None:
-            names = [said.name for said, true in zip(self.said, self.annotated, strict=True) if true is None]
-            raise UsageError(f"{option} needs annotations; {self.table.name} has none of {self._missing(names[0])}")
+            raise UsageError(f"{option} needs annotations; {self.table.name} has none of {self._not_annotated()[0]}")
         return self.true
 
     def probe_result(self, split: str) -> dict[str, Any]:
@@ -109,9 +108,7 @@ class Prepared:
             "attributes": [attribute.describe() for attribute in self.attributes],
             "mean_confidence": {said.name: float(said.confidence[rows].mean()) for said in self.said},
             "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
-            "not_annotated": [
-                self._missing(said.name) for said, true in zip(self.said, self.annotated, strict=True) if true is None
-            ],
+            "not_annotated": self._not_annotated(),
         }
         if len(self.said) > 1:
             result["by_attribute"] = {
@@ -128,8 +125,11 @@ class Prepared:
         pseudo, known = Groups.pseudo(y, names, [said]), Groups.true(y, names, [true])
         return probe_report(pseudo.rows(rows), known.rows(rows)).to_dict()
 
+    def _not_annotated(self) -> list[str]:
+        """Name the attributes without an annotation, and say what is annotated instead."""
+        return [self._missing(said.name) for said, true in zip(self.said, self.annotated, strict=True) if true is None]
+
     def _missing(self, name: str) -> str:
-        """Say what is annotated instead of an attribute."""
         known = self.table.attributes
         if name in known:
             return f"{name!r} with these values (annotated are {', '.join(known[name].values)}; name yours so)"
@@ -138,10 +138,6 @@ class Prepared:
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
     """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
-    if settings.encode_batch_size is not None and settings.encode_batch_size < 1:
-        raise UsageError(f"encode_batch_size is {settings.encode_batch_size}; 1 or more expected")
-    if settings.workers is not None and settings.workers < 0:
-        raise UsageError(f"workers is {settings.workers}; 0 or more expected")
     dataset = load_dataset(
         settings.dataset, settings.data_root, download=settings.download, check_counts=settings.check_counts
     )

@@ -21,15 +21,16 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
     rows = prepared.rows(split)
     seeds = list(tuner.seeds)
     scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_counts(prepared))
-    by_true = RULES[settings.select].uses_true_attributes
+    used = {
+        "training groups": settings.groups == "true",
+        "step selection": RULES[settings.select].uses_true_attributes,
+    }
     return {
         "dataset": settings.dataset,
         "method": settings.method,
         "groups_used": settings.groups,
-        "oracle": settings.groups == "true" or by_true,
-        "attribute_labels_used": [
-            use for use, used in (("training groups", settings.groups == "true"), ("step selection", by_true)) if used
-        ],
+        "oracle": any(used.values()),
+        "attribute_labels_used": [use for use, by_true in used.items() if by_true],
         "model": prepared.backbone.name,
         "split": split,
         **({"seed": seeds[0]} if len(seeds) == 1 else {}),

@@ -107,8 +107,6 @@ def check_train(settings: TrainSettings) -> None:
         raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
     if settings.split not in SPLITS:
         raise UsageError(f"split is {settings.split!r}; {', '.join(SPLITS)} expected")
-    if settings.checkpoint_every < 1:
-        raise UsageError(f"checkpoint_every is {settings.checkpoint_every}; 1 or more expected")
 
 
 def portable(settings: TrainSettings) -> dict[str, Any]:

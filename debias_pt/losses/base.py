@@ -30,6 +30,11 @@ class Loss(ABC):
         """
 
 
+def of_true_class(values: Tensor, y: Tensor) -> Tensor:
+    """Return each sample's value for its true class, ``(R, B, K)`` and ``(B,)`` or ``(R, B)`` to ``(R, B)``."""
+    return values.gather(-1, y.expand(values.shape[:-1])[..., None]).squeeze(-1)
+
+
 LOSSES: dict[str, type[Loss]] = {}
 
 

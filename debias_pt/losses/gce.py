@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from debias_pt.errors import UsageError
-from debias_pt.losses.base import LOSSES, Loss
+from debias_pt.losses.base import LOSSES, Loss, of_true_class
 from debias_pt.registry import register
 
 
@@ -45,5 +45,5 @@ class GeneralizedCrossEntropy(Loss):
 
         Computed from log-probabilities, so that the gradient stays finite where p_y underflows.
         """
-        log_p = logits.log_softmax(dim=-1).gather(-1, y[..., None]).squeeze(-1)
+        log_p = of_true_class(logits.log_softmax(dim=-1), y)
         return -torch.expm1(self.q * log_p) / self.q
