@@ -23,7 +23,9 @@ def bench() -> None:
 @app.command("group-robustness")
 @with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"))
 def group_robustness(
-    dataset: Annotated[str, typer.Argument(help="Data set: waterbirds.", show_default=False)],
+    dataset: Annotated[
+        str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table on standard output.")] = False,
     *,
@@ -33,7 +35,7 @@ def group_robustness(
     from debias_pt.benchmarks.group_robustness import suite, table
     from debias_pt.settings import resolve
 
-    from .output import percent, print_json, print_table
+    from .output import data_name, percent, print_json, print_table
 
     result = suite.group_robustness(resolve(TrainSettings, {"seeds": 3}, given, {"dataset": dataset}))
     if as_json:
@@ -43,7 +45,7 @@ def group_robustness(
         print(table.markdown(result))
         return
     used = result["settings"]
-    title = f"{dataset}, {used['split']} split, {result['model']}, {used['seeds']} seeds"
+    title = f"{data_name({**used, **result})}, {used['split']} split, {result['model']}, {used['seeds']} seeds"
     print_table(list(table.COLUMNS), table.table(result), title=f"{title}, mean ± 95 % half interval over seeds")
     if "accuracy" in result["probe"]:
         print(f"probe right for {percent(result['probe']['accuracy'])} % of the training images")

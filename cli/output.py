@@ -43,11 +43,16 @@ def print_table(columns: list[str], rows: list[list[str]], title: str = "") -> N
     console.print(table)
 
 
+def data_name(result: dict[str, Any]) -> str:
+    """Return the data set's name, which says so where the data is synthetic."""
+    return f"{result['dataset']} (synthetic)" if result["synthetic"] else str(result["dataset"])
+
+
 def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
     """Print the result of ``train`` or ``eval``."""
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
-    print(f"{result['dataset']}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
+    print(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
     ends = result["intervals"]
     names = {
         "worst_group_accuracy": "worst-group accuracy",

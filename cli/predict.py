@@ -24,6 +24,8 @@ def predict(
     if as_json:
         print_json(result)
         return
+    if result["synthetic"]:
+        print("the run was trained on synthetic images: expect little of it on photographs")
     rows = []
     for row in result["images"]:
         said = [f"{one['value']} ({percent(one['confidence'])} %)" for one in row["attributes"].values()]

@@ -13,7 +13,9 @@ from .options import with_settings
 
 @with_settings(DataSettings, without=("dataset",))
 def probe(
-    dataset: Annotated[str, typer.Argument(help="Data set: waterbirds.", show_default=False)],
+    dataset: Annotated[
+        str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
+    ],
     csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     *,
@@ -23,13 +25,13 @@ def probe(
     from debias_pt.jobs.probe import probe as job
     from debias_pt.settings import resolve
 
-    from .output import print_json, print_probe
+    from .output import data_name, print_json, print_probe
 
     result = job(resolve(DataSettings, given, {"dataset": dataset}), csv_path=csv)
     if as_json:
         print_json(result)
         return
     for split, report in result["probe"].items():
-        print_probe(split, report)
+        print_probe(f"{data_name(result)}, {split}", report)
     if csv:
         print(f"written: {csv}")

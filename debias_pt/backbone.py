@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from debias_pt.errors import BackboneError, UsageError
 from debias_pt.fingerprint import digest, weights_digest
 from debias_pt.registry import nearest
-from debias_pt.text import TextTower, Tokenizer, require_fit
+from debias_pt.text import TextTower, Tokenizer, require_fit, warn_unread
 
 SCHEMAS = ("local-dir:", "hf-hub:")
+# Checkpoints inside the package, by folder name: the miniature's model.
+BUILT_IN = Path(__file__).parent / "models"
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -105,7 +107,8 @@ class Backbone:
         Parameters
         ----------
         model : str, optional
-            ``"ViT-B-32-quickgelu"``, ``"hf-hub:org/repo"`` or ``"local-dir:PATH"``.
+            ``"ViT-B-32-quickgelu"``, ``"hf-hub:org/repo"``, ``"local-dir:PATH"``, or ``"mini"``, the small
+            model inside this package (pretrained on synthetic images).
         pretrained : str, optional
             A tag (``"openai"``) or a weights file for a named model; ``local-dir:`` and ``hf-hub:``
             may stand here as well, `model` being left out then.
@@ -170,6 +173,7 @@ class Backbone:
         UsageError
             If a prompt does not fit into the text tower's context.
         """
+        warn_unread(getattr(self.model, "text", self.model), self.tokenizer, texts)
         tokens = require_fit(self.tokenizer, texts).to(self.device)
         return nn.functional.normalize(self.model.encode_text(tokens).float(), dim=-1)
 
@@ -219,16 +223,20 @@ def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str 
         model, pretrained = pretrained, None
     if model is None:
         raise BackboneError(f"no model given (pretrained is {pretrained!r}); give --model NAME")
+    if model == "mini" and pretrained is None:
+        return f"local-dir:{BUILT_IN / model}", None
     if model.startswith(SCHEMAS):
         if pretrained is not None:
             raise BackboneError(f"{model!r} brings its own weights, yet pretrained is {pretrained!r}; leave it out")
         if model.startswith("local-dir:"):
             _require_local_dir(Path(model.partition(":")[2]))
         return model, None
-    known, model = open_clip.list_models(), model.replace("/", "-")  # open_clip takes ViT-B/32 for ViT-B-32
+    if model == "mini":
+        raise BackboneError(f"'mini' brings its own weights, yet pretrained is {pretrained!r}; leave it out")
+    known, model = ["mini", *open_clip.list_models()], model.replace("/", "-")  # open_clip takes ViT-B/32 for ViT-B-32
     if model not in known:
         raise BackboneError(
-            f"unknown model {model!r}{nearest(model, known)}; open_clip.list_models() lists all {len(known)}, "
+            f"unknown model {model!r}{nearest(model, known)}; open_clip.list_models() lists all {len(known) - 1}, "
             "local-dir:PATH and hf-hub:ORG/REPO work too"
         )
     _require_weights(model, pretrained, open_clip.list_pretrained_tags_by_model(model))

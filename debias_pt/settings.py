@@ -51,7 +51,7 @@ class Settings:
 class DataSettings(Settings):
     """What to encode and what to ask the probe."""
 
-    dataset: str = option("waterbirds", "Data set: waterbirds.")
+    dataset: str = option("waterbirds", "Data set by name: debias-pt data list shows them.")
     data_root: str = option("data", "Folder that holds the data set's own folder (waterbirds_v1.0).")
     download: bool = option(False, "Fetch the data set if it is not there.")
     check_counts: bool = option(True, "Refuse a data set whose group counts are not the published ones.")

@@ -8,13 +8,14 @@ tower is of that kind and refuses others.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from debias_pt.errors import BackboneError, UsageError
+from debias_pt.errors import BackboneError, DebiasWarning, UsageError
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -62,6 +63,7 @@ class TextTower:
         -----
         Tokenizers truncate silently; a row that is filled to the last place counts as too long.
         """
+        warn_unread(self._tower, self.tokenizer, [text])
         row = self.tokenizer([text])[0]
         end = int(self.end_positions(row[None])[0])
         if end >= self.context_length - 1:
@@ -132,6 +134,28 @@ def require_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
         if encode is not None and len(encode(text)) > room:
             raise UsageError(f"the prompt {_shorten(text)!r} has more than {room} tokens; shorten it")
     return tokens
+
+
+def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    """Warn of words that a model cannot know: their tokens' embeddings are zero, as in the model ``mini``.
+
+    Warns
+    -----
+    DebiasWarning
+        Names the words.
+    """
+    embedding = getattr(tower, "token_embedding", None)
+    if embedding is None or (read := embedding.weight.any(dim=1).cpu()).all():
+        return
+    words = sorted({word for text in texts for word in text.split()})
+    unread = [word for word, row in zip(words, tokenizer(words), strict=True) if not read[row[1 : row.argmax()]].all()]
+    if unread:
+        warnings.warn(
+            f"the model never read {', '.join(map(repr, unread))} in its pretraining; what it says of such words "
+            "means little",
+            DebiasWarning,
+            stacklevel=3,
+        )
 
 
 def _pool_type(tower: nn.Module) -> object:

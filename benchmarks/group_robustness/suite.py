@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from debias_pt.datasets import is_synthetic
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import report, train_counts
 from debias_pt.jobs.train import check_train, fit
@@ -77,6 +78,7 @@ def group_robustness(settings: TrainSettings, rows: Sequence[Row] = ROWS) -> dic
         results.append({"name": row.name, **fields})
     return {
         "suite": "group-robustness",
+        "synthetic": is_synthetic(settings.dataset),
         "settings": dataclasses.asdict(settings),
         "versions": versions(),
         "model": prepared.backbone.name,

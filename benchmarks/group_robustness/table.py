@@ -19,7 +19,8 @@ def table(result: dict[str, Any]) -> list[list[str]]:
 def markdown(result: dict[str, Any]) -> str:
     """Return the table as Markdown."""
     lines = [list(COLUMNS), ["---", "---", *["---:"] * len(FIELDS)], *table(result)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    title = "Synthetic data.\n\n" if result["synthetic"] else ""
+    return title + "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _cell(row: dict[str, Any], field: str) -> str:

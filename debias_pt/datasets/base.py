@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
+from debias_pt.cache import default_cache_dir
 from debias_pt.errors import DatasetError
 from debias_pt.features import TrueAttribute
-from debias_pt.registry import lookup
+from debias_pt.registry import lookup, register
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,83 @@ class DataOptions:
         Fetch it if it is not there.
     check_counts : bool
         Refuse a set whose group counts are not the published ones.
+    cache_dir : Path
+        Where drawn images are kept.
     """
 
     root: Path = Path("data")
     download: bool = False
     check_counts: bool = True
+    cache_dir: Path = field(default_factory=default_cache_dir)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a data set without reading it.
+
+    Parameters
+    ----------
+    class_names : tuple of str
+        As they stand in prompts.
+    attribute : str
+        The annotated attribute that goes with the class in training.
+    values : tuple of str
+        Its values.
+    counts : mapping of str to tuple of int
+        For each split the images by group, ``class * len(values) + value``.
+    terms : str
+        Where it comes from and on what terms, in a line.
+    synthetic : bool
+        Drawn by a program; every output says so.
+    model : tuple of str or None
+        Model and weights to use where none are named.
+    """
+
+    class_names: tuple[str, ...]
+    attribute: str
+    values: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    terms: str
+    synthetic: bool = False
+    model: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
 
 
 Loader = Callable[[DataOptions], ImageDataset]
-DATASETS: dict[str, Loader] = {}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it is registered: its card, and the function that reads it."""
+
+    card: Card
+    load: Loader
+
+
+DATASETS: dict[str, Source] = {}
+
+
+def provides(name: str, card: Card) -> Callable[[Loader], Loader]:
+    """Return a decorator that registers the loader of a data set."""
+
+    def add(load: Loader) -> Loader:
+        register(DATASETS, name)(Source(card, load))
+        return load
+
+    return add
+
+
+def is_synthetic(name: str) -> bool:
+    """Return whether a data set was drawn by a program."""
+    return name in DATASETS and DATASETS[name].card.synthetic
 
 
 def load_dataset(
-    name: str, root: str | Path = "data", *, download: bool = False, check_counts: bool = True
+    name: str,
+    root: str | Path = "data",
+    *,
+    download: bool = False,
+    check_counts: bool = True,
+    cache_dir: str | Path | None = None,
 ) -> ImageDataset:
     """Load a data set by name.
 
@@ -91,6 +156,8 @@ def load_dataset(
         Fetch it if it is not there.
     check_counts : bool
         Refuse a set whose group counts are not the published ones.
+    cache_dir : str or Path, optional
+        Where the miniatures' images are kept; default ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
 
     Raises
     ------
@@ -105,7 +172,8 @@ def load_dataset(
     Traceback (most recent call last):
     debias_pt.errors.DatasetError: /nowhere: no such folder; give --data-root the folder that holds waterbirds_v1.0
     """
-    dataset = lookup(DATASETS, name, "data set")(DataOptions(Path(root), download, check_counts))
+    place = Path(cache_dir) if cache_dir else default_cache_dir()
+    dataset = lookup(DATASETS, name, "data set").load(DataOptions(Path(root), download, check_counts, place))
     require_images(dataset)
     return dataset
 

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.base import DATASETS, DataOptions, ImageDataset, require_images
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides, require_images
 from debias_pt.errors import DatasetError, OutputError
 from debias_pt.features import SPLITS, TrueAttribute
-from debias_pt.registry import register
 
 FOLDER = "waterbirds_v1.0"
 CLASSES = ("landbird", "waterbird")
@@ -28,6 +27,9 @@ PLACES = ("land", "water")
 
 # Images per (class, place) as published: landbird/land, landbird/water, waterbird/land, waterbird/water.
 COUNTS = {"train": (3498, 184, 56, 1057), "val": (467, 466, 133, 133), "test": (2255, 2255, 642, 642)}
+CARD = Card(
+    CLASSES, "background", PLACES, COUNTS, "CUB-200-2011 and Places; non-commercial research and education only"
+)
 
 # The wording that neighbouring work publishes for this data set.
 BACKGROUND = Attribute(
@@ -39,7 +41,7 @@ BACKGROUND = Attribute(
 )
 
 
-@register(DATASETS, "waterbirds")
+@provides("waterbirds", CARD)
 def waterbirds(options: DataOptions) -> ImageDataset:
     """Read Waterbirds v1.0 in WILDS' layout, ``root/waterbirds_v1.0/metadata.csv``.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.attributes import Attribute
+from debias_pt.datasets import is_synthetic
 from debias_pt.encoding import encode_paths
 from debias_pt.errors import ImageError
 from debias_pt.jobs.evaluate import load_tuner, open_run, require_same_model, run_settings
@@ -63,4 +64,5 @@ def predict(path: str | None, images: Sequence[str], **moved: Any) -> dict[str, 
         }
         for i, image in enumerate(images)
     ]
-    return {"run": str(run.path), "class_names": list(tuner.class_names_), "images": rows}
+    synthetic = is_synthetic(settings.dataset)
+    return {"run": str(run.path), "synthetic": synthetic, "class_names": list(tuner.class_names_), "images": rows}

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute, choose_attributes
 from debias_pt.backbone import Backbone
-from debias_pt.datasets import ImageDataset, load_dataset
+from debias_pt.datasets import DATASETS, ImageDataset, load_dataset
 from debias_pt.encoding import EncodeStats, encode
 from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable, TrueAttribute
 from debias_pt.groups import Groups
 from debias_pt.probe import AttributeProbe, PseudoAttribute
 from debias_pt.probe_report import probe_report
+from debias_pt.registry import lookup
 from debias_pt.settings import DataSettings
 
 
@@ -139,7 +140,11 @@ class Prepared:
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
     """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
     dataset = load_dataset(
-        settings.dataset, settings.data_root, download=settings.download, check_counts=settings.check_counts
+        settings.dataset,
+        settings.data_root,
+        download=settings.download,
+        check_counts=settings.check_counts,
+        cache_dir=settings.cache_dir,
     )
     attributes = choose_attributes(
         settings.attribute,
@@ -151,10 +156,10 @@ def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute,
 
 
 def load_backbone(settings: DataSettings) -> Backbone:
-    """Load the model the settings name; without any name, OpenAI's ViT-B/32."""
+    """Load the model the settings name; without any name, the data set's own choice."""
     model, pretrained = settings.model, settings.pretrained
     if model is None and pretrained is None:
-        model, pretrained = "ViT-B-32-quickgelu", "openai"
+        model, pretrained = lookup(DATASETS, settings.dataset, "data set").card.model
     return Backbone.load(model, pretrained, device=settings.device, precision=settings.precision)
 
 

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
 from debias_pt.files import make_folder, write_bytes
 from debias_pt.jobs.prepare import Prepared, prepare
@@ -36,6 +37,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
     return {
         "dataset": settings.dataset,
+        "synthetic": is_synthetic(settings.dataset),
         "model": prepared.backbone.name,
         "probe": {split: prepared.probe_result(split) for split in present},
         "csv": csv_path,

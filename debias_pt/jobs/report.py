@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
 from debias_pt.jobs.prepare import Prepared
 from debias_pt.selection import RULES
@@ -27,6 +28,7 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
     }
     return {
         "dataset": settings.dataset,
+        "synthetic": is_synthetic(settings.dataset),
         "method": settings.method,
         "groups_used": settings.groups,
         "oracle": any(used.values()),

@@ -1,0 +1,77 @@
+"""``debias-pt data``: which data sets there are, and what they look like."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List data sets, look at them, write miniatures to disk.", no_args_is_help=True,
+                  rich_markup_mode=None)  # fmt: skip
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Show all data sets, the built-in synthetic ones beside the real ones."""
+    from debias_pt.jobs.data import list_datasets
+
+    from .output import print_json, print_table
+
+    rows = list_datasets()
+    if as_json:
+        print_json({"datasets": rows})
+        return
+    cells = []
+    for row in rows:
+        classes = ", ".join(row["classes"]) if len(row["classes"]) < 4 else f"{len(row['classes'])} classes"
+        attribute = f"{row['attribute']['name']}: {', '.join(row['attribute']['values'])}"
+        kind = "synthetic, built in" if row["synthetic"] else "real"
+        cells.append([row["name"], kind, "/".join(map(str, row["images"].values())), classes, attribute])
+    print_table(["data set", "", "train/val/test", "classes", "attribute"], cells)
+    for row in rows:
+        if not row["synthetic"]:
+            print(f"{row['name']}: {row['terms']}")
+
+
+@app.command("picture")
+def picture(
+    dataset: Annotated[str, typer.Argument(help="Data set by name.", show_default=False)],
+    out: Annotated[str, typer.Option(help="Image file to write.")] = "groups.png",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    columns: Annotated[int, typer.Option(help="Images per group.", min=1, max=100)] = 8,
+    seed: Annotated[int, typer.Option(help="Which images are drawn by lot.", min=0)] = 0,
+    data_root: Annotated[str, typer.Option(help="Folder that holds the data set's own folder.")] = "data",
+    check_counts: Annotated[bool, typer.Option(help="Refuse a set whose counts are not the published ones.")] = True,
+    cache_dir: Annotated[str | None, typer.Option(help="Where the miniatures' images are kept.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a picture with sample images of every group."""
+    from pathlib import Path
+
+    from debias_pt.jobs.data import picture as job
+
+    from .output import data_name, print_json
+
+    where = {"root": data_root, "check_counts": check_counts, "cache_dir": cache_dir}
+    result = job(dataset, Path(out), split=split, columns=columns, seed=seed, **where)
+    print_json(result) if as_json else print(f"{data_name(result)}, {split} split: {result['file']}")
+
+
+@app.command("write")
+def write(
+    dataset: Annotated[str, typer.Argument(help="A miniature: waterbirds-mini.", show_default=False)],
+    out: Annotated[str, typer.Argument(help="Folder to write into, then a --data-root.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Another seed draws other images.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write a synthetic miniature to disk in the real benchmark's layout."""
+    from pathlib import Path
+
+    from debias_pt.jobs.data import write as job
+
+    from .output import data_name, print_json
+
+    result = job(dataset, Path(out), seed=seed)
+    print_json(result) if as_json else print(f"{data_name(result)}: {result['folder']}")

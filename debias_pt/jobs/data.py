@@ -1,0 +1,68 @@
+"""``debias-pt data``: which data sets there are, what they look like, and the miniatures in real layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from debias_pt.contact_sheet import contact_sheet
+from debias_pt.datasets import DATASETS, load_dataset
+from debias_pt.errors import UsageError
+from debias_pt.features import SPLITS
+from debias_pt.files import make_folder
+from debias_pt.mini.layouts import LAYOUTS
+from debias_pt.registry import lookup
+
+
+def list_datasets() -> list[dict[str, Any]]:
+    """Return a row per data set: name, synthetic, classes, attribute, images by split, terms."""
+    rows = []
+    for name, source in DATASETS.items():
+        card = source.card
+        rows.append(
+            {
+                "name": name,
+                "synthetic": card.synthetic,
+                "classes": list(card.class_names),
+                "attribute": {"name": card.attribute, "values": list(card.values)},
+                "images": {split: sum(card.counts[split]) for split in SPLITS},
+                "train_groups": list(card.counts["train"]),
+                "default_model": card.model[0],
+                "terms": card.terms,
+            }
+        )
+    return rows
+
+
+def picture(name: str, out: Path, *, split: str, columns: int, seed: int, **where: Any) -> dict[str, Any]:
+    """Write a picture with sample images of every group of a split.
+
+    Raises
+    ------
+    UsageError
+        If the file's ending is no image format's, or the split is unknown.
+    """
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise UsageError(f"{out}: ends in {out.suffix or 'nothing'!r}; give a file name that ends in .png or .jpg")
+    if split not in SPLITS:
+        raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
+    dataset = load_dataset(name, **where)
+    image = contact_sheet(dataset, split, columns=columns, seed=seed)
+    make_folder(out.parent)
+    image.save(out)
+    return {"dataset": name, "synthetic": DATASETS[name].card.synthetic, "split": split, "file": str(out)}
+
+
+def write(name: str, out: Path, *, seed: int = 0) -> dict[str, Any]:
+    """Write a miniature in the layout of the real benchmark.
+
+    Raises
+    ------
+    UsageError
+        If the data set is no miniature, or none that has a real one.
+    OutputError
+        If the folder is there already or cannot be written.
+    """
+    layout = lookup(LAYOUTS, name, "miniature with a real layout")
+    folder = layout(out, seed)
+    return {"dataset": name, "synthetic": True, "folder": str(folder), "data_root": str(out)}
