@@ -29,7 +29,7 @@ def list_(as_json: Json = False) -> None:
         attribute = f"{row['attribute']['name']}: {', '.join(row['attribute']['values'])}"
         kind = "synthetic, built in" if row["synthetic"] else "real"
         cells.append([row["name"], kind, "/".join(map(str, row["images"].values())), classes, attribute])
-    print_table(["data set", "", "train/val/test", "classes", "attribute"], cells)
+    print_table(["data set", "kind", "train/val/test", "classes", "attribute"], cells)
     for row in rows:
         if not row["synthetic"]:
             print(f"{row['name']}: {row['terms']}")

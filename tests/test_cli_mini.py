@@ -12,11 +12,15 @@ from PIL import Image
 
 from .conftest import Cli
 
-# The whole command line in a process whose sockets fail.
+# The whole command line in a process that cannot reach a network (workers talk through Unix sockets).
 OFFLINE = """
 import socket, sys
+real = socket.socket.connect
+def connect(self, address):
+    if self.family != socket.AF_UNIX: raise OSError("no network in this test")
+    return real(self, address)
 def no(*a, **k): raise OSError("no network in this test")
-socket.socket.connect = socket.create_connection = socket.getaddrinfo = no
+socket.socket.connect, socket.getaddrinfo = connect, no
 from debias_pt.cli.main import main
 main(sys.argv[1:])
 """
@@ -84,7 +88,8 @@ def test_data_picture(trained: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("data", "picture", "waterbirds-mini", "--out", tmp_path / "groups.png", "--columns", 3)
     assert done.returncode == 0, done.stderr
     assert "(synthetic)" in done.stdout
-    assert Image.open(tmp_path / "groups.png").size == (490, 400)
+    with Image.open(tmp_path / "groups.png") as image:
+        assert image.size == (490, 400)
 
 
 @pytest.mark.parametrize(
