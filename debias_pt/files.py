@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,6 +71,43 @@ def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[No
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
+    """Yield a new empty folder in `parent`, which is made; removed at the end with all that is left in it.
+
+    Parameters
+    ----------
+    parent : Path
+        Where it will stand.
+    option : str
+        What chooses another place, for the message.
+
+    Raises
+    ------
+    OutputError
+        If nothing can be written there.
+    """
+    folder = parent / f".{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{parent}: cannot write here ({error.strerror}); choose another {option}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(folder: Path, option: str) -> Iterator[Path]:
+    """Yield a folder to fill that becomes `folder` at the end: it is there whole or not at all."""
+    with temporary_folder(folder.parent, option) as place:
+        unfinished = place / folder.name
+        unfinished.mkdir()
+        yield unfinished
+        unfinished.rename(folder)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -144,11 +144,17 @@ def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) ->
     DebiasWarning
         Names the words.
     """
-    embedding = getattr(tower, "token_embedding", None)
-    if embedding is None or (read := embedding.weight.any(dim=1).cpu()).all():
+    if not hasattr(tower, "token_embedding"):
+        return
+    weight: Tensor = tower.token_embedding.weight  # type: ignore[assignment,union-attr]
+
+    def read(tokens: Tensor) -> bool:
+        return bool(weight[tokens.to(weight.device)].any(dim=-1).all())
+
+    if read(torch.unique(tokenizer(list(texts)))):
         return
     words = sorted({word for text in texts for word in text.split()})
-    unread = [word for word, row in zip(words, tokenizer(words), strict=True) if not read[row[1 : row.argmax()]].all()]
+    unread = [word for word, row in zip(words, tokenizer(words), strict=True) if not read(row[1 : int(row.argmax())])]
     if unread:
         warnings.warn(
             f"the model never read {', '.join(map(repr, unread))} in its pretraining; what it says of such words "

@@ -92,6 +92,17 @@ def test_data_picture(trained: Path, cli: Cli, tmp_path: Path) -> None:
         assert image.size == (490, 400)
 
 
+def test_data_write(cli: Cli, tmp_path: Path) -> None:
+    done = cli("data", "write", "metashift-mini", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"metashift-mini (synthetic): {tmp_path / 'metashift'}\n"
+    rows = (tmp_path / "metashift" / "metadata_metashift.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(list((tmp_path / "metashift").rglob("*.jpg"))) == 3499
+    done = cli("data", "write", "metashift-mini", tmp_path)
+    assert done.returncode == 2
+    assert "is there already" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

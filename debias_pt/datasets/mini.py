@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from debias_pt.attributes import Attribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.waterbirds import BACKGROUND
 from debias_pt.features import SPLITS, TrueAttribute
-from debias_pt.files import locked, make_folder, write_bytes
+from debias_pt.files import locked, make_folder, whole_folder, write_bytes
 from debias_pt.mini.worlds import EDITION, WORLDS, World
 from debias_pt.progress import progress
 
@@ -75,10 +73,8 @@ def image_id(split: str, index: int) -> str:
 
 
 def _draw(world: World, dataset: ImageDataset, seed: int) -> None:
-    """Draw all images into a folder beside the final one, then rename it."""
     labels = dataset.attributes[world.attribute].labels
-    temporary = Path(tempfile.mkdtemp(dir=dataset.root.parent, prefix=f".{world.name}-"))
-    try:
+    with whole_folder(dataset.root, "--cache-dir") as temporary:
         for split in SPLITS:
             (temporary / split).mkdir()
         with progress(f"drawing {world.name} (synthetic)", len(dataset), "images") as advance:
@@ -88,9 +84,6 @@ def _draw(world: World, dataset: ImageDataset, seed: int) -> None:
                 scene.image.save(temporary / name, compress_level=1)
                 advance(1)
         write_bytes(temporary / "metadata.csv", _table(dataset).encode())
-        temporary.rename(dataset.root)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _table(dataset: ImageDataset) -> str:

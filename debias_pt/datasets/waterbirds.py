@@ -8,9 +8,7 @@ file; it is left as it is, so that figures compare.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -18,8 +16,9 @@ import numpy as np
 
 from debias_pt.attributes import Attribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides, require_images
-from debias_pt.errors import DatasetError, OutputError
+from debias_pt.errors import DatasetError
 from debias_pt.features import SPLITS, TrueAttribute
+from debias_pt.files import temporary_folder
 
 FOLDER = "waterbirds_v1.0"
 CLASSES = ("landbird", "waterbird")
@@ -132,12 +131,7 @@ def _download(root: Path) -> None:
 
     WILDS swallows a failed download and leaves a broken folder behind.
     """
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=root, prefix=".waterbirds-download-"))
-    except OSError as error:
-        raise OutputError(f"{root}: cannot write here ({error.strerror}); choose another --data-root") from error
-    try:
+    with temporary_folder(root, "--data-root") as temporary:
         with contextlib.redirect_stdout(sys.stderr):
             from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
@@ -152,5 +146,3 @@ def _download(root: Path) -> None:
         require_counts(dataset)
         require_images(dataset)
         (temporary / FOLDER).rename(root / FOLDER)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

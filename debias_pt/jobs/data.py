@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from debias_pt.contact_sheet import contact_sheet
 from debias_pt.datasets import DATASETS, load_dataset
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS
-from debias_pt.files import make_folder
+from debias_pt.files import make_folder, write_bytes
 from debias_pt.mini.layouts import LAYOUTS
 from debias_pt.registry import lookup
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def list_datasets() -> list[dict[str, Any]]:
@@ -42,14 +45,16 @@ def picture(name: str, out: Path, *, split: str, columns: int, seed: int, **wher
     UsageError
         If the file's ending is no image format's, or the split is unknown.
     """
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+    if out.suffix.lower() not in FORMATS:
         raise UsageError(f"{out}: ends in {out.suffix or 'nothing'!r}; give a file name that ends in .png or .jpg")
     if split not in SPLITS:
         raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
     dataset = load_dataset(name, **where)
     image = contact_sheet(dataset, split, columns=columns, seed=seed)
+    encoded = io.BytesIO()
+    image.save(encoded, format=FORMATS[out.suffix.lower()])
     make_folder(out.parent)
-    image.save(out)
+    write_bytes(out, encoded.getvalue())
     return {"dataset": name, "synthetic": DATASETS[name].card.synthetic, "split": split, "file": str(out)}
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from PIL import Image
 
 from debias_pt.errors import OutputError
 from debias_pt.features import SPLITS
-from debias_pt.files import make_folder
+from debias_pt.files import whole_folder
 from debias_pt.mini.worlds import WORLDS
 from debias_pt.progress import progress
 from debias_pt.registry import register
@@ -111,14 +109,9 @@ def _table(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> N
 
 
 def _into(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Fill a folder beside the final one, then rename it: it is there whole or not at all."""
+    """Fill a folder that must not be there yet."""
     if folder.exists():
         raise OutputError(f"{folder}: is there already; remove it or choose another folder")
-    make_folder(folder.parent)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    with whole_folder(folder, "folder") as temporary:
         fill(temporary)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
