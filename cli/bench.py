@@ -8,7 +8,7 @@ import typer
 
 from debias_pt.settings import TrainSettings
 
-from .options import with_settings
+from .options import DatasetName, Json, with_settings
 
 PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize")
 
@@ -23,10 +23,8 @@ def bench() -> None:
 @app.command("group-robustness")
 @with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"))
 def group_robustness(
-    dataset: Annotated[
-        str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    dataset: DatasetName,
+    as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table on standard output.")] = False,
     *,
     given: dict[str, Any],

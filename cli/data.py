@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from .options import Json
+
 app = typer.Typer(help="List data sets, look at them, write miniatures to disk.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 @app.command("list")

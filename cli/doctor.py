@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from .options import Json
+
 
 def doctor(
     data_root: Annotated[str, typer.Option(help="Folder that holds the data sets' folders.")] = "data",
     cache_dir: Annotated[str | None, typer.Option(help="Feature cache to check.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what this machine has and what is missing."""
     from debias_pt.jobs.doctor import doctor as job

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Json
+
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="Run folder; default the newest under ./runs.")] = None,
@@ -16,7 +18,7 @@ def evaluate(
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,
     cache_dir: Annotated[str | None, typer.Option(help="Feature cache; default the run's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on a split."""
     from debias_pt.jobs.evaluate import evaluate as job

@@ -9,6 +9,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+DatasetName = Annotated[
+    str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
 
 def with_settings(kind: type, *, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per setting; it receives those that were given as ``given``.

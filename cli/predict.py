@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Json
+
 
 def predict(
     run: Annotated[str, typer.Argument(help="Run folder.", show_default=False)],
@@ -13,7 +15,7 @@ def predict(
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Classify image files with a finished run."""
     from debias_pt.jobs.predict import predict as job

@@ -8,16 +8,14 @@ import typer
 
 from debias_pt.settings import DataSettings
 
-from .options import with_settings
+from .options import DatasetName, Json, with_settings
 
 
 @with_settings(DataSettings, without=("dataset",))
 def probe(
-    dataset: Annotated[
-        str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
-    ],
+    dataset: DatasetName,
     csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image to this file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Json = False,
     *,
     given: dict[str, Any],
 ) -> None:

@@ -8,17 +8,15 @@ import typer
 
 from debias_pt.settings import TrainSettings
 
-from .options import with_settings
+from .options import DatasetName, Json, with_settings
 
 
 @with_settings(TrainSettings, without=("dataset",))
 def train(
-    dataset: Annotated[
-        str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
-    ],
+    dataset: DatasetName,
     config: Annotated[str | None, typer.Option(help="Settings file (JSON), a run's config.json for one.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Json = False,
     *,
     given: dict[str, Any],
 ) -> None:

@@ -16,6 +16,12 @@ from debias_pt.fingerprint import digest
 SPLITS = ("train", "val", "test")
 
 
+def require_split(name: str) -> None:
+    """Refuse the name of a split that there cannot be."""
+    if name not in SPLITS:
+        raise UsageError(f"split is {name!r}; {', '.join(SPLITS)} expected")
+
+
 @dataclass(frozen=True)
 class TrueAttribute:
     """An annotated attribute of every image, where a data set has one.

@@ -22,7 +22,7 @@ from debias_pt.datasets.waterbirds import COUNTS
 from debias_pt.errors import BackboneError, DebiasWarning, OutputError
 from debias_pt.mini import layouts, pretraining
 from debias_pt.mini.scene import Scene, with_article
-from debias_pt.mini.worlds import STREAMS, WORLDS, World, world
+from debias_pt.mini.worlds import STREAMS, WORLDS, World
 from debias_pt.zero_shot import zero_shot_weights
 
 NAMES = tuple(WORLDS)
@@ -264,13 +264,13 @@ def test_pretraining_learns() -> None:
     recipe = pretraining.Recipe(images=1600, epochs=5, batch=64)
     images, captions, of = pretraining.draw_images(recipe.images)
     device = torch.device("cpu")
-    epochs = list(pretraining.pretrain(images, captions, of, recipe, device))
+    epochs = list(pretraining.pretrain(images, pretraining.tokenize(captions), of, recipe, device))
     losses, trained = [loss for _, loss, _ in epochs], epochs[-1][2]
     assert losses[-1] < losses[0]
     backbone = Backbone(
         trained, pretraining.SimpleTokenizer(context_length=48), lambda image: torch.zeros(3), name="learning"
     )
-    seen, _, a = pixels(world("waterbirds-mini"), "test", 200)
+    seen, _, a = pixels(WORLDS["waterbirds-mini"], "test", 200)
     weights = backbone.encode_text(["a land background", "a water background"]).numpy()
     assert np.mean((features(backbone, seen) @ weights.T).argmax(axis=1) == a) > 0.65
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
 
@@ -13,9 +11,8 @@ from debias_pt.attributes import Attribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.waterbirds import BACKGROUND
 from debias_pt.features import SPLITS, TrueAttribute
-from debias_pt.files import locked, make_folder, whole_folder, write_bytes
+from debias_pt.files import locked, make_folder, whole_folder, write_csv
 from debias_pt.mini.worlds import EDITION, WORLDS, World
-from debias_pt.progress import progress
 
 TERMS = "synthetic, drawn by this package; free to use"
 SUSPECTS = {
@@ -45,7 +42,7 @@ def draw_dataset(world: World, cache_dir: Path, seed: int = 0) -> ImageDataset:
         Another seed gives other images of the same kind.
     """
     groups = {split: world.groups(split, seed) for split in SPLITS}
-    ids = tuple(image_id(split, i) for split in SPLITS for i in range(len(groups[split])))
+    ids = tuple(f"{split}/{i:05d}.png" for split in SPLITS for i in range(len(groups[split])))
     y, a = np.divmod(np.concatenate(list(groups.values())), len(world.values))
     folder = cache_dir / "worlds" / f"{world.name}-{EDITION}-{seed}"
     dataset = ImageDataset(
@@ -67,34 +64,16 @@ def draw_dataset(world: World, cache_dir: Path, seed: int = 0) -> ImageDataset:
     return dataset
 
 
-def image_id(split: str, index: int) -> str:
-    """Return the file name of an image below the miniature's folder."""
-    return f"{split}/{index:05d}.png"
-
-
 def _draw(world: World, dataset: ImageDataset, seed: int) -> None:
-    labels = dataset.attributes[world.attribute].labels
-    with whole_folder(dataset.root, "--cache-dir") as temporary:
+    rows = []
+    with whole_folder(dataset.root, "--cache-dir") as unfinished:
         for split in SPLITS:
-            (temporary / split).mkdir()
-        with progress(f"drawing {world.name} (synthetic)", len(dataset), "images") as advance:
-            for name, y, a in zip(dataset.ids, dataset.y, labels, strict=True):
-                split, _, file = name.partition("/")
-                scene = world.scene(split, int(Path(file).stem), y * len(world.values) + a, seed)
-                scene.image.save(temporary / name, compress_level=1)
-                advance(1)
-        write_bytes(temporary / "metadata.csv", _table(dataset).encode())
-
-
-def _table(dataset: ImageDataset) -> str:
-    """Return one line per image, for people who look into the folder."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file_name", "split", "label", *dataset.attributes])
-    for i, name in enumerate(dataset.ids):
-        known = [true.values[true.labels[i]] for true in dataset.attributes.values()]
-        writer.writerow([name, dataset.split[i], dataset.class_names[dataset.y[i]], *known])
-    return out.getvalue()
+            (unfinished / split).mkdir()
+        for name, (split, y, a, image) in zip(dataset.ids, world.images(seed), strict=True):
+            image.save(unfinished / name, compress_level=1)
+            rows.append([name, split, world.class_names[y], world.values[a]])
+        # For people who look into the folder.
+        write_csv(unfinished / "metadata.csv", ["file_name", "split", "label", world.attribute], rows)
 
 
 def _provide(world: World) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.contact_sheet import contact_sheet
-from debias_pt.datasets import DATASETS, load_dataset
+from debias_pt.datasets import DATASETS, is_synthetic, load_dataset
 from debias_pt.errors import UsageError
-from debias_pt.features import SPLITS
+from debias_pt.features import SPLITS, require_split
 from debias_pt.files import make_folder, write_bytes
 from debias_pt.mini.layouts import LAYOUTS
 from debias_pt.registry import lookup
@@ -47,15 +47,14 @@ def picture(name: str, out: Path, *, split: str, columns: int, seed: int, **wher
     """
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"{out}: ends in {out.suffix or 'nothing'!r}; give a file name that ends in .png or .jpg")
-    if split not in SPLITS:
-        raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
+    require_split(split)
     dataset = load_dataset(name, **where)
     image = contact_sheet(dataset, split, columns=columns, seed=seed)
     encoded = io.BytesIO()
     image.save(encoded, format=FORMATS[out.suffix.lower()])
     make_folder(out.parent)
     write_bytes(out, encoded.getvalue())
-    return {"dataset": name, "synthetic": DATASETS[name].card.synthetic, "split": split, "file": str(out)}
+    return {"dataset": name, "synthetic": is_synthetic(name), "split": split, "file": str(out)}
 
 
 def write(name: str, out: Path, *, seed: int = 0) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from debias_pt.backbone import SCHEMAS, Backbone
-from debias_pt.errors import UsageError
-from debias_pt.features import SPLITS
+from debias_pt.features import require_split
 from debias_pt.fingerprint import require_match
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import report
@@ -65,8 +64,7 @@ def evaluate(path: str | None = None, *, split: str = "test", **moved: Any) -> d
     DebiasError
         If there is no finished run, or model or data are not those of the run.
     """
-    if split not in SPLITS:
-        raise UsageError(f"split is {split!r}; {', '.join(SPLITS)} expected")
+    require_split(split)
     run = open_run(path)
     prompt = run.read_prompt()
     settings = run_settings(run, moved)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
-from debias_pt.files import make_folder, write_bytes
+from debias_pt.files import make_folder, write_csv
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.settings import DataSettings
 
@@ -33,7 +31,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     prepared.pseudo.rows(prepared.rows("train")).warn_if_small()
     if csv_path is not None:
         make_folder(Path(csv_path).parent)
-        write_bytes(Path(csv_path), as_csv(prepared).encode())
+        write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
     return {
         "dataset": settings.dataset,
@@ -44,15 +42,13 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     }
 
 
-def as_csv(prepared: Prepared) -> str:
-    """Return one line per image."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+def write_answers(prepared: Prepared, path: Path) -> None:
+    """Write one line per image."""
     columns = [column for said in prepared.said for column in (said.name, f"{said.name}_confidence")]
-    writer.writerow(["id", "split", "label", *columns])
     table = prepared.table
     values = [(said.values, said.labels, said.confidence) for said in prepared.said]
+    rows = []
     for i, name in enumerate(table.ids):
         answers = [cell for names, labels, sure in values for cell in (names[labels[i]], f"{sure[i]:.6f}")]
-        writer.writerow([name, table.split[i], table.class_names[table.y[i]], *answers])
-    return out.getvalue()
+        rows.append([name, table.split[i], table.class_names[table.y[i]], *answers])
+    write_csv(path, ["id", "split", "label", *columns], rows)

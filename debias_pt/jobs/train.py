@@ -10,7 +10,7 @@ from typing import Any
 
 from debias_pt.backbone import Backbone
 from debias_pt.errors import RunError, UsageError
-from debias_pt.features import SPLITS
+from debias_pt.features import require_split
 from debias_pt.fingerprint import require_match
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import facts, report
@@ -105,8 +105,7 @@ def check_train(settings: TrainSettings) -> None:
     check_fit(settings)
     if settings.groups not in ("pseudo", "true"):
         raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
-    if settings.split not in SPLITS:
-        raise UsageError(f"split is {settings.split!r}; {', '.join(SPLITS)} expected")
+    require_split(settings.split)
 
 
 def portable(settings: TrainSettings) -> dict[str, Any]:

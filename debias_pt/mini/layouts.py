@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
 from debias_pt.errors import OutputError
 from debias_pt.features import SPLITS
-from debias_pt.files import whole_folder
+from debias_pt.files import whole_folder, write_csv
 from debias_pt.mini.worlds import WORLDS
-from debias_pt.progress import progress
 from debias_pt.registry import register
 
 Layout = Callable[[Path, int], Path]
@@ -34,11 +32,11 @@ def waterbirds(root: Path, seed: int = 0) -> Path:
 
     def fill(folder: Path) -> None:
         rows = []
-        for number, (split, y, a, image) in enumerate(_images("waterbirds-mini", seed), start=1):
+        for number, (split, y, a, image) in enumerate(WORLDS["waterbirds-mini"].images(seed), start=1):
             name = f"{y + 1:03d}.{('Landbird', 'Waterbird')[y]}/{number:05d}.jpg"
             _save(image, folder / name)
             rows.append([number, name, y, SPLITS.index(split), a, f"/{('land', 'water')[a]}/{number:05d}.jpg"])
-        _table(folder / "metadata.csv", ["img_id", "img_filename", "y", "split", "place", "place_filename"], rows)
+        write_csv(folder / "metadata.csv", ["img_id", "img_filename", "y", "split", "place", "place_filename"], rows)
         (folder / "RELEASE_v1.0.txt").write_text("synthetic, written by debias-pt in the layout of Waterbirds v1.0\n")
 
     return _into(root / "waterbirds_v1.0", fill)
@@ -53,14 +51,14 @@ def celeba(root: Path, seed: int = 0) -> Path:
 
     def fill(folder: Path) -> None:
         attributes, partition = [], []
-        for number, (split, y, a, image) in enumerate(_images("celeba-mini", seed), start=1):
+        for number, (split, y, a, image) in enumerate(WORLDS["celeba-mini"].images(seed), start=1):
             name = f"{number:06d}.jpg"
             _save(image, folder / "img_align_celeba" / name)
             true = {"Blond_Hair": y, "Male": a}
             attributes.append([name, *(1 if true.get(column) else -1 for column in CELEBA_ATTRIBUTES)])
             partition.append([name, SPLITS.index(split)])
-        _table(folder / "list_attr_celeba.csv", ["image_id", *CELEBA_ATTRIBUTES], attributes)
-        _table(folder / "list_eval_partition.csv", ["image_id", "partition"], partition)
+        write_csv(folder / "list_attr_celeba.csv", ["image_id", *CELEBA_ATTRIBUTES], attributes)
+        write_csv(folder / "list_eval_partition.csv", ["image_id", "partition"], partition)
         (folder / "RELEASE_v1.0.txt").write_text("synthetic, written by debias-pt in the layout of CelebA v1.0\n")
 
     return _into(root / "celebA_v1.0", fill)
@@ -72,40 +70,20 @@ def metashift(root: Path, seed: int = 0) -> Path:
 
     def fill(folder: Path) -> None:
         rows = []
-        for number, (split, y, a, image) in enumerate(_images("metashift-mini", seed), start=1):
+        for number, (split, y, a, image) in enumerate(WORLDS["metashift-mini"].images(seed), start=1):
             kind, place = ("dog", "cat")[y], ("outdoor", "indoor")[a]
             part = "test" if split == "test" else "train"  # val is taken out of the train folder there
             name = f"MetaShift-Cat-Dog-indoor-outdoor/{part}/{kind}/{kind}({place})/{number:07d}.jpg"
             _save(image, folder / name)
             rows.append([name, y, a, SPLITS.index(split)])
-        _table(folder / "metadata_metashift.csv", ["filename", "y", "a", "split"], rows)
+        write_csv(folder / "metadata_metashift.csv", ["filename", "y", "a", "split"], rows)
 
     return _into(root / "metashift", fill)
-
-
-def _images(name: str, seed: int) -> Iterator[tuple[str, int, int, Image.Image]]:
-    """Yield (split, class, value, image) of a whole miniature."""
-    world = WORLDS[name]
-    groups = {split: world.groups(split, seed) for split in SPLITS}
-    total = sum(map(len, groups.values()))
-    with progress(f"drawing {name} (synthetic)", total, "images") as advance:
-        for split in SPLITS:
-            for index, group in enumerate(groups[split]):
-                y, a = divmod(int(group), len(world.values))
-                yield split, y, a, world.scene(split, index, group, seed).image
-                advance(1)
 
 
 def _save(image: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, quality=95)
-
-
-def _table(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _into(folder: Path, fill: Callable[[Path], None]) -> Path:

@@ -21,7 +21,7 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 
-from debias_pt.files import write_json, write_tensors
+from debias_pt.files import make_folder, write_json, write_tensors
 from debias_pt.mini.canvas import SIZE
 from debias_pt.mini.worlds import WORLDS
 from debias_pt.text import TextTower
@@ -77,15 +77,26 @@ def _draw_one(name: str, index: int, group: int, seed: int) -> tuple[Any, list[s
     return np.asarray(scene.image), [scene.caption(rng) for _ in range(CAPTIONS)]
 
 
+def tokenizer() -> SimpleTokenizer:
+    """Return open_clip's own tokenizer, cutting at the model's context length."""
+    return SimpleTokenizer(context_length=ARCHITECTURE["text_cfg"]["context_length"])
+
+
+def tokenize(captions: list[list[str]]) -> Tensor:
+    """Return the token ids of every image's captions, shape ``(N, CAPTIONS, L)``."""
+    read = tokenizer()
+    return torch.stack([read(texts) for texts in captions])
+
+
 def pretrain(
-    images: Tensor, captions: list[list[str]], world: Tensor, recipe: Recipe, device: torch.device
+    images: Tensor, tokens: Tensor, world: Tensor, recipe: Recipe, device: torch.device
 ) -> Iterator[tuple[int, float, CLIP]]:
     """Train a CLIP from scratch (Radford et al., 2021), yielding (epoch, mean loss, model) after each epoch.
 
     Parameters
     ----------
     images : Tensor of uint8, shape (N, 3, 64, 64)
-    captions : list of N lists of str
+    tokens : Tensor of int, shape (N, CAPTIONS, L)
     world : Tensor of int, shape (N,)
     recipe : Recipe
     device : torch.device
@@ -95,9 +106,7 @@ def pretrain(
         torch.manual_seed(recipe.seed)
         model = CLIP(**ARCHITECTURE).to(device)
     model.visual.to(memory_format=torch.channels_last)
-    tokenizer = SimpleTokenizer(context_length=ARCHITECTURE["text_cfg"]["context_length"])
-    tokens = torch.stack([tokenizer(texts) for texts in captions])
-    tower = TextTower(model, tokenizer)
+    tower = TextTower(model, tokenizer())
     words = WordLoss(tokens, model.visual.output_dim, generator).to(device)
     learned = [*model.parameters(), *words.parameters()]
     matrices = [p for p in learned if p.ndim > 1]
@@ -158,6 +167,9 @@ class WordLoss(nn.Module):
     Only there to make the image tower learn sooner (after SuperClass, arXiv 2411.03313); thrown away after.
     """
 
+    rarity: Tensor
+    number: Tensor
+
     def __init__(self, tokens: Tensor, dim: int, generator: torch.Generator) -> None:
         super().__init__()
         found, index = torch.unique(tokens, return_inverse=True)
@@ -166,8 +178,8 @@ class WordLoss(nn.Module):
         rarity[found == 0] = 0
         number = torch.zeros(int(found.max()) + 1, dtype=torch.long)
         number[found] = torch.arange(len(found))
-        self.rarity = nn.Parameter(rarity, requires_grad=False)
-        self.number = nn.Parameter(number, requires_grad=False)
+        self.register_buffer("rarity", rarity)
+        self.register_buffer("number", number)
         self.weight = nn.Parameter(torch.randn(len(found), dim, generator=generator) * 0.02)
 
     def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
@@ -190,16 +202,15 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     return (moved / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def write_checkpoint(model: CLIP, captions: list[list[str]], out: Path) -> None:
+def write_checkpoint(model: CLIP, tokens: Tensor, out: Path) -> None:
     """Write an ordinary open_clip checkpoint: matrices in fp16, rows of words never read set to zero."""
-    tokenizer = SimpleTokenizer(context_length=ARCHITECTURE["text_cfg"]["context_length"])
-    read = torch.unique(torch.cat([tokenizer(texts) for texts in captions]))
+    read = torch.unique(tokens)
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     known = torch.zeros(len(state["token_embedding.weight"]), 1)
     known[read[read > 0]] = 1
     state["token_embedding.weight"] = state["token_embedding.weight"] * known
     state = {name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in state.items()}
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_tensors(out / "open_clip_model.safetensors", state, {"made_by": "python -m debias_pt.mini.pretraining"})
     write_json(out / "open_clip_config.json", {"model_cfg": ARCHITECTURE, "preprocess_cfg": PREPROCESSING})
 
@@ -209,10 +220,11 @@ def main(out: Path, recipe: Recipe) -> None:
     start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images, captions, world = draw_images(recipe.images, recipe.seed)
+    tokens = tokenize(captions)
     print(f"{len(images)} images drawn, {time.perf_counter() - start:.0f} s", flush=True)
-    for epoch, loss, model in pretrain(images, captions, world, recipe, device):
+    for epoch, loss, model in pretrain(images, tokens, world, recipe, device):
         print(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
-        write_checkpoint(model, captions, out)
+        write_checkpoint(model, tokens, out)
 
 
 if __name__ == "__main__":

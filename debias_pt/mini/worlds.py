@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from debias_pt.features import SPLITS
 from debias_pt.mini import birds, faces, pets, shapes
 from debias_pt.mini.scene import Scene
-from debias_pt.registry import lookup
+from debias_pt.progress import progress
 
 EDITION = 1  # to be raised when drawing changes: caches and figures are of an edition
 # Random streams that never meet: a benchmark's splits, and what the model was pretrained on.
@@ -38,6 +40,11 @@ class World:
         For each split the number of images by group, ``class * len(values) + value``.
     web : tuple of float
         How often each group occurs in the pretraining images, in any unit.
+
+    Examples
+    --------
+    >>> WORLDS["waterbirds-mini"].scene("train", 0, group=2).image.size
+    (64, 64)
     """
 
     name: str
@@ -58,6 +65,16 @@ class World:
         """Draw image number `index` of a split, the same whenever it is asked for."""
         y, a = divmod(int(group), len(self.values))
         return self.draw(self._generator(split, seed, index), y, a)
+
+    def images(self, seed: int = 0) -> Iterator[tuple[str, int, int, Image.Image]]:
+        """Draw all splits one after the other, with a progress bar, yielding (split, class, value, image)."""
+        total = sum(map(sum, self.sizes.values()))
+        with progress(f"drawing {self.name} (synthetic)", total, "images") as advance:
+            for split in SPLITS:
+                for index, group in enumerate(self.groups(split, seed)):
+                    y, a = divmod(int(group), len(self.values))
+                    yield split, y, a, self.scene(split, index, group, seed).image
+                    advance(1)
 
     def _generator(self, split: str, seed: int, *index: int) -> np.random.Generator:
         return np.random.default_rng([seed, self.number, STREAMS[split], *index])
@@ -92,20 +109,3 @@ WORLDS = {
         ),
     )
 }  # fmt: skip
-
-
-def world(name: str) -> World:
-    """Return a world by name.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such world.
-
-    Examples
-    --------
-    >>> place = world("waterbirds-mini")
-    >>> place.scene("train", 0, group=2).image.size
-    (64, 64)
-    """
-    return lookup(WORLDS, name, "miniature")
