@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import Json
+from debias_pt.settings import SourceSettings
+
+from .options import DatasetName, Json, with_settings
 
 app = typer.Typer(help="List data sets, look at them, write miniatures to disk.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
@@ -35,27 +37,49 @@ def list_(as_json: Json = False) -> None:
             print(f"{row['name']}: {row['terms']}")
 
 
+@app.command("verify")
+@with_settings(SourceSettings, without=("dataset", "download", "on_bad_image"))
+def verify(
+    dataset: DatasetName,
+    read_images: Annotated[bool, typer.Option("--read-images", help="Decode every image as well.")] = False,
+    as_json: Json = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Check a data set's counts and files, and print what is wrong with which."""
+    from debias_pt.jobs.verify import verify as job
+    from debias_pt.settings import resolve
+
+    from .output import print_json, print_verified
+
+    result = job(resolve(SourceSettings, given, {"dataset": dataset}), read_images=read_images)
+    print_json(result) if as_json else print_verified(result)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
 @app.command("picture")
+@with_settings(SourceSettings, without=("dataset", "download", "on_bad_image", "workers"))
 def picture(
-    dataset: Annotated[str, typer.Argument(help="Data set by name.", show_default=False)],
+    dataset: DatasetName,
     out: Annotated[str, typer.Option(help="Image file to write.")] = "groups.png",
     split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
     columns: Annotated[int, typer.Option(help="Images per group.", min=1, max=100)] = 8,
     seed: Annotated[int, typer.Option(help="Which images are drawn by lot.", min=0)] = 0,
-    data_root: Annotated[str, typer.Option(help="Folder that holds the data set's own folder.")] = "data",
-    check_counts: Annotated[bool, typer.Option(help="Refuse a set whose counts are not the published ones.")] = True,
-    cache_dir: Annotated[str | None, typer.Option(help="Where the miniatures' images are kept.")] = None,
     as_json: Json = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Write a picture with sample images of every group."""
     from pathlib import Path
 
     from debias_pt.jobs.data import picture as job
+    from debias_pt.settings import resolve
 
     from .output import data_name, print_json
 
-    where = {"root": data_root, "check_counts": check_counts, "cache_dir": cache_dir}
-    result = job(dataset, Path(out), split=split, columns=columns, seed=seed, **where)
+    settings = resolve(SourceSettings, given, {"dataset": dataset})
+    result = job(settings, Path(out), split=split, columns=columns, seed=seed)
     print_json(result) if as_json else print(f"{data_name(result)}, {split} split: {result['file']}")
 
 

@@ -10,7 +10,10 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 DatasetName = Annotated[
-    str, typer.Argument(help="Data set by name: debias-pt data list shows them.", show_default=False)
+    str,
+    typer.Argument(
+        help="Data set by name (debias-pt data list), or path of a folder or table of images.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 

@@ -48,6 +48,22 @@ def data_name(result: dict[str, Any]) -> str:
     return f"{result['dataset']} (synthetic)" if result["synthetic"] else str(result["dataset"])
 
 
+def print_verified(result: dict[str, Any], most: int = 50) -> None:
+    """Print the result of ``data verify``."""
+    for split, groups in result["splits"].items():
+        published = ["published"] if "published" in groups[0] else []
+        rows = [[row["group"], str(row["n"]), *[str(row[name]) for name in published]] for row in groups]
+        print_table([f"{data_name(result)}, {split}: group", "images", *published], rows)
+    for problem in result["problems"][:most]:
+        print(f"{problem['where']}: {problem['what']}")
+    left = len(result["problems"]) - most
+    if left > 0:
+        print(f"... and {left} more (--json lists all)")
+    read = "read" if result["read_images"] else "there (--read-images reads them too)"
+    state = f"all {read}" if result["ok"] else f"{len(result['problems'])} problems"
+    print(f"{result['images']} images in {result['folder']}: {state}")
+
+
 def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
     """Print the result of ``train`` or ``eval``."""
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from debias_pt.attributes import Attribute
     from debias_pt.backbone import Backbone
-    from debias_pt.datasets import load_dataset
+    from debias_pt.datasets import OwnData, load_dataset
+    from debias_pt.datasets.drawing import Shares
     from debias_pt.encoding import encode
     from debias_pt.features import FeatureTable, TrueAttribute
     from debias_pt.groups import Groups
     from debias_pt.metrics import GroupReport
     from debias_pt.probe import AttributeProbe
+    from debias_pt.samples import encode_samples
+    from debias_pt.tables import join_tables, table_from_arrays
     from debias_pt.tuner import PromptTuner
 
 __version__ = "0.1.0"
@@ -28,10 +31,15 @@ _HOMES = {
     "FeatureTable": "features",
     "GroupReport": "metrics",
     "Groups": "groups",
+    "OwnData": "datasets",
     "PromptTuner": "tuner",
+    "Shares": "datasets.drawing",
     "TrueAttribute": "features",
     "encode": "encoding",
+    "encode_samples": "samples",
+    "join_tables": "tables",
     "load_dataset": "datasets",
+    "table_from_arrays": "tables",
 }
 __all__ = [
     "Attribute",
@@ -40,10 +48,15 @@ __all__ = [
     "FeatureTable",
     "GroupReport",
     "Groups",
+    "OwnData",
     "PromptTuner",
+    "Shares",
     "TrueAttribute",
     "encode",
+    "encode_samples",
+    "join_tables",
     "load_dataset",
+    "table_from_arrays",
 ]
 
 

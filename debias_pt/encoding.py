@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from debias_pt.backbone import Backbone
 from debias_pt.cache import FeatureCache, default_cache_dir
 from debias_pt.datasets.base import ImageDataset
-from debias_pt.errors import ImageError, NonFiniteError
+from debias_pt.errors import DebiasWarning, ImageError, NonFiniteError
 from debias_pt.features import FeatureTable
 from debias_pt.hashing import content_hashes
 from debias_pt.images import open_rgb
@@ -29,12 +30,27 @@ SHARD_ROWS = 512
 
 @dataclass(frozen=True)
 class EncodeStats:
-    """What an :func:`encode` call did: images in all, encoded now, seconds, and where the cache is."""
+    """What an :func:`encode` call did.
+
+    Parameters
+    ----------
+    images : int
+        Rows of the table.
+    encoded : int
+        Images that were not in the cache.
+    seconds : float
+        Wall time.
+    cache : str
+        Its folder.
+    skipped : mapping of str to str
+        Why an image is not in the table, by id.
+    """
 
     images: int
     encoded: int
     seconds: float
     cache: str
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(
@@ -44,6 +60,7 @@ def encode(
     cache_dir: Path | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
+    skip_bad: bool = False,
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode every image of a data set that the cache does not hold yet.
 
@@ -59,6 +76,8 @@ def encode(
         Images per pass of the image tower; default 16 (what a CPU's caches like), on a GPU 128.
     workers : int, optional
         Processes that read and preprocess images; default one per core, at most 8.
+    skip_bad : bool
+        Leave out images that are missing or cannot be read, warn, and list them in the stats.
 
     Returns
     -------
@@ -69,25 +88,34 @@ def encode(
     Raises
     ------
     ImageError
-        If an image cannot be read; what was encoded before is kept.
+        If an image cannot be read (with `skip_bad`: if none can); what was encoded before is kept.
     FingerprintError
         If the cache holds a damaged or foreign shard.
     """
     start = time.perf_counter()
     cache_dir = cache_dir or default_cache_dir()
     cache = FeatureCache(cache_dir, backbone.fingerprint)
-    hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes")
+    skipped: dict[str, str] = {}
+    unreadable: dict[str, str] = {}  # by hash: the same file may stand in several places
+    hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
     rows = cache.read()
     encoded = 0
-    if any(key not in rows for key in hashes):
+    if any(key and key not in rows for key in hashes):
         with cache.writing():
             rows = cache.read()  # another process may have filled it meanwhile
-            missing = {key: name for key, name in zip(hashes, dataset.ids, strict=True) if key not in rows}
+            missing = {key: name for key, name in zip(hashes, dataset.ids, strict=True) if key and key not in rows}
             paths = [str(dataset.root / name) for name in missing.values()]
-            for keys, features in _shards(backbone, list(missing), paths, batch_size, workers):
+            for keys, features in _shards(
+                backbone, list(missing), paths, batch_size, workers, unreadable if skip_bad else None
+            ):
                 cache.add(keys, features)
                 rows.update(zip(keys, features, strict=True))
                 encoded += len(keys)
+    if skip_bad:
+        skipped |= {name: unreadable[key] for name, key in zip(dataset.ids, hashes, strict=True) if key in unreadable}
+        kept = [row for row, name in enumerate(dataset.ids) if name not in skipped]
+        _warn_of(skipped, dataset)
+        dataset, hashes = dataset.rows(kept), [hashes[row] for row in kept]
     table = FeatureTable(
         ids=dataset.ids,
         features=np.stack([rows[key] for key in hashes]),
@@ -99,46 +127,88 @@ def encode(
         fingerprint=backbone.fingerprint,
         image_hashes=tuple(hashes),
     )
-    return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder))
+    return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder), skipped)
+
+
+def _warn_of(skipped: Mapping[str, str], dataset: ImageDataset) -> None:
+    if len(skipped) == len(dataset):
+        raise ImageError(
+            f"{dataset.root}: none of {len(dataset)} images can be read, first: {next(iter(skipped.values()))}"
+        )
+    if skipped:
+        reason = next(iter(skipped.values()))
+        message = f"{len(skipped)} of {len(dataset)} images cannot be read and are left out, first: {reason}"
+        warnings.warn(message, DebiasWarning, stacklevel=3)
 
 
 def encode_paths(
     backbone: Backbone, paths: Sequence[str], *, batch_size: int | None = None, workers: int = 0
 ) -> Tensor:
     """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU."""
-    batches = list(_batches(backbone, paths, batch_size, workers))
+    batches = [features for _, features in _batches(backbone, paths, batch_size, workers)]
     return torch.cat(batches) if batches else torch.zeros(0, backbone.dim)
 
 
+def encode_tensors(backbone: Backbone, images: Sequence[Tensor], names: Sequence[str]) -> NDArray[np.float32]:
+    """Encode preprocessed images without a cache, giving unit features ``(n, D)``; `names` are for messages."""
+    size = default_batch_size(backbone)
+    parts = [backbone.encode_images(torch.stack(list(images[i : i + size]))).cpu() for i in range(0, len(images), size)]
+    features: NDArray[np.float32] = torch.cat(parts).numpy()
+    _require_finite(features, names)
+    return features
+
+
+def default_batch_size(backbone: Backbone) -> int:
+    """Return how many images go through the tower at once: on a CPU what its caches like."""
+    return 128 if backbone.device.type == "cuda" else 16
+
+
 def _shards(
-    backbone: Backbone, keys: list[str], paths: list[str], batch_size: int | None, workers: int | None
+    backbone: Backbone,
+    keys: list[str],
+    paths: list[str],
+    batch_size: int | None,
+    workers: int | None,
+    unreadable: dict[str, str] | None,
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Yield shards of keys and features; what is encoded when the work stops is yielded first."""
     workers = min(os.cpu_count() or 1, 8) if workers is None else workers
+    rows: list[int] = []
     waiting: list[Tensor] = []
-    done = 0
     stopped: BaseException | None = None
-    batches = _batches(backbone, paths, batch_size, workers)
+    bad: dict[int, str] | None = None if unreadable is None else {}
+    batches = _batches(backbone, paths, batch_size, workers, bad)
+    more = True
     with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
-        while stopped is None and done + sum(map(len, waiting)) < len(paths):
+        while more:
             try:
-                waiting.append(next(batches))
+                good, features = next(batches)
+                rows, waiting = rows + good, [*waiting, features]
+                advance(len(good))
+            except StopIteration:
+                more = False
             except (ImageError, KeyboardInterrupt) as error:
-                stopped = error
-            else:
-                advance(len(waiting[-1]))
-            size = sum(map(len, waiting))
-            if size and (size >= SHARD_ROWS or stopped or done + size == len(paths)):
-                features = torch.cat(waiting).numpy()
-                _require_finite(features, paths[done : done + size])
-                yield keys[done : done + size], features
-                done, waiting = done + size, []
+                more, stopped = False, error
+            if rows and (len(rows) >= SHARD_ROWS or not more):
+                shard = torch.cat(waiting).numpy()
+                _require_finite(shard, [paths[row] for row in rows])
+                yield [keys[row] for row in rows], shard
+                rows, waiting = [], []
     if stopped is not None:
         raise stopped
+    if unreadable is not None and bad:
+        unreadable.update({keys[row]: reason for row, reason in bad.items()})
 
 
-def _batches(backbone: Backbone, paths: Sequence[str], batch_size: int | None, workers: int) -> Iterator[Tensor]:
-    batch_size = batch_size or (128 if backbone.device.type == "cuda" else 16)
+def _batches(
+    backbone: Backbone,
+    paths: Sequence[str],
+    batch_size: int | None,
+    workers: int,
+    bad: dict[int, str] | None = None,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield numbers of paths and their features; an image that cannot be read goes to `bad`, or is an error."""
+    batch_size = batch_size or default_batch_size(backbone)
     loader = DataLoader(
         _Images(paths, backbone),
         batch_size=batch_size,
@@ -147,11 +217,13 @@ def _batches(backbone: Backbone, paths: Sequence[str], batch_size: int | None, w
         worker_init_fn=_leave_interrupts_to_the_parent,
         pin_memory=backbone.device.type == "cuda",
     )
-    for images, broken in loader:
+    for good, images, broken in loader:
         if images is not None:
-            yield backbone.encode_images(images).cpu()
-        if broken is not None:
-            raise ImageError(broken)
+            yield good, backbone.encode_images(images).cpu()
+        if broken and bad is None:
+            raise ImageError(min(broken.items())[1])
+        if bad is not None:
+            bad.update(broken)
 
 
 def _require_finite(features: NDArray[np.float32], paths: Sequence[str]) -> None:
@@ -160,8 +232,8 @@ def _require_finite(features: NDArray[np.float32], paths: Sequence[str]) -> None
         raise NonFiniteError(f"{paths[int(np.argmin(finite))]}: the model gave NaN or infinity; encode in fp32")
 
 
-class _Images(Dataset[Tensor | str]):
-    """Preprocessed images; one that cannot be read comes as its error text.
+class _Images(Dataset[tuple[int, Tensor | str]]):
+    """Numbered preprocessed images; one that cannot be read comes as its error text.
 
     An exception raised in a worker would arrive wrapped in the worker's traceback.
     """
@@ -173,21 +245,18 @@ class _Images(Dataset[Tensor | str]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> Tensor | str:
+    def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
         try:
-            return self.preprocess(open_rgb(self.paths[index]))
+            return index, self.preprocess(open_rgb(self.paths[index]))
         except ImageError as error:
-            return str(error)
+            return index, str(error)
 
 
-def _collate(items: list[Tensor | str]) -> tuple[Tensor | None, str | None]:
-    """Stack the images up to the first broken one, and give its error text."""
-    images: list[Tensor] = []
-    for item in items:
-        if isinstance(item, str):
-            return torch.stack(images) if images else None, item
-        images.append(item)
-    return torch.stack(images), None
+def _collate(items: list[tuple[int, Tensor | str]]) -> tuple[list[int], Tensor | None, dict[int, str]]:
+    """Stack the images that can be read, with their numbers, and give the others' error texts by number."""
+    good = [(number, image) for number, image in items if isinstance(image, Tensor)]
+    broken = {number: text for number, text in items if isinstance(text, str)}
+    return [number for number, _ in good], torch.stack([image for _, image in good]) if good else None, broken
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:

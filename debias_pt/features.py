@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,47 @@ class TrueAttribute:
 
     values: tuple[str, ...]
     labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> TrueAttribute:
+        """Return an attribute whose value is given in words for each image.
+
+        Examples
+        --------
+        >>> TrueAttribute.of(["water", "land", "water"])
+        TrueAttribute(values=('land', 'water'), labels=array([1, 0, 1]))
+        """
+        values = in_order(words)
+        number = {value: a for a, value in enumerate(values)}
+        return cls(values, np.array([number[word] for word in words], dtype=np.int64))
+
+    @property
+    def words(self) -> list[str]:
+        """The value of each image, in words."""
+        return [self.values[label] for label in self.labels]
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct names, numbers by their value and words by the alphabet.
+
+    Examples
+    --------
+    >>> in_order(["10", "9", "9"]), in_order(["dog", "cat"])
+    (('9', '10'), ('cat', 'dog'))
+    """
+    distinct = set(names)
+    return tuple(sorted(distinct, key=float) if all(map(is_number, distinct)) else sorted(distinct))
+
+
+def is_number(word: str) -> bool:
+    """Return whether a word is a number, which means nothing in a prompt.
+
+    Examples
+    --------
+    >>> is_number("-1.0"), is_number("nan")
+    (True, False)
+    """
+    return re.fullmatch(r"[-+]?\d+(\.\d*)?", word) is not None
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from debias_pt.errors import ImageError, UsageError
 from debias_pt.files import make_folder, read_json, write_json
 
+T = TypeVar("T")
 Index = dict[str, list[int | str]]  # path to size, modification and change time, hash
 
 # A file changed within this time of being hashed may change again without a new time stamp.
@@ -33,7 +36,7 @@ def file_digest(path: str) -> str:
         raise ImageError(f"{path}: cannot read this file ({error.strerror}); check the data set's folder") from error
 
 
-def content_hashes(root: Path, ids: Sequence[str], index_dir: Path) -> list[str]:
+def content_hashes(root: Path, ids: Sequence[str], index_dir: Path, bad: dict[str, str] | None = None) -> list[str]:
     """Return the SHA-256 of every file ``root / id``, reading only those that changed since the last call.
 
     Parameters
@@ -44,25 +47,49 @@ def content_hashes(root: Path, ids: Sequence[str], index_dir: Path) -> list[str]
         Paths below it.
     index_dir : Path
         Where to remember the hashes; a folder that cannot be written to only costs time.
+    bad : dict, optional
+        Takes up files that cannot be read, id to reason, instead of an error; their hash is empty.
 
     Raises
     ------
     ImageError
-        If a file is missing or unreadable.
+        If a file is missing or unreadable and there is no `bad`.
     """
     index = index_dir / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]}.json"
     known = _read_index(index)
     paths = [os.path.join(root, name) for name in ids]
-    stamps = [_stamp(path) for path in paths]
-    stale = [i for i, name in enumerate(ids) if known.get(name, [None])[:3] != stamps[i]]
+    stamps = [_or_error(_stamp, path) for path in paths]
+    stale = [
+        i for i, name in enumerate(ids) if known.get(name, [None])[:3] != stamps[i] and isinstance(stamps[i], list)
+    ]
     now = time.time_ns()
     with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 2)) as pool:
-        fresh = dict(zip(stale, pool.map(file_digest, [paths[i] for i in stale]), strict=True))
-    hashes = [fresh[i] if i in fresh else str(known[name][3]) for i, name in enumerate(ids)]
-    if fresh:
-        entries: Index = {n: [*stamps[i], hashes[i]] for i, n in enumerate(ids) if max(stamps[i][1:]) < now - RACY_NS}
+        found = list(pool.map(partial(_or_error, file_digest), [paths[i] for i in stale]))
+    fresh = dict(zip(stale, found, strict=True))
+    hashes = [""] * len(ids)
+    entries: Index = {}
+    for i, name in enumerate(ids):
+        stamp = stamps[i]
+        digest = stamp if isinstance(stamp, ImageError) else fresh[i] if i in fresh else str(known[name][3])
+        if isinstance(digest, ImageError):
+            if bad is None:
+                raise digest
+            bad[name] = str(digest)
+            continue
+        hashes[i] = digest
+        if i in fresh and isinstance(stamp, list) and max(stamp[1:]) < now - RACY_NS:
+            entries[name] = [*stamp, digest]
+    if entries:
         _write_index(index, {**known, **entries})
     return hashes
+
+
+def _or_error(work: Callable[[str], T], path: str) -> T | ImageError:
+    """Return what `work` returns, or the error it raises: one bad file must not hide the others."""
+    try:
+        return work(path)
+    except ImageError as error:
+        return error
 
 
 def _stamp(path: str) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -38,17 +38,61 @@ def open_rgb(path: str | Path) -> Image.Image:
     """
     try:
         with Image.open(path) as opened:
-            image = cast(Image.Image, opened)
-            if image.mode.startswith(("I", "F")):
-                return _scale_to_8_bits(image)
-            if image.mode == "P" and "transparency" in image.info:
-                return image.convert("RGBA").convert("RGB")
-            return image.convert("RGB")
+            return _rgb(cast(Image.Image, opened))
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
         raise ImageError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
+
+
+def to_rgb(image: Any) -> Image.Image:
+    """Return an image that is at hand in Python as 8-bit RGB.
+
+    Parameters
+    ----------
+    image : PIL image, ndarray or Tensor
+        Arrays and tensors: uint8 of shape (H, W), (H, W, 3) or (3, H, W), or floats from 0 to 1.
+
+    Raises
+    ------
+    ImageError
+        For anything else; floats beyond 0 to 1 are taken for an image that was normalised already.
+
+    Examples
+    --------
+    >>> to_rgb(np.zeros((2, 3), dtype=np.uint8)).size
+    (3, 2)
+    """
+    if isinstance(image, Image.Image):
+        return _rgb(image)
+    if not hasattr(image, "shape"):
+        raise ImageError(f"the image is {type(image).__name__}; a path, PIL image, array or tensor expected")
+    values = np.asarray(image)
+    if values.ndim == 3 and values.shape[0] in (1, 3) and values.shape[2] not in (1, 3):
+        values = np.moveaxis(values, 0, -1)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
+        raise ImageError(f"the image has shape {tuple(image.shape)}; (H, W), (H, W, 3) or (3, H, W) expected")
+    if values.dtype.kind == "f":
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise ImageError(
+                f"the image goes from {values.min():.3g} to {values.max():.3g}; floats from 0 to 1 expected: give it "
+                "without a model's normalisation"
+            )
+        values = np.round(values * 255).astype(np.uint8)
+    if values.dtype != np.uint8:
+        raise ImageError(f"the image is of {values.dtype}; uint8, or floats from 0 to 1, expected")
+    return Image.fromarray(values).convert("RGB")
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _scale_to_8_bits(image)
+    if image.mode == "P" and "transparency" in image.info:
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:

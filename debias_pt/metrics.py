@@ -124,6 +124,7 @@ class GroupReport:
         report["groups"] = [
             {"label": label, "attribute": value, "n": int(self.counts[g]), **self._group(g, several)}
             for g, (label, value) in enumerate(self.labels)
+            if self.counts[g] or self.train_counts[g]  # a group that is nowhere is no group
         ]
         report["groups_from"] = self.source
         report["interval"] = "95 % Student, over seeds" if several else "95 % Wilson, over samples"

@@ -7,6 +7,7 @@
         run.json             versions, fingerprints, group counts, probe
         history.jsonl        one row per step
         checkpoint.safetensors   while training; ``--resume`` goes on from it
+        skipped.csv, splits.csv  images left out, splits drawn, where there are such
         prompt.safetensors   what was learned
         result.json          the figures
 """

@@ -11,6 +11,7 @@ from debias_pt.errors import UsageError
 from debias_pt.registry import nearest
 
 METHODS = ("dpt", "erm", "balanced", "class-balanced", "group-dro")
+ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 
 
@@ -21,6 +22,9 @@ def option(default: Any, text: str) -> Any:
 
 # Smallest and largest value of every number.
 RANGES: dict[str, tuple[float, float]] = {
+    "val_share": (0, 1),
+    "test_share": (0, 1),
+    "split_seed": (0, 10**9),
     "encode_batch_size": (1, 10**9),
     "workers": (0, 10**4),
     "steps": (0, 10**9),
@@ -48,20 +52,37 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class DataSettings(Settings):
-    """What to encode and what to ask the probe."""
+class SourceSettings(Settings):
+    """Which images."""
 
-    dataset: str = option("waterbirds", "Data set by name: debias-pt data list shows them.")
+    dataset: str = option("waterbirds", "Data set by name (debias-pt data list), or path of a folder or table.")
     data_root: str = option("data", "Folder that holds the data set's own folder (waterbirds_v1.0).")
     download: bool = option(False, "Fetch the data set if it is not there.")
     check_counts: bool = option(True, "Refuse a data set whose group counts are not the published ones.")
+    on_bad_image: str = option("error", "An image that cannot be read: error, or skip and list it in the run.")
+    image_column: str | None = option(None, "Own table: column with the images' paths.")
+    label_column: str | None = option(None, "Own table: column with the classes.")
+    split_column: str | None = option(None, "Own table: column with train, val, test.")
+    attribute_column: tuple[str, ...] = option((), "Own table: column with an annotated attribute, for reports only.")
+    group_column: str | None = option(None, "Own table: column with annotated groups, for reports only.")
+    image_root: str | None = option(None, "Own table: folder that its paths start from; default the table's own.")
+    class_name: tuple[str, ...] = option((), "Own data: LABEL=WORDS, where a label is not what a prompt should say.")
+    val_share: float = option(0.15, "Own data: share of each class drawn for validation, if none is given.")
+    test_share: float = option(0.15, "Own data: share of each class drawn for testing, if none is given.")
+    split_seed: int = option(0, "Own data: seed of the splits that are drawn.")
+    cache_dir: str | None = option(None, "Cache of features; default $DEBIAS_PT_CACHE or ~/.cache/debias-pt.")
+    workers: int | None = option(None, "Processes that read images; default one per core, at most 8.")
+
+
+@dataclass(frozen=True)
+class DataSettings(SourceSettings):
+    """What to encode, with what, and what to ask the probe."""
+
     model: str | None = option(None, "Model by open_clip's name, local-dir:PATH or hf-hub:ORG/REPO.")
     pretrained: str | None = option(None, "Weights: a tag, a file, or local-dir:PATH (then leave --model out).")
     device: str = option("auto", "auto, cpu, cuda or cuda:N.")
     precision: str = option("fp32", "Of image encoding on a GPU: fp32, bf16 or fp16.")
-    cache_dir: str | None = option(None, "Feature cache; default $DEBIAS_PT_CACHE or ~/.cache/debias-pt.")
     encode_batch_size: int | None = option(None, "Images per pass of the image tower; default 16, on a GPU 128.")
-    workers: int | None = option(None, "Processes that read images; default one per core, at most 8.")
     attribute: tuple[str, ...] = option((), "Suspect: a known name, or name=value:value (repeat for several).")
     attribute_template: tuple[str, ...] = option(
         (), "Prompt with {attribute}, perhaps {class}, instead of the default."

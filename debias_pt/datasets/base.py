@@ -1,20 +1,21 @@
-"""What every data set looks like once it is read: paths, labels, splits, and words to probe with."""
+"""What every data set looks like once it is read: paths, labels, splits, words to probe with; and their registry."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
-from debias_pt.cache import default_cache_dir
-from debias_pt.errors import DatasetError
+from debias_pt.datasets.options import DataOptions
 from debias_pt.features import TrueAttribute
-from debias_pt.registry import lookup, register
+from debias_pt.registry import register
+
+# Model and weights where neither the data set nor the user names any.
+DEFAULT_MODEL: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class ImageDataset:
         Annotated attributes, where known.
     suspects : mapping of str to Attribute
         Attributes worth asking the probe about, with their wording; the first is the default.
+    split_rule : mapping
+        How the splits came about, as plain JSON, where they are not the data set's own.
     """
 
     name: str
@@ -49,31 +52,21 @@ class ImageDataset:
     class_names: tuple[str, ...]
     attributes: Mapping[str, TrueAttribute] = field(default_factory=dict)
     suspects: Mapping[str, Attribute] = field(default_factory=dict)
+    split_rule: Mapping[str, object] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-
-@dataclass(frozen=True)
-class DataOptions:
-    """How to find a data set.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that holds the data set's own folder.
-    download : bool
-        Fetch it if it is not there.
-    check_counts : bool
-        Refuse a set whose group counts are not the published ones.
-    cache_dir : Path
-        Where drawn images are kept.
-    """
-
-    root: Path = Path("data")
-    download: bool = False
-    check_counts: bool = True
-    cache_dir: Path = field(default_factory=default_cache_dir)
+    def rows(self, kept: Sequence[int]) -> ImageDataset:
+        """Return the data set with these rows only, in this order."""
+        index = np.asarray(kept, dtype=np.int64)
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in kept),
+            y=self.y[index],
+            split=self.split[index],
+            attributes={name: TrueAttribute(true.values, true.labels[index]) for name, true in self.attributes.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Card:
     counts: Mapping[str, tuple[int, ...]]
     terms: str
     synthetic: bool = False
-    model: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
+    model: tuple[str, str | None] = DEFAULT_MODEL
 
 
 Loader = Callable[[DataOptions], ImageDataset]
@@ -134,62 +127,3 @@ def provides(name: str, card: Card) -> Callable[[Loader], Loader]:
 def is_synthetic(name: str) -> bool:
     """Return whether a data set was drawn by a program."""
     return name in DATASETS and DATASETS[name].card.synthetic
-
-
-def load_dataset(
-    name: str,
-    root: str | Path = "data",
-    *,
-    download: bool = False,
-    check_counts: bool = True,
-    cache_dir: str | Path | None = None,
-) -> ImageDataset:
-    """Load a data set by name.
-
-    Parameters
-    ----------
-    name : str
-        A registered name, ``"waterbirds"`` for one.
-    root : str or Path
-        The folder that holds the data set's own folder.
-    download : bool
-        Fetch it if it is not there.
-    check_counts : bool
-        Refuse a set whose group counts are not the published ones.
-    cache_dir : str or Path, optional
-        Where the miniatures' images are kept; default ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such data set.
-    DatasetError
-        If it is missing, incomplete, or not the published one.
-
-    Examples
-    --------
-    >>> load_dataset("waterbirds", "/nowhere")
-    Traceback (most recent call last):
-    debias_pt.errors.DatasetError: /nowhere: no such folder; give --data-root the folder that holds waterbirds_v1.0
-    """
-    place = Path(cache_dir) if cache_dir else default_cache_dir()
-    dataset = lookup(DATASETS, name, "data set").load(DataOptions(Path(root), download, check_counts, place))
-    require_images(dataset)
-    return dataset
-
-
-def require_images(dataset: ImageDataset) -> None:
-    """Refuse a data set with an image that is not on disk.
-
-    Raises
-    ------
-    DatasetError
-        Names the first missing image, its row, and how many are missing.
-    """
-    missing = [row for row, name in enumerate(dataset.ids) if not os.path.isfile(os.path.join(dataset.root, name))]
-    if missing:
-        first = missing[0]
-        raise DatasetError(
-            f"{dataset.root}: {len(missing)} of {len(dataset)} images are missing, first row {first + 1}, "
-            f"{dataset.ids[first]!r}; unpack the data set again"
-        )

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
+from debias_pt.datasets.base import Card, ImageDataset, provides
+from debias_pt.datasets.celeba import GENDER
+from debias_pt.datasets.metashift import PLACE
+from debias_pt.datasets.options import DataOptions
 from debias_pt.datasets.waterbirds import BACKGROUND
 from debias_pt.features import SPLITS, TrueAttribute
 from debias_pt.files import locked, make_folder, whole_folder, write_csv
@@ -17,15 +20,8 @@ from debias_pt.mini.worlds import EDITION, WORLDS, World
 TERMS = "synthetic, drawn by this package; free to use"
 SUSPECTS = {
     "waterbirds-mini": BACKGROUND,
-    "celeba-mini": Attribute(
-        "gender",
-        {"female": ("a female", "a woman", "a female celebrity"), "male": ("a male", "a man", "a male celebrity")},
-    ),
-    "metashift-mini": Attribute(
-        "place",
-        {"outdoor": ("outdoors",), "indoor": ("indoors",)},
-        templates=("a photo taken {attribute}.", "{attribute}.", "a picture taken {attribute}."),
-    ),
+    "celeba-mini": GENDER,
+    "metashift-mini": PLACE,
     "shapes-mini": Attribute("background", {"light": ("a light background",), "dark": ("a dark background",)}),
 }
 

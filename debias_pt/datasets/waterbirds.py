@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides, require_images
+from debias_pt.datasets.base import Card, ImageDataset, provides
+from debias_pt.datasets.loading import require_counts, require_images
+from debias_pt.datasets.options import DataOptions
+from debias_pt.datasets.published import read_present, reading, require_binary, require_folder
 from debias_pt.errors import DatasetError
 from debias_pt.features import SPLITS, TrueAttribute
 from debias_pt.files import temporary_folder
@@ -59,61 +61,22 @@ def waterbirds(options: DataOptions) -> ImageDataset:
     DatasetError
         If it is not there, not readable, or its group counts are not the published ones.
     """
-    folder = options.root / FOLDER
-    if options.download and not folder.exists():
+    if options.download and not (options.root / FOLDER).exists():
         _download(options.root)
-    if not options.root.is_dir():
-        raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {FOLDER}")
-    if folder.is_dir() and not (folder / "metadata.csv").is_file():
-        raise DatasetError(
-            f"{folder}: has no metadata.csv, perhaps a download that failed; remove this folder and unpack it again, "
-            "or add --download then"
-        )
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: not there; give --data-root the folder that holds {FOLDER}, or add --download")
-    dataset = _read(options.root)
-    if options.check_counts:
-        require_counts(dataset)
-    return dataset
-
-
-def require_counts(dataset: ImageDataset) -> None:
-    """Refuse a Waterbirds whose group counts per split are not the published ones."""
-    group = dataset.y * len(PLACES) + dataset.attributes["background"].labels
-    for split, published in COUNTS.items():
-        seen = tuple(np.bincount(group[dataset.split == split], minlength=4).tolist())
-        if seen != published:
-            raise DatasetError(
-                f"{dataset.root}: {split} has groups {seen}, published are {published}; this is not Waterbirds v1.0 "
-                "(--no-check-counts takes it all the same)"
-            )
+    require_folder(options, FOLDER, ("metadata.csv",))
+    return _read(options.root)
 
 
 def _read(root: Path) -> ImageDataset:
     metadata = root / FOLDER / "metadata.csv"
-    try:
-        # WILDS prints to standard output, which belongs to results, and warns of its own reading.
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
+    with reading(metadata, "Waterbirds'"):
+        from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
-            class Present(WaterbirdsDataset):  # type: ignore[misc]
-                """WILDS takes a folder without its RELEASE file for absent; ours is known to be there."""
-
-                def dataset_exists_locally(self, data_dir: str, version_file: str) -> bool:
-                    return True
-
-            raw = Present(root_dir=str(root))
+        raw = read_present(WaterbirdsDataset, root)
         place, y = raw.metadata_array[:, 0].numpy(), raw.y_array.numpy()
         split = np.array(SPLITS)[np.asarray(raw.split_array, dtype=np.int64)]
         ids = tuple(str(name) for name in raw._input_array)
-    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise DatasetError(f"{metadata}: not Waterbirds' metadata ({reason})") from error
-    for column, values, names in (("place", place, PLACES), ("y", y, CLASSES)):
-        bad = np.flatnonzero((values < 0) | (values >= len(names)))
-        if len(bad):
-            raise DatasetError(f"{metadata}: row {bad[0] + 1} has {column} {values[bad[0]]}; 0 or 1 expected")
+    require_binary(metadata, {"place": place, "y": y})
     return ImageDataset(
         name="waterbirds",
         root=root / FOLDER,
@@ -143,6 +106,6 @@ def _download(root: Path) -> None:
                 "(wilds.stanford.edu/downloads) and unpack it there"
             )
         dataset = _read(temporary)
-        require_counts(dataset)
+        require_counts(dataset, CARD)
         require_images(dataset)
         (temporary / FOLDER).rename(root / FOLDER)

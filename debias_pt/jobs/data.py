@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.contact_sheet import contact_sheet
-from debias_pt.datasets import DATASETS, is_synthetic, load_dataset
+from debias_pt.datasets import DATASETS, is_synthetic
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS, require_split
 from debias_pt.files import make_folder, write_bytes
+from debias_pt.jobs.prepare import load_source
 from debias_pt.mini.layouts import LAYOUTS
 from debias_pt.registry import lookup
+from debias_pt.settings import SourceSettings
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
@@ -37,7 +39,7 @@ def list_datasets() -> list[dict[str, Any]]:
     return rows
 
 
-def picture(name: str, out: Path, *, split: str, columns: int, seed: int, **where: Any) -> dict[str, Any]:
+def picture(settings: SourceSettings, out: Path, *, split: str, columns: int, seed: int) -> dict[str, Any]:
     """Write a picture with sample images of every group of a split.
 
     Raises
@@ -48,13 +50,13 @@ def picture(name: str, out: Path, *, split: str, columns: int, seed: int, **wher
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"{out}: ends in {out.suffix or 'nothing'!r}; give a file name that ends in .png or .jpg")
     require_split(split)
-    dataset = load_dataset(name, **where)
+    dataset = load_source(settings, check_counts=settings.check_counts, check_images=True)
     image = contact_sheet(dataset, split, columns=columns, seed=seed)
     encoded = io.BytesIO()
     image.save(encoded, format=FORMATS[out.suffix.lower()])
     make_folder(out.parent)
     write_bytes(out, encoded.getvalue())
-    return {"dataset": name, "synthetic": is_synthetic(name), "split": split, "file": str(out)}
+    return {"dataset": settings.dataset, "synthetic": is_synthetic(settings.dataset), "split": split, "file": str(out)}
 
 
 def write(name: str, out: Path, *, seed: int = 0) -> dict[str, Any]:

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute, choose_attributes
 from debias_pt.backbone import Backbone
-from debias_pt.datasets import DATASETS, ImageDataset, load_dataset
+from debias_pt.datasets import DATASETS, ImageDataset, OwnData, load_dataset
+from debias_pt.datasets.base import DEFAULT_MODEL
+from debias_pt.datasets.drawing import Shares
 from debias_pt.encoding import EncodeStats, encode
 from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable, TrueAttribute
 from debias_pt.groups import Groups
 from debias_pt.probe import AttributeProbe, PseudoAttribute
 from debias_pt.probe_report import probe_report
-from debias_pt.registry import lookup
-from debias_pt.settings import DataSettings
+from debias_pt.settings import ON_BAD_IMAGE, DataSettings, SourceSettings
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Prepared:
     Parameters
     ----------
     backbone : Backbone
+    dataset : ImageDataset
+        As it was read, images that were skipped included.
     table : FeatureTable
         All splits.
     stats : EncodeStats
@@ -43,6 +46,7 @@ class Prepared:
     """
 
     backbone: Backbone
+    dataset: ImageDataset
     table: FeatureTable
     stats: EncodeStats
     attributes: tuple[Attribute, ...]
@@ -137,15 +141,24 @@ class Prepared:
         return f"{name!r} (annotated are: {', '.join(known) or 'none'})"
 
 
-def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
-    """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
-    dataset = load_dataset(
+def load_source(settings: SourceSettings, *, check_counts: bool, check_images: bool) -> ImageDataset:
+    """Load the images that the settings name."""
+    return load_dataset(
         settings.dataset,
         settings.data_root,
         download=settings.download,
-        check_counts=settings.check_counts,
+        check_counts=check_counts,
+        check_images=check_images,
         cache_dir=settings.cache_dir,
+        own=own_data(settings),
     )
+
+
+def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
+    """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
+    if settings.on_bad_image not in ON_BAD_IMAGE:
+        raise UsageError(f"on_bad_image is {settings.on_bad_image!r}; {' or '.join(ON_BAD_IMAGE)} expected")
+    dataset = load_source(settings, check_counts=settings.check_counts, check_images=settings.on_bad_image == "error")
     attributes = choose_attributes(
         settings.attribute,
         dataset.suspects,
@@ -155,11 +168,25 @@ def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute,
     return dataset, attributes
 
 
+def own_data(settings: SourceSettings) -> OwnData:
+    """Return how to read somebody's own data."""
+    return OwnData(
+        settings.image_column,
+        settings.label_column,
+        settings.split_column,
+        settings.group_column,
+        settings.attribute_column,
+        Path(settings.image_root) if settings.image_root else None,
+        settings.class_name,
+        Shares(settings.val_share, settings.test_share, settings.split_seed),
+    )
+
+
 def load_backbone(settings: DataSettings) -> Backbone:
     """Load the model the settings name; without any name, the data set's own choice."""
     model, pretrained = settings.model, settings.pretrained
     if model is None and pretrained is None:
-        model, pretrained = lookup(DATASETS, settings.dataset, "data set").card.model
+        model, pretrained = DATASETS[settings.dataset].card.model if settings.dataset in DATASETS else DEFAULT_MODEL
     return Backbone.load(model, pretrained, device=settings.device, precision=settings.precision)
 
 
@@ -173,6 +200,7 @@ def encode_dataset(
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
         batch_size=settings.encode_batch_size,
         workers=settings.workers,
+        skip_bad=settings.on_bad_image == "skip",
     )
 
 
@@ -197,7 +225,7 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     table, stats = encode_dataset(settings, backbone, dataset)
     said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
     annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)
-    return Prepared(backbone, table, stats, attributes, said, annotated)
+    return Prepared(backbone, dataset, table, stats, attributes, said, annotated)
 
 
 def annotation(true: TrueAttribute | None, said: PseudoAttribute) -> TrueAttribute | None:

@@ -60,6 +60,8 @@ def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
         "method": {"name": settings.method, **dataclasses.asdict(scheduler(settings))},  # type: ignore[call-overload]
         "backbone": prepared.backbone.fingerprint,
         "data": prepared.table.data_fingerprint(),
+        "split_rule": dict(prepared.dataset.split_rule),
+        "skipped_images": len(prepared.stats.skipped),
         "groups": settings.groups,
         "group_counts": counts,
         "attributes": [attribute.describe() for attribute in prepared.attributes],

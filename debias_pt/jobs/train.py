@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.backbone import Backbone
+from debias_pt.datasets import DATASETS
 from debias_pt.errors import RunError, UsageError
 from debias_pt.features import require_split
+from debias_pt.files import write_csv
 from debias_pt.fingerprint import require_match
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.jobs.report import facts, report
@@ -65,10 +67,12 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
 def train_in(run: RunFolder, settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
     """Train in a run folder, from its checkpoint if it has one, and write the result."""
     run.write_facts(facts(settings, prepared))
+    write_records(run, prepared)
     start = time.perf_counter()
     tuner = fit(settings, prepared, run)
     result = report(settings, prepared, tuner, settings.split)
     result |= {
+        "skipped_images": len(prepared.stats.skipped),
         "selected_steps": tuner.selected_steps_,
         "seconds": {"encode": prepared.stats.seconds, "fit": time.perf_counter() - start},
         "run": str(run.path),
@@ -81,6 +85,20 @@ def train_in(run: RunFolder, settings: TrainSettings, prepared: Prepared) -> dic
     }
     run.finish(tuner.head_.state_dict(), meta, result)
     return result
+
+
+def write_records(run: RunFolder, prepared: Prepared) -> None:
+    """Write which images were left out and why, and which split drew which image, where that happened."""
+    if prepared.stats.skipped:
+        write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
+    if prepared.dataset.split_rule.get("drawn"):
+        table = prepared.table
+        rows = zip(table.ids, table.split.tolist(), table.y.tolist(), strict=True)
+        write_csv(
+            run.path / "splits.csv",
+            ["id", "split", "label"],
+            [(name, part, table.class_names[k]) for name, part, k in rows],
+        )
 
 
 def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
@@ -112,9 +130,11 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings as JSON, with paths that hold from any folder."""
     config = dataclasses.asdict(settings)
     del config["out"]  # the folder itself
-    for name in ("data_root", "cache_dir"):
+    for name in ("data_root", "cache_dir", "image_root"):
         if config[name] is not None:
             config[name] = str(Path(config[name]).resolve())
+    if settings.dataset not in DATASETS:
+        config["dataset"] = str(Path(settings.dataset).resolve())
     for name in ("model", "pretrained"):
         value = config[name]
         if value and value.startswith("local-dir:"):

@@ -1,0 +1,107 @@
+"""``debias-pt data verify``: is a data set whole, and what is wrong with which file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from debias_pt.datasets import DATASETS, ImageDataset
+from debias_pt.datasets.loading import group_counts, missing_images
+from debias_pt.errors import ImageError
+from debias_pt.features import SPLITS
+from debias_pt.groups import Groups
+from debias_pt.images import open_rgb
+from debias_pt.jobs.prepare import load_source
+from debias_pt.progress import progress
+from debias_pt.settings import SourceSettings
+
+
+def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, Any]:
+    """Check counts and files, and go on after what is wrong.
+
+    Parameters
+    ----------
+    settings : SourceSettings
+        Which data.
+    read_images : bool
+        Decode every image, not only look whether its file is there.
+
+    Returns
+    -------
+    dict
+        ``dataset``, ``folder``, ``images``, ``splits`` (images by group, beside the published number
+        where there is one), ``problems`` (``where`` and ``what`` each) and ``ok``.
+
+    Raises
+    ------
+    DatasetError
+        If the data set cannot be listed at all.
+    """
+    dataset = load_source(settings, check_counts=False, check_images=False)
+    splits = {split: _groups(dataset, settings.dataset, split) for split in SPLITS if (dataset.split == split).any()}
+    missing = missing_images(dataset)
+    problems = [*_wrong_counts(splits, settings.check_counts), *_missing(dataset, missing)]
+    if read_images:
+        absent = set(missing)
+        problems += _unreadable(dataset, [row for row in range(len(dataset)) if row not in absent], settings.workers)
+    return {
+        "dataset": settings.dataset,
+        "synthetic": settings.dataset in DATASETS and DATASETS[settings.dataset].card.synthetic,
+        "folder": str(dataset.root),
+        "images": len(dataset),
+        "read_images": read_images,
+        "splits": splits,
+        "split_rule": dict(dataset.split_rule),
+        "problems": problems,
+        "ok": not problems,
+    }
+
+
+def _groups(dataset: ImageDataset, name: str, split: str) -> list[dict[str, Any]]:
+    """Return a split's images by group, or by class where nothing is annotated."""
+    rows = dataset.split == split
+    if name in DATASETS:
+        card = DATASETS[name].card
+        labels = [f"{label}, {value}" for label in card.class_names for value in card.values]
+        pairs = zip(labels, group_counts(dataset, card, split), card.counts[split], strict=True)
+        return [{"group": label, "n": n, "published": published} for label, n, published in pairs]
+    if dataset.attributes:
+        groups = Groups.true(dataset.y, dataset.class_names, list(dataset.attributes.values())).rows(rows)
+        return [{"group": label, "n": int(n)} for label, n in zip(groups.names, groups.counts, strict=True) if n]
+    return [{"group": label, "n": int((dataset.y[rows] == k).sum())} for k, label in enumerate(dataset.class_names)]
+
+
+def _wrong_counts(splits: dict[str, list[dict[str, Any]]], check: bool) -> list[dict[str, str]]:
+    return [
+        {"where": f"{split}, {row['group']}", "what": f"{row['n']} images, published are {row['published']}"}
+        for split, rows in splits.items()
+        for row in rows
+        if check and row["n"] != row.get("published", row["n"])
+    ]
+
+
+def _missing(dataset: ImageDataset, rows: Sequence[int]) -> list[dict[str, str]]:
+    return [{"where": dataset.ids[row], "what": "no such file"} for row in rows]
+
+
+def _unreadable(dataset: ImageDataset, rows: Sequence[int], workers: int | None) -> list[dict[str, str]]:
+    """Decode images in parallel (Pillow lets go of the interpreter while it decodes)."""
+
+    def broken(row: int) -> str | None:
+        path = os.path.join(dataset.root, dataset.ids[row])
+        try:
+            open_rgb(path)
+        except ImageError as error:
+            return str(error).removeprefix(f"{path}: ")
+        return None
+
+    problems = []
+    count = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(count) as pool, progress("reading images", len(rows), "images") as advance:
+        for row, what in zip(rows, pool.map(broken, rows), strict=True):
+            advance(1)
+            if what is not None:
+                problems.append({"where": dataset.ids[row], "what": what})
+    return problems
