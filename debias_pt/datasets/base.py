@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
 from debias_pt.cache import default_cache_dir
+from debias_pt.datasets.archive import Archive
+from debias_pt.datasets.fetch import fetch
 from debias_pt.errors import DatasetError
 from debias_pt.features import TrueAttribute
 from debias_pt.registry import lookup, register
@@ -62,8 +64,6 @@ class DataOptions:
     ----------
     root : Path
         The folder that holds the data set's own folder.
-    download : bool
-        Fetch it if it is not there.
     check_counts : bool
         Refuse a set whose group counts are not the published ones.
     cache_dir : Path
@@ -71,7 +71,6 @@ class DataOptions:
     """
 
     root: Path = Path("data")
-    download: bool = False
     check_counts: bool = True
     cache_dir: Path = field(default_factory=default_cache_dir)
 
@@ -96,6 +95,8 @@ class Card:
         Drawn by a program; every output says so.
     model : tuple of str or None
         Model and weights to use where none are named.
+    archive : Archive or None
+        Where it can be fetched.
     """
 
     class_names: tuple[str, ...]
@@ -105,6 +106,7 @@ class Card:
     terms: str
     synthetic: bool = False
     model: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
+    archive: Archive | None = None
 
 
 Loader = Callable[[DataOptions], ImageDataset]
@@ -165,6 +167,8 @@ def load_dataset(
         If there is no such data set.
     DatasetError
         If it is missing, incomplete, or not the published one.
+    FetchError
+        If it was to be downloaded and cannot be had.
 
     Examples
     --------
@@ -173,7 +177,11 @@ def load_dataset(
     debias_pt.errors.DatasetError: /nowhere: no such folder; give --data-root the folder that holds waterbirds_v1.0
     """
     place = Path(cache_dir) if cache_dir else default_cache_dir()
-    dataset = lookup(DATASETS, name, "data set").load(DataOptions(Path(root), download, check_counts, place))
+    source = lookup(DATASETS, name, "data set")
+    archive = source.card.archive
+    if download and archive and not (Path(root) / archive.folder).exists():
+        fetch(archive, Path(root), lambda parent: load_dataset(name, parent), terms=source.card.terms)
+    dataset = source.load(DataOptions(Path(root), check_counts, place))
     require_images(dataset)
     return dataset
 

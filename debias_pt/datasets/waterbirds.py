@@ -10,25 +10,29 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides, require_images
+from debias_pt.datasets.archive import Archive
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.errors import DatasetError
 from debias_pt.features import SPLITS, TrueAttribute
-from debias_pt.files import temporary_folder
 
 FOLDER = "waterbirds_v1.0"
+# The archive that WILDS downloads; neither its size nor its hash is published.
+URL = "https://worksheets.codalab.org/rest/bundles/0x505056d5cdea4e4eaa0e242cbfe2daa4/contents/blob/"
+METADATA = "2f023b9dc371f6fbb82c7cb810ff0f03e19c54c8055a2e37517ae7bb56644362"  # SHA-256
+ARCHIVE = Archive(URL, FOLDER, size=None, sha256=None, files={"metadata.csv": METADATA})
 CLASSES = ("landbird", "waterbird")
 PLACES = ("land", "water")
 
 # Images per (class, place) as published: landbird/land, landbird/water, waterbird/land, waterbird/water.
 COUNTS = {"train": (3498, 184, 56, 1057), "val": (467, 466, 133, 133), "test": (2255, 2255, 642, 642)}
-CARD = Card(
-    CLASSES, "background", PLACES, COUNTS, "CUB-200-2011 and Places; non-commercial research and education only"
-)
+TERMS = "CUB-200-2011 and Places; non-commercial research and education only"
+CARD = Card(CLASSES, "background", PLACES, COUNTS, TERMS, archive=ARCHIVE)
 
 # The wording that neighbouring work publishes for this data set.
 BACKGROUND = Attribute(
@@ -47,7 +51,7 @@ def waterbirds(options: DataOptions) -> ImageDataset:
     Parameters
     ----------
     options : DataOptions
-        Where to look, and whether to download or to accept other group counts.
+        Where to look, and whether to accept other group counts.
 
     Returns
     -------
@@ -60,17 +64,18 @@ def waterbirds(options: DataOptions) -> ImageDataset:
         If it is not there, not readable, or its group counts are not the published ones.
     """
     folder = options.root / FOLDER
-    if options.download and not folder.exists():
-        _download(options.root)
     if not options.root.is_dir():
         raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {FOLDER}")
     if folder.is_dir() and not (folder / "metadata.csv").is_file():
         raise DatasetError(
-            f"{folder}: has no metadata.csv, perhaps a download that failed; remove this folder and unpack it again, "
-            "or add --download then"
+            f"{folder}: has no metadata.csv, perhaps a download that failed; remove this folder, then unpack it again "
+            "or fetch it (debias-pt data fetch waterbirds)"
         )
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: not there; give --data-root the folder that holds {FOLDER}, or add --download")
+        raise DatasetError(
+            f"{folder}: not there; give --data-root the folder that holds {FOLDER}, or fetch it "
+            "(debias-pt data fetch waterbirds, or --download)"
+        )
     dataset = _read(options.root)
     if options.check_counts:
         require_counts(dataset)
@@ -89,11 +94,24 @@ def require_counts(dataset: ImageDataset) -> None:
             )
 
 
+@contextlib.contextmanager
+def no_update_check() -> Iterator[None]:
+    """Keep an import of WILDS from asking the package index, in a thread, whether there is a newer version."""
+    before = sys.modules.get("outdated")
+    sys.modules["outdated"] = None  # type: ignore[assignment]  # as if not installed, which WILDS allows for
+    try:
+        yield
+    finally:
+        sys.modules.pop("outdated")
+        if before:
+            sys.modules["outdated"] = before
+
+
 def _read(root: Path) -> ImageDataset:
     metadata = root / FOLDER / "metadata.csv"
     try:
         # WILDS prints to standard output, which belongs to results, and warns of its own reading.
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), no_update_check():
             warnings.simplefilter("ignore")
             from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
 
@@ -124,25 +142,3 @@ def _read(root: Path) -> ImageDataset:
         attributes={"background": TrueAttribute(PLACES, place.astype(np.int64))},
         suspects={"background": BACKGROUND},
     )
-
-
-def _download(root: Path) -> None:
-    """Download through WILDS into a temporary folder, check what came, and only then rename it.
-
-    WILDS swallows a failed download and leaves a broken folder behind.
-    """
-    with temporary_folder(root, "--data-root") as temporary:
-        with contextlib.redirect_stdout(sys.stderr):
-            from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
-
-            with contextlib.suppress(Exception):  # WILDS prints the cause, then dies of what is missing
-                WaterbirdsDataset(root_dir=str(temporary), download=True)
-        if not (temporary / FOLDER / "metadata.csv").is_file():
-            raise DatasetError(
-                f"{root / FOLDER}: the download failed, nothing usable came (see above); fetch waterbirds_v1.0 by hand "
-                "(wilds.stanford.edu/downloads) and unpack it there"
-            )
-        dataset = _read(temporary)
-        require_counts(dataset)
-        require_images(dataset)
-        (temporary / FOLDER).rename(root / FOLDER)
