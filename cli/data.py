@@ -1,4 +1,4 @@
-"""``debias-pt data``: which data sets there are, and what they look like."""
+"""``debias-pt data``: which data sets there are, how to get them, and what they look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from debias_pt.settings import SourceSettings
 
 from .options import DatasetName, Json, with_settings
 
-app = typer.Typer(help="List data sets, look at them, write miniatures to disk.", no_args_is_help=True,
+app = typer.Typer(help="List data sets, fetch them, look at them, write miniatures.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
 
 
@@ -56,6 +56,29 @@ def verify(
     print_json(result) if as_json else print_verified(result)
     if not result["ok"]:
         raise typer.Exit(1)
+
+
+@app.command("fetch")
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="A real data set by name.", show_default=False)],
+    data_root: Annotated[str, typer.Option(help="Folder that is to hold the data set's own folder.")] = "data",
+    url: Annotated[str | None, typer.Option(help="Another mirror of the same archive.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Download a data set, check it, unpack it; says its terms and size first, goes on where it broke off."""
+    from pathlib import Path
+
+    from debias_pt.jobs.fetch import fetch as job
+
+    from .output import print_json
+
+    result = job(dataset, Path(data_root), url=url)
+    if as_json:
+        print_json(result)
+    elif result["already_there"]:
+        print(f"{dataset}: is there already, complete: {result['folder']}")
+    else:
+        print(f"{dataset}: {result['folder']} ({result['bytes']} bytes fetched and checked)")
 
 
 @app.command("picture")

@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _fail(f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1)
     if code == INTERRUPTED:
-        _fail("interrupted; what was encoded is kept, a training goes on with --resume", INTERRUPTED)
+        _fail("interrupted; what was encoded or fetched is kept, a training goes on with --resume", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -35,6 +35,12 @@ class DatasetError(UsageError):
     """A data set that is missing, incomplete or not what it claims to be."""
 
 
+class FetchError(DatasetError):
+    """A data set that could not be fetched: the work failed, whatever was asked for."""
+
+    exit_code = 1
+
+
 class ImageError(DatasetError):
     """An image file that cannot be read; the message begins with its path."""
 

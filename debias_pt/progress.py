@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(title: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
     """Show how far a piece of work is; yields a function that takes the number of things done since.
+
+    Without a `total` the bar only shows that something moves. The unit "bytes" shows MB and speed.
 
     Examples
     --------
@@ -16,14 +18,21 @@ def progress(title: str, total: int, unit: str = "") -> Iterator[Callable[[int],
     ...     advance(2)
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        *((DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(), TextColumn(unit))),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from debias_pt.backbone import Backbone
+from debias_pt.datasets import download
 from debias_pt.encoding import encode
 from debias_pt.features import FeatureTable
 
 from . import worlds
+from .mirror import WHOLE, Mirror, serving
 
 torch.set_num_threads(2)
 # Machines are noisy: no deadlines, and the same examples on every run.
@@ -58,6 +60,21 @@ def table(backbone: Backbone, waterbirds_root: Path, cache_dir: Path) -> Feature
 def data_root(tmp_path: Path) -> Path:
     """A Waterbirds folder of one's own, to break."""
     return worlds.write_waterbirds(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Mirror]:
+    """A web server on this machine, asked again without a pause."""
+    with serving() as mirror, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(download, "PAUSE_S", 0.0)
+        patch.setenv("no_proxy", "127.0.0.1")
+        yield mirror
+
+
+@pytest.fixture
+def mirror(server: Mirror) -> Mirror:
+    """The server as new, with a small archive."""
+    return server.reset(WHOLE)
 
 
 @pytest.fixture(scope="session")

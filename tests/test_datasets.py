@@ -1,22 +1,18 @@
-"""Promises: Waterbirds is read whole or refused with what is wrong; a failed download leaves nothing behind."""
+"""Promises: Waterbirds is read whole or refused with what is wrong."""
 
 from __future__ import annotations
 
-import io
-import tarfile
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from debias_pt.datasets import load_dataset
-from debias_pt.datasets.waterbirds import COUNTS
 from debias_pt.errors import DatasetError, UnknownNameError
 
-from .worlds import FOLDER, SIZES, write_waterbirds
+from .worlds import FOLDER, SIZES
 
 
 def test_rows_classes_splits_and_places(waterbirds_root: Path) -> None:
@@ -28,6 +24,18 @@ def test_rows_classes_splits_and_places(waterbirds_root: Path) -> None:
     for split, sizes in SIZES.items():
         assert tuple(np.bincount(group[dataset.split == split])) == sizes
     assert all((dataset.root / name).is_file() for name in dataset.ids)
+
+
+@pytest.mark.filterwarnings("ignore")  # of WILDS, imported anew
+def test_reading_asks_no_package_index(waterbirds_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checker = ModuleType("outdated")
+    checker.check_outdated = lambda *of: (False, "")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "outdated", checker)
+    for name in [name for name in sys.modules if name.split(".")[0] == "wilds"]:
+        monkeypatch.delitem(sys.modules, name)
+    load_dataset("waterbirds", waterbirds_root, check_counts=False)
+    assert sys.modules["wilds.version"].check_outdated is None
+    assert sys.modules["outdated"] is checker
 
 
 def test_unknown_data_set_names_the_nearest() -> None:
@@ -84,67 +92,3 @@ def test_an_empty_metadata_file_is_refused(data_root: Path) -> None:
     (data_root / FOLDER / "metadata.csv").write_text("")
     with pytest.raises(DatasetError, match="not Waterbirds' metadata"):
         load_dataset("waterbirds", data_root, check_counts=False)
-
-
-@pytest.fixture
-def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
-    """WILDS' source, on this machine: serves ``archive`` or breaks off."""
-    from wilds.datasets.waterbirds_dataset import WaterbirdsDataset
-
-    served: dict[str, bytes] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = served["archive"]
-            self.send_response(200)
-            self.send_header("Content-Length", str(int(served.get("length", str(len(body)).encode()))))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    versions = {"1.0": {"download_url": f"http://127.0.0.1:{server.server_port}/blob/", "compressed_size": None}}
-    monkeypatch.setattr(WaterbirdsDataset, "_versions_dict", versions)
-    yield served
-    server.shutdown()
-    server.server_close()
-
-
-def archive(folder: Path) -> bytes:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:gz") as tar:
-        for file in sorted(folder.rglob("*")):
-            tar.add(file, arcname=str(file.relative_to(folder)), recursive=False)
-    return data.getvalue()
-
-
-@pytest.mark.filterwarnings("ignore")  # WILDS' own downloader
-def test_download_checks_what_arrived_and_then_renames(
-    mirror: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mirror["archive"] = archive(write_waterbirds(tmp_path / "source") / FOLDER)
-    with pytest.raises(DatasetError, match="published are"):
-        load_dataset("waterbirds", tmp_path / "data", download=True)
-    assert not list((tmp_path / "data").iterdir())
-    for split, sizes in SIZES.items():
-        monkeypatch.setitem(COUNTS, split, sizes)
-    dataset = load_dataset("waterbirds", tmp_path / "data", download=True)
-    assert len(dataset) == 90
-    assert [path.name for path in (tmp_path / "data").iterdir()] == [FOLDER]
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("broken", ["garbage", "cut"])
-def test_a_failed_download_is_an_error_and_leaves_nothing(
-    mirror: dict[str, bytes], tmp_path: Path, broken: str
-) -> None:
-    whole = archive(write_waterbirds(tmp_path / "source") / FOLDER)
-    mirror["archive"] = b"<html>moved</html>" if broken == "garbage" else whole[: len(whole) // 2]
-    if broken == "cut":
-        mirror["length"] = str(len(whole)).encode()
-    with pytest.raises(DatasetError, match="the download failed, nothing usable came"):
-        load_dataset("waterbirds", tmp_path / "data", download=True)
-    assert not list((tmp_path / "data").iterdir())

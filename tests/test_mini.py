@@ -18,6 +18,7 @@ from debias_pt.backbone import BUILT_IN, Backbone
 from debias_pt.contact_sheet import contact_sheet
 from debias_pt.datasets import DATASETS, load_dataset
 from debias_pt.datasets import mini as mini_datasets
+from debias_pt.datasets.published import no_update_check
 from debias_pt.datasets.waterbirds import COUNTS
 from debias_pt.errors import BackboneError, DebiasWarning, OutputError
 from debias_pt.mini import layouts, pretraining
@@ -185,7 +186,8 @@ def test_waterbirds_layout_is_read_by_the_real_loader(tmp_path: Path, monkeypatc
 
 @pytest.mark.filterwarnings("ignore")
 def test_celeba_layout_is_read_by_wilds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wilds.datasets.celebA_dataset import CelebADataset
+    with no_update_check():
+        from wilds.datasets.celebA_dataset import CelebADataset
 
     monkeypatch.setitem(WORLDS, "celeba-mini", small("celeba-mini"))
     layouts.celeba(tmp_path)

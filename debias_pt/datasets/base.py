@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
+from debias_pt.datasets.archive import Archive
 from debias_pt.datasets.options import DataOptions
 from debias_pt.features import TrueAttribute
 from debias_pt.registry import register
@@ -89,6 +90,8 @@ class Card:
         Drawn by a program; every output says so.
     model : tuple of str or None
         Model and weights to use where none are named.
+    archive : Archive or None
+        Where it can be fetched.
     """
 
     class_names: tuple[str, ...]
@@ -98,6 +101,7 @@ class Card:
     terms: str
     synthetic: bool = False
     model: tuple[str, str | None] = DEFAULT_MODEL
+    archive: Archive | None = None
 
 
 Loader = Callable[[DataOptions], ImageDataset]

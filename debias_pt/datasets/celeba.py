@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
+from debias_pt.datasets.archive import Archive
 from debias_pt.datasets.base import Card, ImageDataset, provides
 from debias_pt.datasets.options import DataOptions
-from debias_pt.datasets.published import read_present, reading, require_binary, require_folder
+from debias_pt.datasets.published import no_update_check, read_present, reading, require_binary, require_folder
 from debias_pt.errors import DatasetError
 from debias_pt.features import SPLITS, TrueAttribute
 
@@ -37,9 +38,11 @@ COUNTS = {
     "val": (8535, 8276, 2874, 182),
     "test": (9767, 7535, 2480, 180),
 }
-CARD = Card(
-    CLASSES, "gender", GENDERS, COUNTS, "Liu et al., 2015, by way of WILDS; non-commercial research purposes only"
-)
+TERMS = "Liu et al., 2015, by way of WILDS; non-commercial research purposes only"
+# The archive that WILDS downloads. Its hash is not published, and its size is WILDS' figure, not the server's.
+URL = "https://worksheets.codalab.org/rest/bundles/0xfe55077f5cd541f985ebf9ec50473293/contents/blob/"
+ARCHIVE = Archive(URL, FOLDER, about=1_308_557_312)
+CARD = Card(CLASSES, "gender", GENDERS, COUNTS, TERMS, archive=ARCHIVE)
 
 # The wording that neighbouring work publishes for this data set.
 GENDER = Attribute(
@@ -68,16 +71,14 @@ def celeba(options: DataOptions) -> ImageDataset:
     DatasetError
         If it is not there, not readable, or its two tables name different images.
     """
-    folder = require_folder(options, FOLDER, (ATTRIBUTES, PARTITION))
+    folder = require_folder(options, "celeba", FOLDER, (ATTRIBUTES, PARTITION))
+    _require_same_images(folder)
     with reading(folder / ATTRIBUTES, "CelebA's"):
-        from wilds.datasets.celebA_dataset import CelebADataset
-
         with _tables_that_can_be_written():
-            raw = read_present(CelebADataset, options.root)
+            raw = read_present("celebA_dataset", "CelebADataset", options.root)
         male, y = raw.metadata_array[:, 0].numpy(), raw.y_array.numpy()
         names = [str(name) for name in raw._input_array]
         split = np.array(SPLITS)[np.asarray(raw.split_array, dtype=np.int64)]
-    _require_same_images(folder, names)
     require_binary(folder / ATTRIBUTES, {"Blond_Hair": y, "Male": male})
     return ImageDataset(
         name="celeba",
@@ -95,7 +96,9 @@ def celeba(options: DataOptions) -> ImageDataset:
 def _tables_that_can_be_written() -> Iterator[None]:
     """Let WILDS write into a table's values, as it does, which pandas 3 forbids."""
     import pandas as pd
-    from wilds.datasets import celebA_dataset
+
+    with no_update_check():
+        from wilds.datasets import celebA_dataset
 
     class Table(pd.DataFrame):  # type: ignore[misc]
         @property
@@ -110,13 +113,15 @@ def _tables_that_can_be_written() -> Iterator[None]:
         yield
 
 
-def _require_same_images(folder: Path, names: list[str]) -> None:
+def _require_same_images(folder: Path) -> None:
     """Refuse tables that do not name the same images in the same order, which WILDS takes on trust."""
     import pandas as pd
 
-    with reading(folder / PARTITION, "CelebA's"):
-        others = pd.read_csv(folder / PARTITION, usecols=["image_id"])["image_id"].astype(str).tolist()
-    for row, (name, other) in enumerate(zip_longest(names, others, fillvalue="nothing"), start=1):
+    columns = []
+    for file in (ATTRIBUTES, PARTITION):
+        with reading(folder / file, "CelebA's"):
+            columns.append(pd.read_csv(folder / file, usecols=["image_id"])["image_id"].astype(str).tolist())
+    for row, (name, other) in enumerate(zip_longest(*columns, fillvalue="nothing"), start=1):
         if name != other:
             raise DatasetError(
                 f"{folder / PARTITION}: row {row} is about {other}, {ATTRIBUTES} has {name} there; "

@@ -9,6 +9,7 @@ import numpy as np
 
 from debias_pt.cache import default_cache_dir
 from debias_pt.datasets.base import DATASETS, Card, ImageDataset
+from debias_pt.datasets.fetch import fetch
 from debias_pt.datasets.options import AS_USUAL, DataOptions, OwnData
 from debias_pt.datasets.own import is_path, read_own
 from debias_pt.errors import DatasetError
@@ -50,6 +51,8 @@ def load_dataset(
         If there is no such data set.
     DatasetError
         If it is missing, incomplete, or not the published one.
+    FetchError
+        If it was to be downloaded and cannot be had.
 
     Examples
     --------
@@ -62,7 +65,10 @@ def load_dataset(
     else:
         source = lookup(DATASETS, str(name), "data set")
         place = Path(cache_dir) if cache_dir else default_cache_dir()
-        dataset = source.load(DataOptions(Path(root), download, check_counts, place))
+        archive = source.card.archive
+        if download and archive and not (Path(root) / archive.folder).exists():
+            fetch(archive, Path(root), lambda parent: load_dataset(name, parent), terms=source.card.terms)
+        dataset = source.load(DataOptions(Path(root), check_counts, place))
         if check_counts and not source.card.synthetic:
             require_counts(dataset, source.card)
     if check_images:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
+from debias_pt.datasets.archive import Archive
 from debias_pt.datasets.base import Card, ImageDataset, provides
 from debias_pt.datasets.drawing import Shares, draw
 from debias_pt.datasets.listing import Listing
@@ -32,9 +33,10 @@ PLACES = ("outdoor", "indoor")
 
 # Images per (class, place) in SubpopBench's metadata: dog/outdoor, dog/indoor, cat/outdoor, cat/indoor.
 COUNTS = {"train": (784, 507, 196, 789), "val": (127, 75, 33, 114), "test": (273, 191, 65, 345)}
-CARD = Card(
-    CLASSES, "place", PLACES, COUNTS, "Liang and Zou, 2022, from Visual Genome, by way of SubpopBench; CC BY 4.0"
-)
+TERMS = "Liang and Zou, 2022, from Visual Genome, by way of SubpopBench; CC BY 4.0"
+# The archive that SubpopBench downloads: the tree of images, without its metadata.
+URL = "https://www.dropbox.com/s/a7k65rlj4ownyr2/metashift.tar.gz?dl=1"
+CARD = Card(CLASSES, "place", PLACES, COUNTS, TERMS, archive=Archive(URL, FOLDER))
 
 # The wording that neighbouring work publishes for this data set.
 PLACE = Attribute(
@@ -68,7 +70,7 @@ def metashift(options: DataOptions) -> ImageDataset:
     DatasetError
         If neither metadata nor tree is there, or a row is not understood.
     """
-    folder = require_folder(options, FOLDER, ())
+    folder = require_folder(options, "metashift", FOLDER)
     metadata = folder / METADATA
     if metadata.is_file():
         return _dataset(_from_metadata(metadata))

@@ -48,8 +48,6 @@ class DataOptions:
     ----------
     root : Path
         The folder that holds the data set's own folder.
-    download : bool
-        Fetch it if it is not there.
     check_counts : bool
         Refuse a set whose group counts are not the published ones.
     cache_dir : Path
@@ -57,6 +55,5 @@ class DataOptions:
     """
 
     root: Path = Path("data")
-    download: bool = False
     check_counts: bool = True
     cache_dir: Path = field(default_factory=default_cache_dir)

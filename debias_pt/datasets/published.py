@@ -6,6 +6,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,32 @@ from debias_pt.errors import DatasetError
 FAILURES = (KeyError, ValueError, TypeError, IndexError, RuntimeError)
 
 
-def read_present(loader: type[Any], root: Path) -> Any:
+def read_present(module: str, loader: str, root: Path) -> Any:
     """Return WILDS' data set from a folder that is there.
 
     WILDS prints to standard output, which belongs to results, warns of its own reading, and takes a
     folder without its RELEASE file for absent.
     """
-    present = type(loader.__name__, (loader,), {"dataset_exists_locally": lambda *_: True})
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), no_update_check():
         warnings.simplefilter("ignore")
-        return present(root_dir=str(root))
+        found = getattr(import_module(f"wilds.datasets.{module}"), loader)
+        return type(loader, (found,), {"dataset_exists_locally": lambda *_: True})(root_dir=str(root))
 
 
-def require_folder(options: DataOptions, folder: str, files: tuple[str, ...]) -> Path:
+@contextlib.contextmanager
+def no_update_check() -> Iterator[None]:
+    """Keep an import of WILDS from asking the package index, in a thread, whether there is a newer version."""
+    before = sys.modules.get("outdated")
+    sys.modules["outdated"] = None  # type: ignore[assignment]  # as if not installed, which WILDS allows for
+    try:
+        yield
+    finally:
+        sys.modules.pop("outdated")
+        if before:
+            sys.modules["outdated"] = before
+
+
+def require_folder(options: DataOptions, name: str, folder: str, files: tuple[str, ...] = ()) -> Path:
     """Return the data set's folder.
 
     Raises
@@ -42,13 +56,14 @@ def require_folder(options: DataOptions, folder: str, files: tuple[str, ...]) ->
     place = options.root / folder
     if not options.root.is_dir():
         raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {folder}")
+    fetching = f"fetch it (debias-pt data fetch {name}, or --download)"
     if not place.is_dir():
-        raise DatasetError(f"{place}: not there; give --data-root the folder that holds {folder}, or add --download")
-    for name in files:
-        if not (place / name).is_file():
+        raise DatasetError(f"{place}: not there; give --data-root the folder that holds {folder}, or {fetching}")
+    for file in files:
+        if not (place / file).is_file():
             raise DatasetError(
-                f"{place}: has no {name}, perhaps a download that failed; remove this folder and unpack it again, "
-                "or add --download then"
+                f"{place}: has no {file}, perhaps a download that failed; remove this folder, then unpack it again or "
+                f"{fetching}"
             )
     return place
 
