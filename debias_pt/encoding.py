@@ -25,6 +25,8 @@ from debias_pt.images import open_rgb
 from debias_pt.progress import progress
 
 SHARD_ROWS = 512
+# Fewer images than this are read sooner than processes start.
+FEW_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -103,18 +105,39 @@ def encode(
 
 
 def encode_paths(
-    backbone: Backbone, paths: Sequence[str], *, batch_size: int | None = None, workers: int = 0
+    backbone: Backbone, paths: Sequence[str], *, batch_size: int | None = None, workers: int | None = None
 ) -> Tensor:
-    """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU."""
-    batches = list(_batches(backbone, paths, batch_size, workers))
-    return torch.cat(batches) if batches else torch.zeros(0, backbone.dim)
+    """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU.
+
+    Parameters
+    ----------
+    backbone, batch_size, workers
+        As for :func:`encode`; but a few images are by default read without further processes.
+    paths : sequence of str
+        Image files.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read.
+    NonFiniteError
+        If the model gives NaN or infinity; names the image.
+    """
+    workers = 0 if workers is None and len(paths) < FEW_IMAGES else workers
+    batches = [torch.zeros(0, backbone.dim)]
+    with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
+        for batch in _batches(backbone, paths, batch_size, workers):
+            batches.append(batch)
+            advance(len(batch))
+    features = torch.cat(batches)
+    _require_finite(features.numpy(), paths)
+    return features
 
 
 def _shards(
     backbone: Backbone, keys: list[str], paths: list[str], batch_size: int | None, workers: int | None
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Yield shards of keys and features; what is encoded when the work stops is yielded first."""
-    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
     waiting: list[Tensor] = []
     done = 0
     stopped: BaseException | None = None
@@ -137,7 +160,8 @@ def _shards(
         raise stopped
 
 
-def _batches(backbone: Backbone, paths: Sequence[str], batch_size: int | None, workers: int) -> Iterator[Tensor]:
+def _batches(backbone: Backbone, paths: Sequence[str], batch_size: int | None, workers: int | None) -> Iterator[Tensor]:
+    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
     batch_size = batch_size or (128 if backbone.device.type == "cuda" else 16)
     loader = DataLoader(
         _Images(paths, backbone),
