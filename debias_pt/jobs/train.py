@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from debias_pt.backbone import Backbone
+from debias_pt.backbone import Backbone, absolute
 from debias_pt.errors import RunError, UsageError
 from debias_pt.features import require_split
 from debias_pt.fingerprint import require_match
@@ -115,12 +115,7 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
     for name in ("data_root", "cache_dir"):
         if config[name] is not None:
             config[name] = str(Path(config[name]).resolve())
-    for name in ("model", "pretrained"):
-        value = config[name]
-        if value and value.startswith("local-dir:"):
-            config[name] = f"local-dir:{Path(value.partition(':')[2]).resolve()}"
-        elif name == "pretrained" and value and Path(value).is_file():
-            config[name] = str(Path(value).resolve())
+    config["model"], config["pretrained"] = absolute(settings.model, settings.pretrained)
     return config
 
 
