@@ -13,6 +13,7 @@ def evaluate(
     run: Annotated[str | None, typer.Argument(help="Run folder; default the newest under ./runs.")] = None,
     worst_group: Annotated[bool, typer.Option("--worst-group", help="Show the worst group and all others.")] = False,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image of the split to this file.")] = None,
     data_root: Annotated[str | None, typer.Option(help="Where the data is now, if it has moved.")] = None,
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
@@ -25,7 +26,11 @@ def evaluate(
 
     from .output import print_json, print_report
 
-    result = job(
-        run, split=split, data_root=data_root, model=model, pretrained=pretrained, device=device, cache_dir=cache_dir
-    )
-    print_json(result) if as_json else print_report(result, by_group=worst_group)
+    moved = {"data_root": data_root, "model": model, "pretrained": pretrained, "device": device, "cache_dir": cache_dir}
+    result = job(run, split=split, csv_path=csv, **moved)
+    if as_json:
+        print_json(result)
+        return
+    print_report(result, by_group=worst_group)
+    if csv:
+        print(f"written: {csv}")

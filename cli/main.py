@@ -11,7 +11,7 @@ import typer
 
 from debias_pt.errors import DebiasError, DebiasWarning
 
-from . import bench, data, doctor, encode, evaluate, predict, probe, train
+from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
 
 INTERRUPTED = 130
 _warned: set[str] = set()
@@ -30,6 +30,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("probe")(probe.probe)
 app.command("encode")(encode.encode)
 app.command("predict")(predict.predict)
+app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 
 def print_json(result: dict[str, Any]) -> None:
     """Print one JSON object on standard output."""
     print(json.dumps(result, indent=2, allow_nan=False))
+
+
+def write_stdout(text: str) -> None:
+    """Write text as it is; names of files that are no UTF-8 are kept byte by byte."""
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def run_notes(result: dict[str, Any]) -> list[str]:
+    """Return what must be said of a run wherever its classifier is used."""
+    notes = []
+    if result["synthetic"]:
+        notes.append("the run was trained on synthetic images: expect little of it on photographs")
+    if result["oracle"]:
+        notes.append(f"ORACLE: the run used annotated attributes ({', '.join(result['attribute_labels_used'])})")
+    return notes
 
 
 def percent(value: float | None) -> str:

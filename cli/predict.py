@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,26 +11,61 @@ from .options import Json
 
 def predict(
     run: Annotated[str, typer.Argument(help="Run folder.", show_default=False)],
-    images: Annotated[list[str], typer.Argument(help="Image files.", show_default=False)],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them.", show_default=False),
+    ],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="table, csv or jsonl; default by --out's ending, else table.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="Write to this file (csv or jsonl) instead.")] = None,
+    on_bad_image: Annotated[str, typer.Option(help="An image that cannot be read: error, or skip.")] = "error",
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Classify image files with a finished run."""
+    """Classify image files, or folders of them, with a finished run."""
+    import sys
+    from pathlib import Path
+
+    from debias_pt.errors import UsageError
+    from debias_pt.files import require_writable, write_text
+    from debias_pt.jobs.predict import FORMATS, choose_format
     from debias_pt.jobs.predict import predict as job
+    from debias_pt.settings import ON_BAD_IMAGE
 
-    from .output import percent, print_json, print_table
+    from .output import print_json, run_notes, write_stdout
 
-    result = job(run, images, model=model, pretrained=pretrained, device=device)
+    chosen = choose_format(format_, out)
+    if as_json and format_ and not out:
+        raise UsageError(f"--json and --format {format_} both want standard output; give one of them, or an --out")
+    if out:
+        require_writable(Path(out), "--out")
+    if on_bad_image not in ON_BAD_IMAGE:
+        raise UsageError(f"--on-bad-image is {on_bad_image!r}; {' or '.join(ON_BAD_IMAGE)} expected")
+    result = job(run, images, skip_bad=on_bad_image == "skip", model=model, pretrained=pretrained, device=device)
+    if out:
+        write_text(Path(out), FORMATS[chosen](result))
     if as_json:
-        print_json(result)
+        print_json({**result, "out": out})
         return
-    if result["synthetic"]:
-        print("the run was trained on synthetic images: expect little of it on photographs")
+    for note in run_notes(result):
+        print(note, file=sys.stdout if chosen == "table" or out else sys.stderr)
+    if out:
+        print(f"written: {out} ({len(result['images'])} images)")
+    elif chosen == "table":
+        _print(result)
+    else:
+        write_stdout(FORMATS[chosen](result))
+
+
+def _print(result: dict[str, Any]) -> None:
+    from .output import percent, print_table
+
     rows = []
     for row in result["images"]:
         said = [f"{one['value']} ({percent(one['confidence'])} %)" for one in row["attributes"].values()]
-        rows.append([row["path"], row["label"], percent(row["probability"]), *said])
-    names = list(result["images"][0]["attributes"])
-    print_table(["image", "label", "probability, %", *[f"{name} (probe)" for name in names]], rows)
+        path = row["path"].encode(errors="surrogateescape").decode(errors="replace")
+        rows.append([path, row["label"], percent(row["probability"]), *said])
+    print_table(["image", "label", "probability, %", *[f"{name} (probe)" for name in result["attributes"]]], rows)

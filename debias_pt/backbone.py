@@ -51,6 +51,8 @@ class Backbone:
 
     Attributes
     ----------
+    source : tuple of str or None
+        Model and weights as open_clip takes them, of a model that :meth:`load` loaded; paths are absolute.
     fingerprint : dict
         Weights' content hash, architecture, QuickGELU, preprocessing and precision: what features depend
         on. The name is not part of it: a checkpoint may be moved or renamed.
@@ -65,6 +67,8 @@ class Backbone:
     >>> backbone.encode_text(["a photo of a landbird."]).shape           # doctest: +SKIP
     torch.Size([1, 512])
     """
+
+    source: tuple[str | None, str | None] = (None, None)
 
     def __init__(
         self,
@@ -131,7 +135,7 @@ class Backbone:
                 raise BackboneError(_loading_failed(source, tag, error)) from error
         prefix, _, place = source.rpartition(":")
         name = Path(place).resolve().name if prefix == "local-dir" else source
-        return cls(
+        backbone = cls(
             loaded,
             tokenizer,
             preprocess,
@@ -141,6 +145,8 @@ class Backbone:
             device=device,
             precision=precision,
         )
+        backbone.source = absolute(source, tag)
+        return backbone
 
     @property
     def text(self) -> TextTower:
@@ -176,6 +182,25 @@ class Backbone:
         warn_unread(getattr(self.model, "text", self.model), self.tokenizer, texts)
         tokens = require_fit(self.tokenizer, texts).to(self.device)
         return nn.functional.normalize(self.model.encode_text(tokens).float(), dim=-1)
+
+
+def absolute(model: str | None, pretrained: str | None) -> tuple[str | None, str | None]:
+    """Return model and weights with paths that hold from any folder; names and tags stay as they are.
+
+    Examples
+    --------
+    >>> absolute("ViT-B-32-quickgelu", "openai")
+    ('ViT-B-32-quickgelu', 'openai')
+    """
+    if pretrained is not None and Path(pretrained).is_file():
+        pretrained = str(Path(pretrained).resolve())
+    return _absolute_dir(model), _absolute_dir(pretrained)
+
+
+def _absolute_dir(name: str | None) -> str | None:
+    if name is None or not name.startswith("local-dir:"):
+        return name
+    return f"local-dir:{Path(name.partition(':')[2]).resolve()}"
 
 
 def resolve_device(device: str) -> torch.device:

@@ -26,6 +26,8 @@ from debias_pt.images import open_rgb
 from debias_pt.progress import progress
 
 SHARD_ROWS = 512
+# Fewer images than this are read sooner than processes start.
+FEW_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def encode(
     if skip_bad:
         skipped |= {name: unreadable[key] for name, key in zip(dataset.ids, hashes, strict=True) if key in unreadable}
         kept = [row for row, name in enumerate(dataset.ids) if name not in skipped]
-        _warn_of(skipped, dataset)
+        warn_of_skipped(skipped, len(dataset))
         dataset, hashes = dataset.rows(kept), [hashes[row] for row in kept]
     table = FeatureTable(
         ids=dataset.ids,
@@ -130,23 +132,59 @@ def encode(
     return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder), skipped)
 
 
-def _warn_of(skipped: Mapping[str, str], dataset: ImageDataset) -> None:
-    if len(skipped) == len(dataset):
-        raise ImageError(
-            f"{dataset.root}: none of {len(dataset)} images can be read, first: {next(iter(skipped.values()))}"
-        )
-    if skipped:
-        reason = next(iter(skipped.values()))
-        message = f"{len(skipped)} of {len(dataset)} images cannot be read and are left out, first: {reason}"
-        warnings.warn(message, DebiasWarning, stacklevel=3)
+def warn_of_skipped(skipped: Mapping[str, str], total: int) -> None:
+    """Warn of images that are left out, and refuse to go on with none.
+
+    Parameters
+    ----------
+    skipped : mapping of str to str
+        Reasons by id.
+    total : int
+        Images in all.
+    """
+    if not skipped:
+        return
+    reason = next(iter(skipped.values()))
+    if len(skipped) == total:
+        raise ImageError(f"none of {total} images can be read, first: {reason}")
+    message = f"{len(skipped)} of {total} images cannot be read and are left out, first: {reason}"
+    warnings.warn(message, DebiasWarning, stacklevel=3)
 
 
 def encode_paths(
-    backbone: Backbone, paths: Sequence[str], *, batch_size: int | None = None, workers: int = 0
+    backbone: Backbone,
+    paths: Sequence[str],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    bad: dict[int, str] | None = None,
 ) -> Tensor:
-    """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU."""
-    batches = [features for _, features in _batches(backbone, paths, batch_size, workers)]
-    return torch.cat(batches) if batches else torch.zeros(0, backbone.dim)
+    """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU.
+
+    Parameters
+    ----------
+    backbone, batch_size, workers
+        As for :func:`encode`; but a few images are by default read without further processes.
+    paths : sequence of str
+        Image files.
+    bad : dict, optional
+        Takes up images that cannot be read, their number to the reason; the features are then the others'.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read and there is no `bad`.
+    NonFiniteError
+        If the model gives NaN or infinity; names the image.
+    """
+    workers = 0 if workers is None and len(paths) < FEW_IMAGES else workers
+    parts = [torch.zeros(0, backbone.dim)]
+    with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
+        for rows, features in _batches(backbone, paths, batch_size, workers, bad):
+            _require_finite(features.numpy(), [paths[row] for row in rows])
+            parts.append(features)
+            advance(len(rows))
+    return torch.cat(parts)
 
 
 def encode_tensors(backbone: Backbone, images: Sequence[Tensor], names: Sequence[str]) -> NDArray[np.float32]:
@@ -172,7 +210,6 @@ def _shards(
     unreadable: dict[str, str] | None,
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Yield shards of keys and features; what is encoded when the work stops is yielded first."""
-    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
     rows: list[int] = []
     waiting: list[Tensor] = []
     stopped: BaseException | None = None
@@ -204,10 +241,11 @@ def _batches(
     backbone: Backbone,
     paths: Sequence[str],
     batch_size: int | None,
-    workers: int,
+    workers: int | None,
     bad: dict[int, str] | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Yield numbers of paths and their features; an image that cannot be read goes to `bad`, or is an error."""
+    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
     batch_size = batch_size or default_batch_size(backbone)
     loader = DataLoader(
         _Images(paths, backbone),

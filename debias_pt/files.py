@@ -103,13 +103,33 @@ def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path, option: str) -> Iterator[Path]:
-    """Yield a folder to fill that becomes `folder` at the end: it is there whole or not at all."""
+def whole_folder(folder: Path, option: str, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a folder to fill that becomes `folder` at the end: it is there whole or not at all.
+
+    With `replace` an older folder of this name is removed with all that is in it.
+    """
     with temporary_folder(folder.parent, option) as place:
-        unfinished = place / folder.name
+        unfinished = place / "new"
         unfinished.mkdir()
         yield unfinished
+        if replace and folder.exists():
+            folder.rename(place / "old")
         unfinished.rename(folder)
+
+
+def require_writable(path: Path, option: str) -> None:
+    """Refuse a place where no file can be written, before any work is put into it; its folder is made.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written to, or `path` is a folder.
+    """
+    folder = make_folder(path.parent)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give {option} a file name")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path}: cannot write into {folder}; choose another {option}")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -135,13 +155,29 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table in UTF-8, whole or not at all."""
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV.
+
+    Examples
+    --------
+    >>> csv_text(["id", "label"], [["a,b", "cat"]]).splitlines()
+    ['id,label', '"a,b",cat']
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    return text.getvalue()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in UTF-8, whole or not at all; names of files that are no UTF-8 are kept byte by byte."""
+    write_bytes(path, text.encode(errors="surrogateescape"))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table in UTF-8, whole or not at all."""
+    write_text(path, csv_text(header, rows))
 
 
 def json_number(value: float) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from debias_pt.backbone import Backbone
 from debias_pt.datasets import download
 from debias_pt.encoding import encode
+from debias_pt.errors import DebiasWarning
 from debias_pt.features import FeatureTable
 
 from . import worlds
@@ -104,6 +106,36 @@ def tiny(waterbirds_root: Path, tiny_checkpoint: Path) -> list[str]:
         *("--pretrained", f"local-dir:{tiny_checkpoint}"),
         *("--workers", "0"),
     ]
+
+
+@pytest.fixture(scope="session")
+def train_tiny(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path) -> Callable[..., Path]:
+    """Train on the tiny data with the tiny model, in this process: ``train_tiny(out, seeds=2)`` is the run's folder."""
+    from debias_pt.jobs.train import train
+    from debias_pt.settings import TrainSettings, resolve
+
+    given = {
+        "data_root": str(waterbirds_root),
+        "check_counts": False,
+        "pretrained": f"local-dir:{tiny_checkpoint}",
+        "cache_dir": str(cache_dir),
+        "workers": 0,
+        "steps": 5,
+    }
+
+    def run(out: Path, **options: object) -> Path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DebiasWarning)  # of small groups
+            train(resolve(TrainSettings, given, options, {"out": str(out)}))
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(train_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the seeds 3 and 4."""
+    return train_tiny(tmp_path_factory.mktemp("runs") / "tiny", seed=3, seeds=2)
 
 
 @pytest.fixture(scope="session")

@@ -166,28 +166,6 @@ def test_encode_twice(cli: Cli, tiny: list[str], tmp_path: Path) -> None:
     assert first["images"] == second["images"] == 90
 
 
-def test_predict(cli: Cli, trained: tuple[Path, dict[str, Any]], waterbirds_root: Path) -> None:
-    cwd, result = trained
-    images = sorted((waterbirds_root / FOLDER).glob("*/test_*.jpg"))[:3]
-    run = cli("predict", result["run"], *images, "--json", cwd=cwd)
-    assert run.returncode == 0, run.stderr
-    rows = json.loads(run.stdout)["images"]
-    assert [row["path"] for row in rows] == [str(path) for path in images]
-    for row in rows:
-        assert sum(row["probabilities"].values()) == pytest.approx(1)
-        assert row["probability"] == max(row["probabilities"].values()) == row["probabilities"][row["label"]]
-        assert row["attributes"]["background"]["value"] in ("land", "water")
-    text = cli("predict", result["run"], images[0], cwd=cwd)
-    assert rows[0]["label"] in text.stdout
-    odd = cwd / "bird[final].jpg"
-    odd.parent.mkdir(exist_ok=True)
-    odd.write_bytes(images[0].read_bytes())
-    assert "bird[final].jpg" in cli("predict", result["run"], odd, cwd=cwd).stdout
-    missing = cli("predict", result["run"], "nothing.jpg", cwd=cwd)
-    assert (missing.returncode, missing.stdout) == (2, "")
-    assert missing.stderr == "error: nothing.jpg: no such image file; give image files\n"
-
-
 def test_doctor(cli: Cli, waterbirds_root: Path) -> None:
     run = cli("doctor", "--json", "--data-root", waterbirds_root)
     assert run.returncode == 0, run.stdout

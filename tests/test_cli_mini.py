@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from debias_pt.jobs.export import export
+from debias_pt.jobs.predict import predict
+
 from .conftest import Cli
+from .test_export import run_lines
 
 # The whole command line in a process that cannot reach a network (workers talk through Unix sockets).
 OFFLINE = """
@@ -55,6 +59,18 @@ def test_eval_and_predict_say_synthetic(trained: Path, cli: Cli, cache_dir: Path
     assert done.returncode == 0, done.stderr
     assert "synthetic" in done.stdout
     assert json.loads(cli("predict", trained, image, "--json").stdout)["synthetic"] is True
+
+
+def test_the_export_of_a_residual_tower_with_batch_norm(
+    trained: Path, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(str(trained), out=str(tmp_path / "export"))
+    image = next((cache_dir / "worlds").glob("waterbirds-mini-*/test/00001.png"))
+    monkeypatch.chdir(tmp_path)
+    p = run_lines(tmp_path, image)["logits"].softmax(dim=-1)[0].tolist()
+    assert p == pytest.approx(
+        list(predict(str(trained), [str(image)])["images"][0]["probabilities"].values()), abs=1e-5
+    )
 
 
 @pytest.mark.usefixtures("trained")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -67,17 +67,21 @@ class Prepared:
         return Groups.true(self.table.y, self.table.class_names, known)
 
     @cached_property
-    def yardstick(self) -> Groups:
-        """The groups to report by.
+    def benchmark(self) -> Mapping[str, TrueAttribute]:
+        """The annotated attributes to report by, perhaps none.
 
-        Those of the attributes asked for, if all are annotated; else of all that the data set has,
-        since they are its benchmark; else pseudo groups.
+        Those asked for, if all of them are annotated; else all that the data set has, since they are its benchmark.
         """
-        if self.true is not None:
-            return self.true
-        if self.table.attributes:
-            return Groups.true(self.table.y, self.table.class_names, tuple(self.table.attributes.values()))
-        return self.pseudo
+        if self.true is None:
+            return self.table.attributes
+        return {said.name: true for said, true in zip(self.said, self.annotated, strict=True) if true is not None}
+
+    @cached_property
+    def yardstick(self) -> Groups:
+        """The groups to report by: class x :attr:`benchmark`, or pseudo groups where nothing is annotated."""
+        if not self.benchmark:
+            return self.pseudo
+        return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.

@@ -7,7 +7,7 @@ from typing import Any
 
 from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
-from debias_pt.files import make_folder, write_csv
+from debias_pt.files import require_writable, write_csv
 from debias_pt.jobs.prepare import Prepared, prepare
 from debias_pt.settings import DataSettings
 
@@ -27,10 +27,11 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     dict
         ``dataset``, ``model`` and the probe's result on each split.
     """
+    if csv_path is not None:
+        require_writable(Path(csv_path), "--csv")
     prepared = prepare(settings)
     prepared.pseudo.rows(prepared.rows("train")).warn_if_small()
     if csv_path is not None:
-        make_folder(Path(csv_path).parent)
         write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
     return {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from debias_pt.backbone import Backbone
+from debias_pt.backbone import Backbone, absolute
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import RunError, UsageError
 from debias_pt.features import require_split
@@ -135,12 +135,7 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
             config[name] = str(Path(config[name]).resolve())
     if settings.dataset not in DATASETS:
         config["dataset"] = str(Path(settings.dataset).resolve())
-    for name in ("model", "pretrained"):
-        value = config[name]
-        if value and value.startswith("local-dir:"):
-            config[name] = f"local-dir:{Path(value.partition(':')[2]).resolve()}"
-        elif name == "pretrained" and value and Path(value).is_file():
-            config[name] = str(Path(value).resolve())
+    config["model"], config["pretrained"] = absolute(settings.model, settings.pretrained)
     return config
 
 
