@@ -14,6 +14,7 @@ def evaluate(
     worst_group: Annotated[bool, typer.Option("--worst-group", help="Show the worst group and all others.")] = False,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image of the split to this file.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Where your own folder or table is now, if it has moved.")] = None,
     data_root: Annotated[str | None, typer.Option(help="Where the data is now, if it has moved.")] = None,
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
@@ -26,8 +27,8 @@ def evaluate(
 
     from .output import print_json, print_report
 
-    moved = {"data_root": data_root, "model": model, "pretrained": pretrained, "device": device, "cache_dir": cache_dir}
-    result = job(run, split=split, csv_path=csv, **moved)
+    where = {"dataset": dataset, "data_root": data_root, "cache_dir": cache_dir}
+    result = job(run, split=split, csv_path=csv, model=model, pretrained=pretrained, device=device, **where)
     if as_json:
         print_json(result)
         return

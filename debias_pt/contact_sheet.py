@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from debias_pt.datasets.base import ImageDataset
-from debias_pt.groups import Groups
 from debias_pt.images import open_rgb
+from debias_pt.known_groups import known_groups
 
 TILE = 96  # pixels a side
 MARGIN = 190
@@ -37,17 +37,17 @@ def contact_sheet(
         RGB.
     """
     rows = np.flatnonzero(dataset.split == split)
-    groups = Groups.true(dataset.y, dataset.class_names, list(dataset.attributes.values()))
-    shown = min(len(groups.names), most_rows)
-    left_out = len(groups.names) - shown
+    index, names = known_groups(dataset)
+    shown = min(len(names), most_rows)
+    left_out = len(names) - shown
     height = shown * (TILE + GAP) + (24 if left_out else 0)
     sheet = Image.new("RGB", (MARGIN + columns * (TILE + GAP), height), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     rng = np.random.default_rng(seed)
     for number in range(shown):
-        members = rows[groups.index[rows] == number]
+        members = rows[index[rows] == number]
         top = number * (TILE + GAP)
-        text = "\n".join([*groups.names[number].split(", "), f"{len(members)} images"])
+        text = "\n".join([*names[number].split(", "), f"{len(members)} images"])
         pen.multiline_text((6, top + TILE // 2), text, fill="black", font=font, anchor="lm")
         for place, row in enumerate(rng.permutation(members)[:columns]):
             image = open_rgb(dataset.root / dataset.ids[row])

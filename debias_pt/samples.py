@@ -171,7 +171,7 @@ def _item(item: Any, number: int, class_names: tuple[str, ...]) -> tuple[str, An
 def _label(label: Any, number: int, class_names: tuple[str, ...]) -> int:
     if isinstance(label, str) and label in class_names:
         return class_names.index(label)
-    if isinstance(label, torch.Tensor | np.ndarray) and label.size in (1, torch.Size([])):
+    if isinstance(label, torch.Tensor | np.ndarray) and np.asarray(label).size == 1:
         label = label.item()
     if isinstance(label, int | np.integer) and 0 <= label < len(class_names):
         return int(label)

@@ -171,7 +171,11 @@ def test_a_stopped_drawing_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_cards_know_what_is_synthetic() -> None:
-    assert [name for name, source in DATASETS.items() if not source.card.synthetic] == ["waterbirds"]
+    assert [name for name, source in DATASETS.items() if not source.card.synthetic] == [
+        "celeba",
+        "metashift",
+        "waterbirds",
+    ]
 
 
 def test_waterbirds_layout_is_read_by_the_real_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,8 @@ def evaluate(
     csv_path : str, optional
         Where to write one row per image of the split; see :func:`write_predictions`.
     **moved
-        Where data and model are now, if they have moved: data_root, model, pretrained, device, cache_dir, ...
+        Where data and model are now, if they have moved: dataset (of one's own), data_root, model,
+        pretrained, device, cache_dir, ...
 
     Raises
     ------
@@ -114,4 +115,4 @@ def write_predictions(prepared: Prepared, tuner: PromptTuner, split: str, path: 
 def require_same_data(run: RunFolder, prepared: Prepared) -> None:
     """Refuse data that is not what the run was trained on."""
     found, wanted = run.facts["data"], prepared.table.data_fingerprint()
-    require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run")
+    require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run, or the --dataset of your own")

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from debias_pt.datasets import DATASETS, ImageDataset
 from debias_pt.datasets.loading import group_counts, missing_images
 from debias_pt.errors import ImageError
 from debias_pt.features import SPLITS
-from debias_pt.groups import Groups
 from debias_pt.images import open_rgb
 from debias_pt.jobs.prepare import load_source
+from debias_pt.known_groups import known_groups
 from debias_pt.progress import progress
 from debias_pt.settings import SourceSettings
 
@@ -67,10 +69,9 @@ def _groups(dataset: ImageDataset, name: str, split: str) -> list[dict[str, Any]
         labels = [f"{label}, {value}" for label in card.class_names for value in card.values]
         pairs = zip(labels, group_counts(dataset, card, split), card.counts[split], strict=True)
         return [{"group": label, "n": n, "published": published} for label, n, published in pairs]
-    if dataset.attributes:
-        groups = Groups.true(dataset.y, dataset.class_names, list(dataset.attributes.values())).rows(rows)
-        return [{"group": label, "n": int(n)} for label, n in zip(groups.names, groups.counts, strict=True) if n]
-    return [{"group": label, "n": int((dataset.y[rows] == k).sum())} for k, label in enumerate(dataset.class_names)]
+    index, names = known_groups(dataset)
+    counts = np.bincount(index[rows], minlength=len(names)).tolist()
+    return [{"group": label, "n": n} for label, n in zip(names, counts, strict=True) if n]
 
 
 def _wrong_counts(splits: dict[str, list[dict[str, Any]]], check: bool) -> list[dict[str, str]]:
