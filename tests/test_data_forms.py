@@ -334,7 +334,9 @@ def test_verify_goes_on_after_what_is_wrong(spoilt: tuple[Path, list[str]]) -> N
 def test_verify_compares_counts_with_the_published(waterbirds_root: Path) -> None:
     result = check("waterbirds", data_root=str(waterbirds_root))
     assert {"where": "train, landbird, land", "what": "24 images, published are 3498"} in result["problems"]
-    assert len(result["problems"]) == 12
+    assert result["problems"][0]["where"] == "metadata.csv"
+    assert "the published file has" in result["problems"][0]["what"]
+    assert len(result["problems"]) == 13
     assert check("waterbirds", data_root=str(waterbirds_root), check_counts=False)["ok"] is True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,12 +144,18 @@ def _require_archive(archive: Archive, part: Path) -> None:
         raise FetchError(f"SHA-256 is {seen}, the published archive has {archive.sha256}; find another mirror")
 
 
-def _require_files(archive: Archive, folder: Path) -> None:
+def wrong_files(archive: Archive, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files whose content is known and not there, with what is wrong."""
     for name, known in archive.files.items():
         if not (folder / name).is_file():
-            raise DatasetError(f"{folder / name}: is missing")
-        if (seen := _sha256(folder / name)) != known:
-            raise DatasetError(f"{folder / name}: SHA-256 is {seen}, the published file has {known}")
+            yield name, "is missing"
+        elif (seen := _sha256(folder / name)) != known:
+            yield name, f"SHA-256 is {seen}, the published file has {known}"
+
+
+def _require_files(archive: Archive, folder: Path) -> None:
+    for name, what in wrong_files(archive, folder):
+        raise DatasetError(f"{folder / name}: {what}")
 
 
 def _sha256(path: Path) -> str:

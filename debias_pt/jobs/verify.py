@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from debias_pt.datasets import DATASETS, ImageDataset
+from debias_pt.datasets.fetch import wrong_files
 from debias_pt.datasets.loading import group_counts, missing_images
 from debias_pt.errors import ImageError
 from debias_pt.features import SPLITS
@@ -44,7 +45,8 @@ def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, 
     dataset = load_source(settings, check_counts=False, check_images=False)
     splits = {split: _groups(dataset, settings.dataset, split) for split in SPLITS if (dataset.split == split).any()}
     missing = missing_images(dataset)
-    problems = [*_wrong_counts(splits, settings.check_counts), *_missing(dataset, missing)]
+    problems = [*_wrong_files(dataset, settings), *_wrong_counts(splits, settings.check_counts)]
+    problems += [{"where": dataset.ids[row], "what": "no such file"} for row in missing]
     if read_images:
         absent = set(missing)
         problems += _unreadable(dataset, [row for row in range(len(dataset)) if row not in absent], settings.workers)
@@ -83,8 +85,11 @@ def _wrong_counts(splits: dict[str, list[dict[str, Any]]], check: bool) -> list[
     ]
 
 
-def _missing(dataset: ImageDataset, rows: Sequence[int]) -> list[dict[str, str]]:
-    return [{"where": dataset.ids[row], "what": "no such file"} for row in rows]
+def _wrong_files(dataset: ImageDataset, settings: SourceSettings) -> list[dict[str, str]]:
+    archive = DATASETS[settings.dataset].card.archive if settings.dataset in DATASETS else None
+    if archive is None or not settings.check_counts:
+        return []
+    return [{"where": name, "what": what} for name, what in wrong_files(archive, dataset.root)]
 
 
 def _unreadable(dataset: ImageDataset, rows: Sequence[int], workers: int | None) -> list[dict[str, str]]:
