@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from debias_pt.attributes import Attribute
     from debias_pt.backbone import Backbone
     from debias_pt.datasets import OwnData, load_dataset
-    from debias_pt.datasets.drawing import Shares
     from debias_pt.encoding import encode
     from debias_pt.features import FeatureTable, TrueAttribute
     from debias_pt.groups import Groups
+    from debias_pt.listings.drawing import Shares
     from debias_pt.metrics import GroupReport
     from debias_pt.probe import AttributeProbe
     from debias_pt.samples import encode_samples
@@ -33,7 +33,7 @@ _HOMES = {
     "Groups": "groups",
     "OwnData": "datasets",
     "PromptTuner": "tuner",
-    "Shares": "datasets.drawing",
+    "Shares": "listings.drawing",
     "TrueAttribute": "features",
     "encode": "encoding",
     "encode_samples": "samples",

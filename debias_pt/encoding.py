@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from debias_pt.backbone import Backbone
+from debias_pt.batches import batches, default_batch_size
 from debias_pt.cache import FeatureCache, default_cache_dir
 from debias_pt.datasets.base import ImageDataset
 from debias_pt.errors import DebiasWarning, ImageError, NonFiniteError
 from debias_pt.features import FeatureTable
 from debias_pt.hashing import content_hashes
-from debias_pt.images import open_rgb
 from debias_pt.progress import progress
 
 SHARD_ROWS = 512
@@ -180,7 +177,7 @@ def encode_paths(
     workers = 0 if workers is None and len(paths) < FEW_IMAGES else workers
     parts = [torch.zeros(0, backbone.dim)]
     with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
-        for rows, features in _batches(backbone, paths, batch_size, workers, bad):
+        for rows, features in batches(backbone, paths, batch_size, workers, bad):
             _require_finite(features.numpy(), [paths[row] for row in rows])
             parts.append(features)
             advance(len(rows))
@@ -196,11 +193,6 @@ def encode_tensors(backbone: Backbone, images: Sequence[Tensor], names: Sequence
     return features
 
 
-def default_batch_size(backbone: Backbone) -> int:
-    """Return how many images go through the tower at once: on a CPU what its caches like."""
-    return 128 if backbone.device.type == "cuda" else 16
-
-
 def _shards(
     backbone: Backbone,
     keys: list[str],
@@ -214,12 +206,12 @@ def _shards(
     waiting: list[Tensor] = []
     stopped: BaseException | None = None
     bad: dict[int, str] | None = None if unreadable is None else {}
-    batches = _batches(backbone, paths, batch_size, workers, bad)
+    found = batches(backbone, paths, batch_size, workers, bad)
     more = True
     with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
         while more:
             try:
-                good, features = next(batches)
+                good, features = next(found)
                 rows, waiting = rows + good, [*waiting, features]
                 advance(len(good))
             except StopIteration:
@@ -237,65 +229,7 @@ def _shards(
         unreadable.update({keys[row]: reason for row, reason in bad.items()})
 
 
-def _batches(
-    backbone: Backbone,
-    paths: Sequence[str],
-    batch_size: int | None,
-    workers: int | None,
-    bad: dict[int, str] | None = None,
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield numbers of paths and their features; an image that cannot be read goes to `bad`, or is an error."""
-    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
-    batch_size = batch_size or default_batch_size(backbone)
-    loader = DataLoader(
-        _Images(paths, backbone),
-        batch_size=batch_size,
-        num_workers=min(workers, max(1, len(paths) // batch_size)) if workers else 0,
-        collate_fn=_collate,
-        worker_init_fn=_leave_interrupts_to_the_parent,
-        pin_memory=backbone.device.type == "cuda",
-    )
-    for good, images, broken in loader:
-        if images is not None:
-            yield good, backbone.encode_images(images).cpu()
-        if broken and bad is None:
-            raise ImageError(min(broken.items())[1])
-        if bad is not None:
-            bad.update(broken)
-
-
 def _require_finite(features: NDArray[np.float32], paths: Sequence[str]) -> None:
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         raise NonFiniteError(f"{paths[int(np.argmin(finite))]}: the model gave NaN or infinity; encode in fp32")
-
-
-class _Images(Dataset[tuple[int, Tensor | str]]):
-    """Numbered preprocessed images; one that cannot be read comes as its error text.
-
-    An exception raised in a worker would arrive wrapped in the worker's traceback.
-    """
-
-    def __init__(self, paths: Sequence[str], backbone: Backbone) -> None:
-        self.paths = paths
-        self.preprocess = backbone.preprocess
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
-        try:
-            return index, self.preprocess(open_rgb(self.paths[index]))
-        except ImageError as error:
-            return index, str(error)
-
-
-def _collate(items: list[tuple[int, Tensor | str]]) -> tuple[list[int], Tensor | None, dict[int, str]]:
-    """Stack the images that can be read, with their numbers, and give the others' error texts by number."""
-    good = [(number, image) for number, image in items if isinstance(image, Tensor)]
-    broken = {number: text for number, text in items if isinstance(text, str)}
-    return [number for number, _ in good], torch.stack([image for _, image in good]) if good else None, broken
-
-
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from debias_pt.backbone import Backbone
 from debias_pt.cache import FeatureCache, default_cache_dir
-from debias_pt.datasets.drawing import Shares
-from debias_pt.datasets.listing import split_of
 from debias_pt.encoding import EncodeStats, encode_tensors
 from debias_pt.errors import DatasetError, ImageError, UsageError
 from debias_pt.features import FeatureTable
 from debias_pt.hashing import file_digest
 from debias_pt.images import open_rgb, to_rgb
+from debias_pt.listings.drawing import Shares
+from debias_pt.listings.listing import split_of
 from debias_pt.progress import progress
 from debias_pt.tables import join_tables, table_from_arrays
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from debias_pt.datasets.drawing import Shares, complete
 from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable, TrueAttribute
 from debias_pt.fingerprint import require_match
+from debias_pt.listings.drawing import Shares, complete
 
 
 def table_from_arrays(

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from debias_pt.backbone import Backbone
-from debias_pt.datasets import download
 from debias_pt.encoding import encode
 from debias_pt.errors import DebiasWarning
 from debias_pt.features import FeatureTable
+from debias_pt.fetching import download
 
 from . import worlds
 from .mirror import WHOLE, Mirror, serving

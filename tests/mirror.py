@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from debias_pt.datasets.archive import Archive
-from debias_pt.datasets.fetch import Fetched, fetch
 from debias_pt.errors import DatasetError
+from debias_pt.fetching.archive import Archive
+from debias_pt.fetching.fetch import Fetched, fetch
 
 
 @dataclass

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debias_pt.datasets.archive import unpack
 from debias_pt.errors import FetchError, OutputError
+from debias_pt.fetching.archive import unpack
 
 from .mirror import CONTENT, WHOLE, special, tar, tree, zipped
 

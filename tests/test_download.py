@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.filesize import decimal
 
-from debias_pt.datasets import download
-from debias_pt.datasets.archive import Archive
-from debias_pt.datasets.fetch import Fetched, fetch
 from debias_pt.errors import FetchError, UsageError
+from debias_pt.fetching import download
+from debias_pt.fetching.archive import Archive
+from debias_pt.fetching.fetch import Fetched, fetch
 
 from .mirror import OTHER, WHOLE, Mirror, get, left, require_content, serving
 

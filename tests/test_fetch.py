@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from rich.filesize import decimal
 
 from debias_pt.datasets import DATASETS, load_dataset
-from debias_pt.datasets.fetch import Fetched
 from debias_pt.datasets.published import no_update_check
 from debias_pt.datasets.waterbirds import ARCHIVE, COUNTS, TERMS, URL
 from debias_pt.errors import DatasetError, FetchError, OutputError, UsageError
+from debias_pt.fetching.fetch import Fetched
 from debias_pt.jobs.fetch import fetch as job
 
 from .mirror import CONTENT, OTHER, WHOLE, Mirror, get, left, require_content, special, tar, tree, zipped

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from debias_pt.datasets import ImageDataset, OwnData, load_dataset
-from debias_pt.datasets.drawing import Shares, complete, shuffled
 from debias_pt.datasets.own import read_own
-from debias_pt.datasets.table import read_table
 from debias_pt.errors import DatasetError, DebiasWarning, UnknownNameError, UsageError
 from debias_pt.jobs.prepare import read_dataset
+from debias_pt.listings.drawing import Shares, complete, shuffled
+from debias_pt.listings.table import read_table
 from debias_pt.settings import DataSettings
 
 ROWS = [

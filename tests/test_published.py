@@ -9,6 +9,7 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,8 +139,8 @@ def test_a_bare_tree_has_a_split_that_the_file_system_has_no_part_in(
     first = drawn(tmp_path)
     walk = os.walk
 
-    def backwards(folder: Path) -> list[tuple[str, list[str], list[str]]]:
-        return [(place, folders[::-1], files[::-1]) for place, folders, files in walk(folder)]
+    def backwards(folder: Path, **options: Any) -> list[tuple[str, list[str], list[str]]]:
+        return [(place, folders[::-1], files[::-1]) for place, folders, files in walk(folder, **options)]
 
     monkeypatch.setattr(os, "walk", backwards)
     assert drawn(tmp_path) == first

@@ -6,6 +6,6 @@ from debias_pt.datasets import mini as _mini  # noqa: F401
 from debias_pt.datasets import waterbirds as _waterbirds  # noqa: F401
 from debias_pt.datasets.base import DATASETS, ImageDataset, is_synthetic
 from debias_pt.datasets.loading import load_dataset
-from debias_pt.datasets.options import OwnData
+from debias_pt.listings.own_data import OwnData
 
 __all__ = ["DATASETS", "ImageDataset", "OwnData", "is_synthetic", "load_dataset"]

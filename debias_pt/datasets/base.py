@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.archive import Archive
-from debias_pt.datasets.options import DataOptions
+from debias_pt.cache import default_cache_dir
 from debias_pt.features import TrueAttribute
+from debias_pt.fetching.archive import Archive
 from debias_pt.registry import register
 
 # Model and weights where neither the data set nor the user names any.
@@ -68,6 +68,25 @@ class ImageDataset:
             split=self.split[index],
             attributes={name: TrueAttribute(true.values, true.labels[index]) for name, true in self.attributes.items()},
         )
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How to find a data set.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds the data set's own folder.
+    check_counts : bool
+        Refuse a set whose group counts are not the published ones.
+    cache_dir : Path
+        Where drawn images are kept.
+    """
+
+    root: Path = Path("data")
+    check_counts: bool = True
+    cache_dir: Path = field(default_factory=default_cache_dir)
 
 
 @dataclass(frozen=True)

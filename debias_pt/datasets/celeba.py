@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.archive import Archive
-from debias_pt.datasets.base import Card, ImageDataset, provides
-from debias_pt.datasets.options import DataOptions
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.published import no_update_check, read_present, reading, require_binary, require_folder
 from debias_pt.errors import DatasetError
 from debias_pt.features import SPLITS, TrueAttribute
+from debias_pt.fetching.archive import Archive
 
 FOLDER = "celebA_v1.0"
 IMAGES = "img_align_celeba"

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from debias_pt.cache import default_cache_dir
-from debias_pt.datasets.base import DATASETS, Card, ImageDataset
-from debias_pt.datasets.fetch import fetch
-from debias_pt.datasets.options import AS_USUAL, DataOptions, OwnData
+from debias_pt.datasets.base import DATASETS, Card, DataOptions, ImageDataset
 from debias_pt.datasets.own import is_path, read_own
 from debias_pt.errors import DatasetError
+from debias_pt.fetching.fetch import fetch
+from debias_pt.listings.own_data import AS_USUAL, OwnData
 from debias_pt.registry import lookup
 
 

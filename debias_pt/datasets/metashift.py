@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.archive import Archive
-from debias_pt.datasets.base import Card, ImageDataset, provides
-from debias_pt.datasets.drawing import Shares, draw
-from debias_pt.datasets.listing import Listing
-from debias_pt.datasets.options import DataOptions, OwnData
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.published import require_folder
-from debias_pt.datasets.table import read_table
-from debias_pt.datasets.tree import read_tree
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.features import TrueAttribute
+from debias_pt.fetching.archive import Archive
+from debias_pt.listings.drawing import Shares, draw
+from debias_pt.listings.listing import Listing
+from debias_pt.listings.own_data import OwnData
+from debias_pt.listings.table import read_table
+from debias_pt.listings.tree import read_tree
 
 FOLDER = "metashift"
 METADATA = "metadata_metashift.csv"

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.base import Card, ImageDataset, provides
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.celeba import GENDER
 from debias_pt.datasets.metashift import PLACE
-from debias_pt.datasets.options import DataOptions
 from debias_pt.datasets.waterbirds import BACKGROUND
 from debias_pt.features import SPLITS, TrueAttribute
 from debias_pt.files import locked, make_folder, whole_folder, write_csv

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from debias_pt.attributes import Attribute
 from debias_pt.datasets.base import ImageDataset
-from debias_pt.datasets.drawing import complete
-from debias_pt.datasets.imagefolder import metadata_files, read_imagefolder
-from debias_pt.datasets.listing import Listing
-from debias_pt.datasets.options import AS_USUAL, OwnData
-from debias_pt.datasets.table import ENDINGS, read_table
-from debias_pt.datasets.tree import read_tree
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.features import TrueAttribute, in_order, is_number
+from debias_pt.listings.drawing import complete
+from debias_pt.listings.imagefolder import metadata_files, read_imagefolder
+from debias_pt.listings.listing import Listing
+from debias_pt.listings.own_data import AS_USUAL, OwnData
+from debias_pt.listings.table import ENDINGS, read_table
+from debias_pt.listings.tree import read_tree
 
 
 def is_path(name: str) -> bool:

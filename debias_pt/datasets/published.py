@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.datasets.options import DataOptions
+from debias_pt.datasets.base import DataOptions
 from debias_pt.errors import DatasetError
 
 # What WILDS and pandas raise on files of another form.

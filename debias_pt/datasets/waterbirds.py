@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from debias_pt.attributes import Attribute
-from debias_pt.datasets.archive import Archive
-from debias_pt.datasets.base import Card, ImageDataset, provides
-from debias_pt.datasets.options import DataOptions
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.published import read_present, reading, require_binary, require_folder
 from debias_pt.features import SPLITS, TrueAttribute
+from debias_pt.fetching.archive import Archive
 
 FOLDER = "waterbirds_v1.0"
 # The archive that WILDS downloads; neither its size nor its hash is published.

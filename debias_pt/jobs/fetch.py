@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS, load_dataset
-from debias_pt.datasets.fetch import fetch as fetch_archive
 from debias_pt.errors import UsageError
+from debias_pt.fetching.fetch import fetch as fetch_archive
 from debias_pt.registry import lookup
 
 

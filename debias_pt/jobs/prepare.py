@@ -15,11 +15,11 @@ from debias_pt.attributes import Attribute, choose_attributes
 from debias_pt.backbone import Backbone
 from debias_pt.datasets import DATASETS, ImageDataset, OwnData, load_dataset
 from debias_pt.datasets.base import DEFAULT_MODEL
-from debias_pt.datasets.drawing import Shares
 from debias_pt.encoding import EncodeStats, encode
 from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable, TrueAttribute
 from debias_pt.groups import Groups
+from debias_pt.listings.drawing import Shares
 from debias_pt.probe import AttributeProbe, PseudoAttribute
 from debias_pt.probe_report import probe_report
 from debias_pt.settings import ON_BAD_IMAGE, DataSettings, SourceSettings

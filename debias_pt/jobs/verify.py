@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from debias_pt.datasets import DATASETS, ImageDataset
-from debias_pt.datasets.fetch import wrong_files
 from debias_pt.datasets.loading import group_counts, missing_images
 from debias_pt.errors import ImageError
 from debias_pt.features import SPLITS
+from debias_pt.fetching.fetch import wrong_files
 from debias_pt.images import open_rgb
 from debias_pt.jobs.prepare import load_source
 from debias_pt.known_groups import known_groups

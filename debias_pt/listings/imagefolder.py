@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from debias_pt.datasets.listing import Listing, split_of
-from debias_pt.datasets.options import AS_USUAL, OwnData
-from debias_pt.datasets.table import read_table
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.image_files import find_images
+from debias_pt.listings.listing import Listing, split_of
+from debias_pt.listings.own_data import AS_USUAL, OwnData
+from debias_pt.listings.table import read_table
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 

@@ -6,9 +6,9 @@ import re
 import warnings
 from pathlib import Path
 
-from debias_pt.datasets.listing import Listing, split_of
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.image_files import find_images
+from debias_pt.listings.listing import Listing, split_of
 
 
 def read_tree(root: Path, attribute: str = "attribute") -> Listing:

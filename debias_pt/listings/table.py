@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any, TextIO
 
-from debias_pt.datasets.listing import Listing, split_of
-from debias_pt.datasets.options import AS_USUAL, OwnData
 from debias_pt.errors import DatasetError
 from debias_pt.features import SPLITS
+from debias_pt.listings.listing import Listing, split_of
+from debias_pt.listings.own_data import AS_USUAL, OwnData
 from debias_pt.registry import nearest
 
 Table = dict[str, list[Any]]

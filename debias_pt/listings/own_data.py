@@ -1,12 +1,11 @@
-"""How to find and read a data set."""
+"""How to read somebody's own folder or table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from debias_pt.cache import default_cache_dir
-from debias_pt.datasets.drawing import Shares
+from debias_pt.listings.drawing import Shares
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,3 @@ class OwnData:
 
 
 AS_USUAL = OwnData()
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """How to find a data set.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that holds the data set's own folder.
-    check_counts : bool
-        Refuse a set whose group counts are not the published ones.
-    cache_dir : Path
-        Where drawn images are kept.
-    """
-
-    root: Path = Path("data")
-    check_counts: bool = True
-    cache_dir: Path = field(default_factory=default_cache_dir)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from debias_pt.datasets.archive import CHUNK, Archive, unpack
-from debias_pt.datasets.download import discard, download, length, require_web
 from debias_pt.errors import DatasetError, FetchError, OutputError
+from debias_pt.fetching.archive import CHUNK, Archive, unpack
+from debias_pt.fetching.download import discard, download, length, require_web
 from debias_pt.files import locked, make_folder, temporary_folder
 
 Check = Callable[[Path], object]

@@ -1,0 +1,1 @@
+"""Bringing published data sets here: download, check, unpack, and only then rename."""
