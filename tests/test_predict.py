@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from debias_pt import encoding
+from debias_pt import batches
 from debias_pt.backbone import Backbone
 from debias_pt.cli.main import main
 from debias_pt.encoding import encode_paths
@@ -210,13 +210,13 @@ def test_many_images_are_read_by_processes_and_few_are_not(
     backbone: Backbone, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
-    real = encoding.DataLoader
+    real = batches.DataLoader
 
     def loader(*args: object, **more: object) -> object:
         started.append(more["num_workers"])
         return real(*args, **{**more, "num_workers": 0})  # type: ignore[arg-type]
 
-    monkeypatch.setattr(encoding, "DataLoader", loader)
+    monkeypatch.setattr(batches, "DataLoader", loader)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     path = str(photos / "0" / "0.jpg")
     few = encode_paths(backbone, [path] * 3)
