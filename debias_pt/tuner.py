@@ -87,6 +87,7 @@ class PromptTuner:
         groups: Groups,
         *,
         validation_groups: Groups | None = None,
+        reweighter: Reweighter | None = None,
         begin: Callable[[Training], Callable[[], None]] | None = None,
     ) -> PromptTuner:
         """Train on the table's ``train`` rows, select on its ``val`` rows.
@@ -99,6 +100,8 @@ class PromptTuner:
             Of all N rows; the training rows' are fitted with.
         validation_groups : Groups, optional
             Of all N rows, for the selection rule; default `groups`.
+        reweighter : Reweighter, optional
+            A fresh scheduler instead of the one that the settings name.
         begin : callable
             Takes the :class:`~debias_pt.training.Training` before its first step and returns what to
             call after each one: checkpoints, progress.
@@ -118,7 +121,7 @@ class PromptTuner:
         validation_groups = groups if validation_groups is None else validation_groups
         train_groups = groups.rows(table.split == "train")
         _require_distinct_runs(self.settings, len(train_groups))
-        reweighter = scheduler(self.settings)
+        reweighter = scheduler(self.settings) if reweighter is None else reweighter
         if reweighter.uses_attributes:
             train_groups.warn_if_small(soft=self.settings.soft)
         self.train_groups_ = train_groups
@@ -154,7 +157,9 @@ class PromptTuner:
     def freeze(self) -> None:
         """Take ``class_weights_`` from the head as it now is."""
         with torch.no_grad():
-            self.class_weights_ = self.head_.class_weights(self.head_()).cpu().numpy()
+            self.class_weights_ = (
+                self.head_.class_weights(self.head_()).cpu().numpy().copy()
+            )  # not a view of a parameter
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits ``(R, N, K)`` of unit features ``(N, D)``."""

@@ -194,7 +194,11 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     dataset, attributes = read_dataset(settings)
     backbone = load_backbone(settings)
     check(backbone)
-    table, stats = encode_dataset(settings, backbone, dataset)
+    return ask(backbone, *encode_dataset(settings, backbone, dataset), attributes)
+
+
+def ask(backbone: Backbone, table: FeatureTable, stats: EncodeStats, attributes: tuple[Attribute, ...]) -> Prepared:
+    """Let the probe answer for all rows."""
     said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
     annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)
     return Prepared(backbone, table, stats, attributes, said, annotated)
