@@ -29,6 +29,8 @@ from debias_pt.heads import LinearHead
 
 from .suite_case import PLACE, Floats, descend, gaussian_case, held_out, training_rows
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Weigh = Callable[[Floats, Floats], Floats]
 
 

@@ -124,8 +124,7 @@ def watch_true(training: Training, case: Case) -> Selector | None:
 @torch.no_grad()
 def frozen(head: Head) -> NDArray[np.float32]:
     """Return a head's class weights as they are, shape ``(R, K, D)``."""
-    weights: NDArray[np.float32] = head.class_weights(head()).cpu().numpy()
-    return weights.copy()  # a linear head gives its very parameter
+    return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head gives its very parameter
 
 
 def both_selections(training: Training, by_true: Selector | None, **more: Any) -> Fitted:

@@ -55,19 +55,41 @@ def published_table(result: dict[str, Any]) -> Table:
     return header, [[one[field] or "-" for field in fields] for one in result["published"]]
 
 
+def ablation_table(result: dict[str, Any]) -> Table:
+    """Return one line per point of an ablation."""
+    header = [result["varied"], "errors", "labels", "attributes right", *FIELDS.values(), ORACLE]
+    lines = []
+    for point in result["points"]:
+        oracle = cell(point["true_selection"], "worst_group_accuracy") if point["true_selection"] else "-"
+        start = [point["value"], point["series"], _labels(point), _percent(point["attribute_accuracy"])]
+        lines.append([*start, *[cell(point, field) for field in FIELDS], oracle])
+    if len({point["series"] for point in result["points"]}) == 1:
+        header, lines = _without(header, 1), [_without(line, 1) for line in lines]
+    return header, lines
+
+
+def ablation_markdown(result: dict[str, Any]) -> str:
+    """Return an ablation's table as Markdown."""
+    parts = ["Synthetic data."] if result["synthetic"] else []
+    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {spread(result)}."]
+    return "\n\n".join(parts)
+
+
 def csv_table(result: dict[str, Any]) -> Table:
-    """Return one line per row, selection and seed, with every group's accuracy averaged over seeds beside it."""
-    groups = [f"{g['label']}, {g['attribute']}" for g in result["rows"][0]["groups"]]
+    """Return one line per row or point, selection and seed, with every group's mean over seeds."""
+    rows = result["points"] if "points" in result else result["rows"]
+    groups = [f"{g['label']}, {g['attribute']}" for g in rows[0]["groups"]]
     header = ["row", "name", "labels used", "oracle", "selection", "seed", *SCALARS]
     header += [f"mean accuracy of {name}" for name in groups] + ["seconds per run"]
     lines = []
-    for row in result["rows"]:
+    for row in rows:
         for selection, part in ((result["selection"], row), ("true-wga", row["true_selection"])):
             for run in part["per_seed"] if part else ():
                 oracle = row["oracle"] or selection == "true-wga"
                 means = [_raw(g["accuracy"]) for g in part["groups"]]
-                start = [row["row"], row["name"], "; ".join(row["labels_used"]), str(oracle), selection]
-                figures = [_raw(run[name]) for name in SCALARS]
+                name = f"{row['name']}, {row['series']}" if "series" in row else row["name"]
+                start = [row["row"], name, "; ".join(row["labels_used"]), str(oracle), selection]
+                figures = [_raw(run[field]) for field in SCALARS]
                 lines.append([*start, str(run["seed"]), *figures, *means, f"{row['seconds']['per_run']:.3f}"])
     return header, lines
 
@@ -77,9 +99,9 @@ def markdown(result: dict[str, Any]) -> str:
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
     parts += [left_out_line(result)] if result["left_out"] else []
-    parts += [markdown_table(*group_table(result))]
+    parts += [markdown_table(*group_table(result), left=1)]
     if result["published"]:
-        parts += ["Published, not measured here:", markdown_table(*published_table(result))]
+        parts += ["Published, not measured here:", markdown_table(*published_table(result), left=3)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -128,6 +150,10 @@ def _mean(value: float | None, ends: Sequence[float] | None, part: dict[str, Any
     if value is None or ends is None or len(part["per_seed"]) < 2:
         return _percent(value)
     return f"{100 * value:.1f} ± {50 * (ends[1] - ends[0]):.1f}"
+
+
+def _without(line: list[str], place: int) -> list[str]:
+    return line[:place] + line[place + 1 :]
 
 
 def _percent(value: float | None) -> str:
