@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from debias_pt.backbone import Backbone
-from debias_pt.benchmarks.group_robustness import plot, published, store, suite, table
+from debias_pt.benchmarks.group_robustness import plot, published, results_page, store, suite, table
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import ROWS, Row, choose
@@ -241,3 +242,49 @@ def test_the_picture_shows_every_row(result: dict[str, Any], tmp_path: Path) -> 
 def test_a_picture_of_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match=r"rows\.gif: a plot is a \.png, \.pdf or \.svg file"):
         plot.require_plot_path(Path("rows.gif"))
+
+
+# Documents.
+
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def test_every_row_has_a_page_that_names_it() -> None:
+    index = (DOCS / "methods" / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in index.splitlines() if line.startswith("| `")]
+    listed = {name for line in lines for name in re.findall(r"`([a-z-]+)`", line.split("|")[1])}
+    assert listed == set(ROWS)
+    for line in lines:
+        page = re.search(r"\]\((\S+\.md)\)", line)
+        assert page is not None
+        text = (DOCS / "methods" / page[1]).read_text(encoding="utf-8")
+        for name in re.findall(r"`([a-z-]+)`", line.split("|")[1]):
+            assert f"`{name}`" in text, (page[1], name)
+            saw_attribute = ROWS[name].oracle
+            assert not saw_attribute or "oracle" in text
+
+
+def test_the_results_page_is_made_by_the_command_written_in_it(
+    settings: TrainSettings, result: dict[str, Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    options = {name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}
+    page = results_page.write_page(tmp_path, options, ["normalize", "ema"], [], "make it so")
+    text = page.read_text(encoding="utf-8")
+    assert "    make it so\n" in text
+    for row in result["rows"]:
+        assert f"\n| {row['name']} |" in text
+    pictures = re.findall(r"\]\((\S+\.png)\)", text)
+    assert pictures == ["results/waterbirds.png", "results/ema.png"]  # what has no order has no line
+    for picture in pictures:
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_results_in_the_repository_are_of_these_rows() -> None:
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    for row in ROWS.values():
+        assert f"\n| {row.title} |" in text
+    assert "python -m debias_pt.benchmarks.group_robustness.results_page docs" in text
+    for picture in re.findall(r"\]\((\S+\.png)\)", text):
+        assert (DOCS / picture).is_file()

@@ -53,13 +53,13 @@ class GroupHead(LinearHead):
     """A linear head with one output per group; a class's weight is the mean over its groups that occur.
 
     PPA sums them; the mean has the same largest class and keeps the scale of the logits, by which steps are
-    selected.
+    selected. It starts from zero: a random start is noise that a mean over few samples does not wash out.
     """
 
     occurs: Tensor
 
     def __init__(self, dim: int, groups: Groups, *, seeds: Sequence[int], scale: float) -> None:
-        super().__init__(dim, groups.n_groups, seeds=seeds, scale=scale)
+        super().__init__(dim, groups.n_groups, seeds=seeds, start=torch.zeros(groups.n_groups, dim), scale=scale)
         occurs = torch.from_numpy(groups.counts > 0).float()
         self.register_buffer("occurs", occurs.view(len(groups.class_names), -1, 1), persistent=False)
 
@@ -86,14 +86,17 @@ class PPA:
         Strength of both adjustments.
     probe : bool
         Take the probe's pseudo groups instead of the first two steps.
+    rate : float
+        Learning rate of the last step as a share of the common one.
     """
 
     tau: float = 1.0
     probe: bool = False
+    rate: float = 0.25
     labels: ClassVar[tuple[str, ...]] = (CLASSES,)
 
     def __call__(self, case: Case) -> Fitted:
-        """Fit all seeds at once; the biased head starts from zero and is the same for all."""
+        """Fit both heads; they start from zero, so that a seed matters with minibatches only."""
         if self.probe:
             groups = case.prepared.pseudo
             flagged = in_minority(case, groups)
@@ -130,13 +133,14 @@ class PPA:
         train = groups.rows(table.split == "train")
         y = torch.from_numpy(train.index)
         features = torch.from_numpy(table.where("train").features)
-        head = GroupHead(backbone.dim, train, seeds=case.seeds, scale=backbone.logit_scale)
+        seeds = case.seeds if case.settings.batch_size else case.seeds[:1]
+        head = GroupHead(backbone.dim, train, seeds=seeds, scale=backbone.logit_scale)
         training = Training(
             head,
             LogitAdjusted(self._offsets(train.counts / len(train))),
             make_reweighter("erm"),
-            case.options(**LINEAR, method="erm"),
-            case.seeds,
+            case.options(**LINEAR, method="erm", lr=self.rate * case.settings.lr),
+            seeds,
             FitData(features, y, torch.from_numpy(train.membership()).float()),
             FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),
             groups,
