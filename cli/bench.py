@@ -95,7 +95,7 @@ def _print_ablation(result: dict[str, Any]) -> None:
 
     from .output import print_table
 
-    header, lines = table.ablation_table(result)
+    header, lines = table.ablation_table(result, short=True)
     print_table(header, lines, title=_title(result))
     print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
     _print_stored("fits", len(result["points"]), result["stored_points"])

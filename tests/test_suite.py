@@ -276,7 +276,7 @@ def test_the_results_page_is_made_by_the_command_written_in_it(
     for row in result["rows"]:
         assert f"\n| {row['name']} |" in text
     pictures = re.findall(r"\]\((\S+\.png)\)", text)
-    assert pictures == ["results/waterbirds.png", "results/ema.png"]  # what has no order has no line
+    assert pictures == ["results/waterbirds.png", "results/waterbirds-ema.png"]  # what has no order has no line
     for picture in pictures:
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 

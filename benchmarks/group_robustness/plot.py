@@ -47,16 +47,18 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     """Draw worst-group accuracy against the value that was varied, one line per series, with intervals."""
     points = result["points"]
     values = list(dict.fromkeys(point["value"] for point in points))
+    places = {value: float(value) if result["ordered"] else i for i, value in enumerate(values)}
+    names = list(dict.fromkeys(point["series"] for point in points))
     figure = _figure(6.5, 4.2)
     axes = figure.add_subplot()
-    for series in dict.fromkeys(point["series"] for point in points):
-        own = [point for point in points if point["series"] == series]
-        x = [values.index(point["value"]) for point in own]
+    for number, name in enumerate(names):
+        own = [point for point in points if point["series"] == name]
+        aside = (number - (len(names) - 1) / 2) * 0.008 * max(places.values())  # lest intervals hide each other
+        x = [places[point["value"]] + aside for point in own]
         y = [100 * point["worst_group_accuracy"] for point in own]
-        axes.errorbar(
-            x, y, yerr=_half(own), marker="o", capsize=3, linestyle="-" if result["ordered"] else "", label=series
-        )
-    axes.set_xticks(range(len(values)), values, fontsize=8)
+        line = "-" if result["ordered"] else ""
+        axes.errorbar(x, y, yerr=_half(own), marker="o", markersize=4, capsize=2, linestyle=line, label=name)
+    axes.set_xticks(list(places.values()), values, fontsize=8)
     axes.set_xlabel(result["varied"])
     axes.set_ylabel("worst-group accuracy, %")
     axes.set_title(title(result), fontsize=9, loc="left")

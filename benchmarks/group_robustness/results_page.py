@@ -50,7 +50,7 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
     names : list of str
         Ablations to show.
     miniatures : list of str
-        Synthetic data sets to show.
+        Synthetic data sets to show, the first with all ablations.
     command : str
         What made the page, to be written in it.
     """
@@ -58,11 +58,12 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
     real = TrainSettings(**options)
     parts = [HEAD.format(command=command, seeds=real.seeds, oracle=table.ORACLE)]
     parts += ["## Waterbirds", *_rows(group_robustness(real), pictures / "waterbirds.png")]
-    for name in names:
-        parts += [f"## Waterbirds, DPT: {name}", *_ablation(ablation(real, name), pictures / f"{name}.png")]
+    parts += _ablations(real, "Waterbirds", names, pictures)
     for dataset in miniatures:
         settings = TrainSettings(dataset=dataset, seeds=real.seeds, cache_dir=real.cache_dir)
         parts += [f"## {dataset} (synthetic)", *_rows(group_robustness(settings), None)]
+        if dataset == miniatures[0]:
+            parts += _ablations(settings, f"{dataset} (synthetic)", list(ABLATIONS), pictures)
     write_bytes(folder / "results.md", ("\n\n".join(parts) + "\n").encode())
     return folder / "results.md"
 
@@ -76,13 +77,18 @@ def _rows(result: dict[str, Any], picture: Path | None) -> list[str]:
     return [f"Model `{result['model']}`, {result['split']} split.", *shown, table.markdown(result)]
 
 
-def _ablation(result: dict[str, Any], picture: Path) -> list[str]:
-    """Return an ablation's table, and its picture where the values are ordered."""
-    shown = []
-    if result["ordered"]:
-        plot_ablation(result, picture)
-        shown = [f"![Worst-group accuracy by {result['varied']}]({picture.parent.name}/{picture.name})"]
-    return [*shown, table.ablation_markdown(result)]
+def _ablations(settings: TrainSettings, shown_as: str, names: list[str], pictures: Path) -> list[str]:
+    """Return the tables of ablations, with a picture where values are ordered."""
+    parts = []
+    for name in names:
+        result = ablation(settings, name)
+        parts.append(f"## {shown_as}, DPT: {name}")
+        if result["ordered"]:
+            picture = pictures / f"{settings.dataset}-{name}.png"
+            plot_ablation(result, picture)
+            parts.append(f"![Worst-group accuracy by {result['varied']}]({pictures.name}/{picture.name})")
+        parts.append(table.ablation_markdown(result))
+    return parts
 
 
 def main(
@@ -90,7 +96,7 @@ def main(
     data_root: Annotated[str, typer.Option(help="Folder that holds waterbirds_v1.0.")],
     pretrained: Annotated[str, typer.Option(help="The checkpoint, as for debias-pt train.")],
     seeds: int = 5,
-    ablations: Annotated[str, typer.Option(help="Joined by commas.")] = ",".join(ABLATIONS),
+    ablations: Annotated[str, typer.Option(help="Of Waterbirds, joined by commas.")] = ",".join(ABLATIONS),
     miniatures: Annotated[str, typer.Option(help="Joined by commas.")] = MINIATURES,
 ) -> None:
     """Write the results page."""

@@ -16,6 +16,7 @@ FIELDS = {
     "group_mean_accuracy": "group mean",
     "gap": "gap",
 }
+SHORT_FIELDS = ("worst_group_accuracy", "average_accuracy", "gap")
 ORACLE = "worst group, steps by true groups (oracle)"
 SHORT_ORACLE = "steps by true groups"
 SHORT = {"class labels": "y", "training attributes": "a (train)", "validation attributes": "a (val)"}
@@ -55,14 +56,16 @@ def published_table(result: dict[str, Any]) -> Table:
     return header, [[one[field] or "-" for field in fields] for one in result["published"]]
 
 
-def ablation_table(result: dict[str, Any]) -> Table:
-    """Return one line per point of an ablation."""
-    header = [result["varied"], "errors", "labels", "attributes right", *FIELDS.values(), ORACLE]
+def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
+    """Return one line per point of an ablation, with `short` of its main figures."""
+    fields = {name: text for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
+    header = [result["varied"], "errors", "labels", "attributes right", *fields.values()]
+    header.append(SHORT_ORACLE if short else ORACLE)
     lines = []
     for point in result["points"]:
         oracle = cell(point["true_selection"], "worst_group_accuracy") if point["true_selection"] else "-"
         start = [point["value"], point["series"], _labels(point), _percent(point["attribute_accuracy"])]
-        lines.append([*start, *[cell(point, field) for field in FIELDS], oracle])
+        lines.append([*start, *[cell(point, field) for field in fields], oracle])
     if len({point["series"] for point in result["points"]}) == 1:
         header, lines = _without(header, 1), [_without(line, 1) for line in lines]
     return header, lines
