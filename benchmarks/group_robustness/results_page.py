@@ -34,8 +34,9 @@ The checkpoint `litmini` (EfficientNet-Lite0 with ImageNet weights, 19 M paramet
 these figures are not to be put beside published ones as if they were of one kind. The miniatures are **synthetic**,
 and nothing found on them is a finding about photographs. All rows have the same budget (200 full-batch steps) and
 the same selection of steps, by pseudo groups on validation, which uses no attribute label. The column
-"{oracle}" is the literature's protocol instead, from the same fit. Nothing was chosen by looking at the test split.
-Orth-Proj, Orth-Cal and zero-shot have no seed."""
+"{oracle}"
+is the literature's protocol instead, from the same fit. Nothing was chosen by looking at the test split. Rows without
+± have no seed: nothing is drawn in them. Seconds were measured on two CPU cores that other work shared."""
 
 
 def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatures: list[str], command: str) -> Path:
