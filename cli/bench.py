@@ -10,7 +10,7 @@ from debias_pt.settings import TrainSettings
 
 from .options import DatasetName, Json, with_settings
 
-PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize")
+PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head")
 
 app = typer.Typer(help="Run a benchmark suite.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -24,27 +24,90 @@ def bench() -> None:
 @with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"))
 def group_robustness(
     dataset: DatasetName,
+    rows: Annotated[str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.")] = "",
+    ablation: Annotated[str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...")] = "",
     as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table on standard output.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
+    csv: Annotated[str | None, typer.Option(help="Write one line per row and seed to this file.")] = None,
+    plot: Annotated[str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Put the methods beside each other on one data set, oracles included."""
-    from debias_pt.benchmarks.group_robustness import suite, table
+    """Put the methods beside each other on one data set, oracles included.
+
+    What was computed before with the same data, model, words and settings is taken from the cache folder.
+    """
+    from pathlib import Path
+
+    from debias_pt.benchmarks.group_robustness import ablations, suite, table
+    from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows, require_plot_path
+    from debias_pt.errors import UsageError
+    from debias_pt.files import make_folder, write_csv
     from debias_pt.settings import resolve
 
-    from .output import data_name, percent, print_json, print_table
+    from .output import print_json
 
-    result = suite.group_robustness(resolve(TrainSettings, {"seeds": 3}, given, {"dataset": dataset}))
+    if plot is not None:
+        require_plot_path(Path(plot))
+    if rows and ablation:
+        raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
+    names = [name.strip() for name in rows.split(",") if name.strip()]
+    settings = resolve(TrainSettings, {"seeds": 3}, given, {"dataset": dataset})
+    if ablation:
+        result = ablations.ablation(settings, ablation, fresh=fresh)
+    else:
+        result = suite.group_robustness(settings, names, fresh=fresh)
+    if csv is not None:
+        make_folder(Path(csv).parent)
+        write_csv(Path(csv), *table.csv_table(result))
+    if plot is not None:
+        (plot_ablation if ablation else plot_rows)(result, Path(plot))
     if as_json:
         print_json(result)
-        return
-    if markdown:
-        print(table.markdown(result))
-        return
-    used = result["settings"]
-    title = f"{data_name({**used, **result})}, {used['split']} split, {result['model']}, {used['seeds']} seeds"
-    print_table(list(table.COLUMNS), table.table(result), title=f"{title}, mean ± 95 % half interval over seeds")
-    if "accuracy" in result["probe"]:
-        print(f"probe right for {percent(result['probe']['accuracy'])} % of the training images")
-    print(f"step selection: {used['select']}")
+    elif markdown:
+        print(table.ablation_markdown(result) if ablation else table.markdown(result))
+    elif ablation:
+        _print_ablation(result)
+    else:
+        _print_rows(result)
+
+
+def _print_rows(result: dict[str, Any]) -> None:
+    from debias_pt.benchmarks.group_robustness import table
+
+    from .output import print_table
+
+    tables = [(_title(result), table.main_table(result, short=True)), ("", table.group_table(result, short=True))]
+    if result["published"]:
+        tables.append(("Published, not measured here", table.published_table(result)))
+    for heading, (header, lines) in tables:
+        print_table(header, lines, title=heading)
+    print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
+    print(f"{table.probe_line(result)}.")
+    if result["left_out"]:
+        print(f"{table.left_out_line(result)}.")
+    _print_stored("rows", len(result["rows"]), result["stored_rows"])
+
+
+def _print_ablation(result: dict[str, Any]) -> None:
+    from debias_pt.benchmarks.group_robustness import table
+
+    from .output import print_table
+
+    header, lines = table.ablation_table(result, short=True)
+    print_table(header, lines, title=_title(result))
+    print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
+    _print_stored("fits", len(result["points"]), result["stored_points"])
+
+
+def _title(result: dict[str, Any]) -> str:
+    from debias_pt.benchmarks.group_robustness import table
+
+    from .output import data_name
+
+    return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
+
+
+def _print_stored(what: str, n: int, stored: int) -> None:
+    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them anew).")

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from debias_pt.errors import UsageError
 from debias_pt.registry import nearest
 
-METHODS = ("dpt", "erm", "balanced", "class-balanced", "group-dro")
+METHODS = ("dpt", "erm", "balanced", "class-balanced", "group-dro", "cvar")
+HEADS = ("prompt", "linear", "linear-from-text")
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 
@@ -92,16 +93,18 @@ class DataSettings(SourceSettings):
 
 @dataclass(frozen=True)
 class FitSettings(Settings):
-    """How to tune a prompt."""
+    """How to tune a prompt, or another head."""
 
     method: str = option("dpt", f"Group reweighting: {', '.join(METHODS)}.")
     eta: float | None = option(None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(None, "Momentum of dpt's weights (default 0.9).")
     refresh: str | None = option(None, "When dpt renews p_bar: step (default) or epoch.")
     normalize: str | None = option(None, "dpt's weights: mean (mean 1 over samples, default) or sum (sum 1).")
+    alpha: float | None = option(None, "Share of the training samples that cvar looks at (default 0.2).")
     soft: bool = option(False, "Spread samples over groups by the probe's posterior instead of hard labels.")
     loss: str = option("cross-entropy", "Per-sample loss: cross-entropy or gce.")
     q: float | None = option(None, "Exponent of gce (default 0.7).")
+    head: str = option("prompt", f"What is learned: {', '.join(HEADS)}.")
     context_length: int | None = option(None, "Context vectors; default 16, or as many as --context-init has tokens.")
     context_init: str = option("random", "random, or words such as 'a photo of a'.")
     class_specific: bool = option(False, "A context of its own for every class.")

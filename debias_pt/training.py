@@ -20,6 +20,8 @@ from debias_pt.reweighting.base import group_means
 from debias_pt.selection import Selector
 from debias_pt.settings import FitSettings
 
+Watcher = Callable[[int, Tensor], object]
+
 
 @dataclass(frozen=True)
 class FitData:
@@ -64,6 +66,9 @@ class Training:
         Updates made so far.
     history_ : list of dict
         One row per step, not yet written.
+    watchers : list of callable
+        Called with the step and the validation logits ``(R, B, K)`` whenever the selector looks: a second
+        selection rule costs no second fit. They are not part of :meth:`state`.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Training:
         self.selector = Selector(settings.select, parameters, int(settings.select_after * settings.steps))
         class_of_group = torch.from_numpy(groups.class_of_group).to(train.y.device)
         reweighter.start(train.membership, class_of_group, len(seeds))
+        self.watchers: list[Watcher] = []
         self.step_ = 0
         self.history_: list[dict[str, object]] = []
 
@@ -129,7 +135,9 @@ class Training:
     @torch.no_grad()
     def _validate(self, weights: Tensor) -> Tensor:
         """Score the parameters that made these class weights: free of a text pass of its own."""
-        logits = self.head.logits(weights, self.val.features)
+        logits = self.head.logits(self.head.class_weights(weights), self.val.features)
+        for watch in self.watchers:
+            watch(self.step_, logits)
         return self.selector.observe(self.step_, logits, self.val.y, self.val.membership)
 
     def _require_finite(self, losses: Tensor, weights: Tensor, membership: Tensor, lr: float) -> None:

@@ -14,7 +14,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable
 from debias_pt.fingerprint import require_match
 from debias_pt.groups import Groups
-from debias_pt.heads import Head, PromptHead
+from debias_pt.heads import HEADS, Head
 from debias_pt.losses import make_loss
 from debias_pt.metrics import GroupReport
 from debias_pt.registry import lookup
@@ -22,6 +22,8 @@ from debias_pt.reweighting import Reweighter, make_reweighter
 from debias_pt.selection import RULES
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training import FitData, Training, make_optimizer
+
+PROMPT_OPTIONS = ("context_length", "context_init", "class_specific", "class_position")
 
 
 class PromptTuner:
@@ -85,6 +87,7 @@ class PromptTuner:
         groups: Groups,
         *,
         validation_groups: Groups | None = None,
+        reweighter: Reweighter | None = None,
         begin: Callable[[Training], Callable[[], None]] | None = None,
     ) -> PromptTuner:
         """Train on the table's ``train`` rows, select on its ``val`` rows.
@@ -97,6 +100,8 @@ class PromptTuner:
             Of all N rows; the training rows' are fitted with.
         validation_groups : Groups, optional
             Of all N rows, for the selection rule; default `groups`.
+        reweighter : Reweighter, optional
+            A fresh scheduler instead of the one that the settings name.
         begin : callable
             Takes the :class:`~debias_pt.training.Training` before its first step and returns what to
             call after each one: checkpoints, progress.
@@ -116,7 +121,7 @@ class PromptTuner:
         validation_groups = groups if validation_groups is None else validation_groups
         train_groups = groups.rows(table.split == "train")
         _require_distinct_runs(self.settings, len(train_groups))
-        reweighter = scheduler(self.settings)
+        reweighter = scheduler(self.settings) if reweighter is None else reweighter
         if reweighter.uses_attributes:
             train_groups.warn_if_small(soft=self.settings.soft)
         self.train_groups_ = train_groups
@@ -134,33 +139,27 @@ class PromptTuner:
         )
         training.run(begin(training) if begin else lambda: None)
         self.selected_steps_ = [int(step) for step in training.selector.step_]
-        self._freeze()
+        self.freeze()
         return self
 
-    def make_head(self, class_names: Sequence[str]) -> PromptHead:
+    def make_head(self, class_names: Sequence[str]) -> Head:
         """Build the untrained head that the settings describe."""
-        settings = self.settings
-        return PromptHead(
-            self.backbone,
-            class_names,
-            seeds=self.seeds,
-            context_length=settings.context_length,
-            context_init=settings.context_init,
-            class_specific=settings.class_specific,
-            class_position=settings.class_position,
-        )
+        return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, self.seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
         """Take a head back that was saved, instead of fitting one."""
         self.class_names_ = tuple(class_names)
         self.head_ = self.make_head(class_names)
         self.head_.load_state_dict(state)
-        self._freeze()
+        self.freeze()
         return self
 
-    def _freeze(self) -> None:
+    def freeze(self) -> None:
+        """Take ``class_weights_`` from the head as it now is."""
         with torch.no_grad():
-            self.class_weights_ = self.head_().cpu().numpy()
+            self.class_weights_ = (
+                self.head_.class_weights(self.head_()).cpu().numpy().copy()
+            )  # not a view of a parameter
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits ``(R, N, K)`` of unit features ``(N, D)``."""
@@ -202,7 +201,12 @@ class PromptTuner:
 def scheduler(settings: FitSettings) -> Reweighter:
     """Build the group reweighting scheduler that the settings describe."""
     return make_reweighter(
-        settings.method, eta=settings.eta, ema=settings.ema, refresh=settings.refresh, normalize=settings.normalize
+        settings.method,
+        eta=settings.eta,
+        ema=settings.ema,
+        refresh=settings.refresh,
+        normalize=settings.normalize,
+        alpha=settings.alpha,
     )
 
 
@@ -217,14 +221,30 @@ def check_fit(settings: FitSettings) -> None:
     scheduler(settings)
     make_loss(settings.loss, q=settings.q)
     lookup(RULES, settings.select, "selection rule")
+    lookup(HEADS, settings.head, "head")
+    _require_prompt_options(settings)
     make_optimizer(settings, [torch.nn.Parameter(torch.zeros(1))])
     _require_distinct_runs(settings)
+
+
+def _require_prompt_options(settings: FitSettings) -> None:
+    """Refuse options of the prompt beside a head that has none."""
+    given = [name for name in PROMPT_OPTIONS if getattr(settings, name) != getattr(FitSettings(), name)]
+    if settings.head != "prompt" and given:
+        raise UsageError(f"the head {settings.head!r} does not take {', '.join(given)}; leave it out")
 
 
 def _require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
     """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
     full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
-    if settings.seeds > 1 and settings.context_init != "random" and full:
+    if settings.seeds < 2 or not full:
+        return
+    if settings.head == "linear-from-text":
+        raise UsageError(
+            f"{settings.seeds} seeds of the head 'linear-from-text' with full-batch steps would be the same run; add a "
+            "smaller --batch-size, take --head linear, or one seed"
+        )
+    if settings.head == "prompt" and settings.context_init != "random":
         raise UsageError(
             f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
             "run; add a smaller --batch-size, take --context-init random, or one seed"

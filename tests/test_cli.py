@@ -176,19 +176,18 @@ def test_doctor(cli: Cli, waterbirds_root: Path) -> None:
     assert "cache" in cli("doctor").stdout
 
 
-def test_bench_puts_methods_beside_each_other(cli: Cli, tiny: list[str]) -> None:
-    words = ["bench", "group-robustness", "waterbirds", *tiny, "--steps", 2, "--seeds", 2]
-    run = cli(*words, "--json")
+def test_bench_puts_methods_beside_each_other(cli: Cli, tiny: list[str], tmp_path: Path) -> None:
+    words = ["bench", "group-robustness", "waterbirds", *tiny, "--steps", 2, "--seeds", 2, "--rows", "erm,dpt,dfr"]
+    run = cli(*words, "--json", "--csv", tmp_path / "rows.csv", "--plot", tmp_path / "rows.png")
     assert run.returncode == 0, run.stderr
-    rows = {row["name"]: row for row in json.loads(run.stdout)["rows"]}
-    assert list(rows)[1:6] == ["erm", "class-balanced", "balanced", "group-dro", "dpt"]
-    for name, row in rows.items():
-        assert row["oracle"] == ("oracle" in name)
-        assert bool(row["attribute_labels_used"]) == row["oracle"]
-    markdown = cli(*words, "--markdown").stdout
-    assert markdown.startswith("| method |")
-    assert markdown.count("\n") == 2 + len(rows)
-    assert "± " in cli(*words).stdout
+    result = json.loads(run.stdout)
+    assert [row["row"] for row in result["rows"]] == ["erm", "dpt", "dfr"]
+    assert [row["oracle"] for row in result["rows"]] == [False, False, True]
+    assert (tmp_path / "rows.csv").read_text().count("\n") == 1 + 2 * 2 + 2 * 2 + 2
+    assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
+    shown = cli(*words)
+    assert "0 rows computed, 3 taken from earlier calls" in shown.stdout
+    assert "dfr (oracle)" in shown.stdout
 
 
 def wrong(cli: Cli, *words: object) -> str:

@@ -75,17 +75,18 @@ def test_the_export_of_a_residual_tower_with_batch_norm(
 
 @pytest.mark.usefixtures("trained")
 def test_the_phenomenon(cli: Cli) -> None:
-    done = cli("bench", "group-robustness", "waterbirds-mini", "--seeds", "5", "--json", wait=600)
+    rows = ["--rows", "zero-shot,erm,dpt,dpt-true"]
+    done = cli("bench", "group-robustness", "waterbirds-mini", "--seeds", "5", *rows, "--json", wait=600)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["synthetic"] is True
-    rows = {row["name"]: row for row in result["rows"]}
-    wga = {name: row["worst_group_accuracy"] for name, row in rows.items()}
-    erm_gap = rows["erm"]["average_accuracy"] - wga["erm"]
+    named = {row["name"]: row for row in result["rows"]}
+    wga = {name: row["worst_group_accuracy"] for name, row in named.items()}
+    erm_gap = named["erm"]["average_accuracy"] - wga["erm"]
     assert erm_gap >= 0.15
-    assert rows["dpt"]["average_accuracy"] - wga["dpt"] <= erm_gap / 2
+    assert named["dpt"]["average_accuracy"] - wga["dpt"] <= erm_gap / 2
     assert wga["dpt"] >= wga["dpt (oracle: true groups)"] - 0.05
-    assert next(row for name, row in rows.items() if name.startswith("zero-shot"))["gap"] > 0.1
+    assert next(row for name, row in named.items() if name.startswith("zero-shot"))["gap"] > 0.1
 
 
 def test_data_list(cli: Cli) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from debias_pt.cli.main import app
+from debias_pt.heads import HEADS
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.selection import RULES
 from debias_pt.settings import TrainSettings
@@ -39,9 +40,10 @@ def test_library_example(
 def test_options_methods_and_rules_named_in_the_readme_exist() -> None:
     known = {f"--{name.replace('_', '-')}" for name in TrainSettings.__dataclass_fields__}
     known |= {"--json", "--debug", "--resume", "--config", "--csv", "--worst-group", "--markdown", "--columns", "--url"}
-    known |= {"--format", "--read-images"}
+    known |= {"--format", "--read-images", "--rows", "--ablation", "--plot", "--fresh"}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
     assert set(re.search(r"--method ([a-z\\|-]+)`", README)[1].split("\\|")) == set(REWEIGHTERS)  # type: ignore[index]
+    assert set(re.search(r"--head ([a-z\\|-]+)`", README)[1].split("\\|")) == set(HEADS)  # type: ignore[index]
     rules = set(re.search(r"--select (pseudo-wga[a-z\\|-]+)`", README)[1].split("\\|"))  # type: ignore[index]
     assert rules | {"pseudo-confidence"} == set(RULES)
 

@@ -281,3 +281,30 @@ def test_bad_options_are_refused_by_name(method: str, options: dict[str, float])
 def test_unknown_method_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown method 'group_dro' \(did you mean 'group-dro'\?\)"):
         make_reweighter("group_dro")
+
+
+@given(
+    losses=st.lists(st.floats(0, 9, width=32), min_size=1, max_size=25),
+    alpha=st.floats(0.02, 1),
+)
+def test_cvar_is_the_mean_of_the_worst_share(losses: list[float], alpha: float) -> None:
+    """By sorting: whole samples from the worst down, the last one in part."""
+    scheduler = make_reweighter("cvar", alpha=alpha)
+    membership = one_hot([i % 4 for i in range(len(losses))])
+    scheduler.start(membership, CLASSES, runs=1)
+    values = torch.tensor([losses])
+    weights = scheduler(torch.exp(-values), values, membership)
+    left, total = alpha * len(losses), 0.0
+    for loss in sorted(losses, reverse=True):
+        total += min(left, 1.0) * loss
+        left -= min(left, 1.0)
+    assert float((weights * values).mean()) == pytest.approx(total / (alpha * len(losses)), rel=1e-3, abs=1e-5)
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-4)
+    assert float(weights.max()) <= 1 / alpha + 1e-4
+
+
+def test_cvar_of_everything_is_erm() -> None:
+    scheduler = make_reweighter("cvar", alpha=1.0)
+    scheduler.start(one_hot([0, 1, 2]), CLASSES, runs=2)
+    losses = torch.rand(2, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(scheduler(torch.exp(-losses), losses, one_hot([0, 1, 2])), torch.ones(2, 3))

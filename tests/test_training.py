@@ -18,10 +18,11 @@ from debias_pt.backbone import Backbone
 from debias_pt.errors import DebiasWarning, FingerprintError, NonFiniteError, UsageError
 from debias_pt.features import FeatureTable
 from debias_pt.groups import Groups
-from debias_pt.heads import LinearHead, PromptHead
+from debias_pt.heads import HEADS, LinearHead, PromptHead
 from debias_pt.losses import make_loss
 from debias_pt.reweighting import REWEIGHTERS, make_reweighter
 from debias_pt.selection import RULES, Selector
+from debias_pt.settings import HEADS as HEAD_NAMES
 from debias_pt.settings import SELECTIONS, FitSettings, resolve
 from debias_pt.training import FitData, Training, batch_rows, learning_rate
 from debias_pt.tuner import PromptTuner
@@ -274,6 +275,10 @@ def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
         ({"steps": "many"}, "setting 'steps' is 'many'; int expected"),
         ({"method": "erm", "eta": 2.0}, "'erm' does not take eta"),
         ({"seeds": 2, "context_init": "a photo of a"}, "would be the same run"),
+        ({"seeds": 2, "head": "linear-from-text"}, "would be the same run"),
+        ({"head": "liner"}, "unknown head 'liner' .did you mean 'linear'"),
+        ({"head": "linear", "context_length": 4}, "the head 'linear' does not take context_length"),
+        ({"method": "cvar", "alpha": 0.0}, "alpha is 0.0"),
     ],
 )
 def test_wrong_settings_are_refused_before_any_work(backbone: Backbone, options: dict[str, Any], message: str) -> None:
@@ -316,3 +321,30 @@ def test_a_prompt_head_on_gce_and_soft_groups(backbone: Backbone) -> None:
     tuner.fit(replace(TABLE, fingerprint={}), groups)
     assert isinstance(tuner.head_, PromptHead)
     assert np.isfinite(tuner.class_weights_).all()
+
+
+def test_a_second_rule_watches_the_same_fit() -> None:
+    """A watcher sees exactly the validation logits that the selector sees, at every step and after the last."""
+    training = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], select="average-accuracy", steps=6)
+    other = Selector("pseudo-wga", list(training.head.parameters()))
+    val = training.val
+    training.watchers.append(lambda step, logits: other.observe(step, logits, val.y, val.membership))
+    training.run()
+    alone = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], select="pseudo-wga", steps=6, select_after=0.0)
+    alone.run()
+    other.restore()
+    assert other.step_.tolist() == alone.selector.step_.tolist()
+    assert torch.equal(training.head.weight, alone.head.weight)
+
+
+def test_heads_by_name(backbone: Backbone) -> None:
+    assert set(HEAD_NAMES) == set(HEADS)
+    table = replace(TABLE, fingerprint={})
+    random = PromptTuner(backbone, head="linear", method="erm", seeds=2, steps=3).fit(table, TRUE)
+    assert random.class_weights_.shape == (2, 2, 24)
+    assert not np.allclose(random.class_weights_[0], random.class_weights_[1])
+    loaded = PromptTuner(backbone, head="linear", seeds=2).load_head(table.class_names, random.head_.state_dict())
+    assert (loaded.class_weights_ == random.class_weights_).all()
+    text = PromptTuner(backbone, head="linear-from-text", steps=0).fit(table, TRUE)
+    zero_shot = backbone.encode_text([f"a photo of a {name}." for name in table.class_names]).numpy()
+    assert text.class_weights_[0] == pytest.approx(zero_shot, abs=1e-6)

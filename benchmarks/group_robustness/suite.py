@@ -3,95 +3,134 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from debias_pt.cache import default_cache_dir
 from debias_pt.datasets import is_synthetic
-from debias_pt.jobs.prepare import Prepared, prepare
-from debias_pt.jobs.report import report, train_counts
-from debias_pt.jobs.train import check_train, fit
+from debias_pt.jobs.prepare import prepare
+from debias_pt.jobs.report import train_counts
+from debias_pt.jobs.train import check_train
 from debias_pt.metrics import GroupReport
+from debias_pt.progress import progress
 from debias_pt.settings import TrainSettings
 from debias_pt.versions import versions
-from debias_pt.zero_shot import TEMPLATE, zero_shot_weights
+
+from .case import VAL_ATTRIBUTES, Case, Predict
+from .minority import minority_report
+from .published import published
+from .rows import Row, choose
+from .store import ResultStore, key
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Parameters
-    ----------
-    method : str
-        A group reweighting method.
-    groups : {"pseudo", "true"}
-        The attributes it is fitted with; with true ones the row is an oracle.
-    """
-
-    method: str
-    groups: str = "pseudo"
-
-    @property
-    def name(self) -> str:
-        """The row's name, oracles named so."""
-        return f"{self.method} (oracle: true groups)" if self.groups == "true" else self.method
-
-
-ROWS = (
-    Row("erm"),
-    Row("class-balanced"),
-    Row("balanced"),
-    Row("group-dro"),
-    Row("dpt"),
-    Row("balanced", "true"),
-    Row("dpt", "true"),
-)
-
-
-def group_robustness(settings: TrainSettings, rows: Sequence[Row] = ROWS) -> dict[str, Any]:
+def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fresh: bool = False) -> dict[str, Any]:
     """Fit every row on the same features and report on the same split.
 
     Parameters
     ----------
     settings : TrainSettings
-        Shared by all rows; ``method`` and ``groups`` are the rows'.
-    rows : sequence of Row
-        What to fit. Rows with true groups are left out where there are none.
+        Shared by all rows; ``method``, ``groups`` and ``head`` are the rows'.
+    names : sequence of str
+        Rows by name; none means all, without those that need annotations where there are none.
+    fresh : bool
+        Compute rows anew that were computed before.
 
     Returns
     -------
     dict
-        ``settings``, ``versions``, ``probe``, and ``rows``: the fields of ``train``, with ``name``.
+        Settings, versions, fingerprints, ``probe``, ``rows``, ``left_out`` and ``published``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown row, or one that was asked for and needs annotations that are not there.
     """
-    chosen = [(row, dataclasses.replace(settings, method=row.method, groups=row.groups)) for row in rows]
-    for _, one in chosen:
-        check_train(one)
-    prepared = prepare(settings)
-    results = [zero_shot(settings, prepared)]
-    for row, one in chosen:
-        if row.groups == "true" and prepared.true is None:
-            continue
-        tuner = fit(one, prepared, run=None)
-        fields = report(one, prepared, tuner, settings.split)
-        del fields["probe"]  # the same for all rows
-        results.append({"name": row.name, **fields})
+    rows = choose(names)
+    check_train(settings)
+    case = Case(settings, prepare(settings))
+    known = case.prepared.true is not None
+    if names and not known and any(row.oracle for row in rows):
+        case.prepared.require_true(f"the row {next(row.name for row in rows if row.oracle)}")
+    possible = [row for row in rows if known or not row.oracle]
+    store = result_store(settings, fresh)
+    with progress("rows", len(possible), "rows") as advance:
+        results = []
+        for row in possible:
+            results.append(result_of(row, case, store))
+            advance(1)
     return {
         "suite": "group-robustness",
+        **frame(case),
+        "rows": results,
+        "stored_rows": sum(row["stored"] for row in results),
+        "left_out": [row.name for row in rows if row not in possible],
+        "published": published(settings.dataset),
+    }
+
+
+def frame(case: Case) -> dict[str, Any]:
+    """Return what holds for all results of a case."""
+    settings, prepared = case.settings, case.prepared
+    return {
+        "dataset": settings.dataset,
         "synthetic": is_synthetic(settings.dataset),
+        "split": settings.split,
+        "selection": settings.select,
         "settings": dataclasses.asdict(settings),
         "versions": versions(),
         "model": prepared.backbone.name,
         "backbone": prepared.backbone.fingerprint,
+        "data": prepared.table.data_fingerprint(),
         "probe": prepared.probe_result("train"),
-        "rows": results,
     }
 
 
-def zero_shot(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
-    """Return the row of the frozen model."""
-    table, groups = prepared.table.where(settings.split), prepared.yardstick.rows(prepared.rows(settings.split))
-    weights = zero_shot_weights(prepared.backbone, table.class_names).cpu().numpy()
-    predictions = (table.features @ weights.T).argmax(axis=1)[None]
-    scores = GroupReport.of(predictions, groups, train_counts(prepared), seeds=(0,))
-    return {"name": f"zero-shot ({TEMPLATE!r})", "oracle": False, "attribute_labels_used": [], **scores.to_dict()}
+def result_store(settings: TrainSettings, fresh: bool) -> ResultStore:
+    """Return the folder of results that the settings' cache holds."""
+    place = Path(settings.cache_dir) if settings.cache_dir else default_cache_dir()
+    return ResultStore(place / "results", fresh)
+
+
+def result_of(row: Row, case: Case, store: ResultStore) -> dict[str, Any]:
+    """Return a row's result, computed or taken."""
+    figures, stored = store.get(key(case, row.fit), lambda: compute(row, case))
+    attribute_labels = sorted({*row.attribute_labels, *([VAL_ATTRIBUTES] if case.selects_by_true else [])})
+    labels = [*[label for label in row.fit.labels if label not in attribute_labels], *attribute_labels]
+    return {
+        "row": row.name,
+        "name": row.title,
+        "labels_used": labels,
+        "attribute_labels_used": attribute_labels,
+        "oracle": bool(attribute_labels),
+        **figures,
+        "stored": stored,
+    }
+
+
+def compute(row: Row, case: Case) -> dict[str, Any]:
+    """Fit a row and score it, with steps kept by the common rule and by the literature's."""
+    start = time.perf_counter()
+    fitted = row.fit(case)
+    seconds = time.perf_counter() - start
+    result = {
+        "seeds": list(fitted.seeds),
+        **scores(case, fitted.predict, fitted.seeds),
+        "selected_steps": list(fitted.steps),
+        "true_selection": None,
+        "minority": minority_report(case, fitted.flagged),
+        "seconds": {"fit": seconds, "per_run": seconds / len(fitted.seeds)},
+    }
+    if fitted.predict_by_true is not None:
+        by_true = scores(case, fitted.predict_by_true, fitted.seeds)
+        result["true_selection"] = {"oracle": True, **by_true, "selected_steps": list(fitted.steps_by_true)}
+    return result
+
+
+def scores(case: Case, predict: Predict, seeds: Sequence[int]) -> dict[str, Any]:
+    """Return the accuracies by group on the reported split."""
+    prepared, split = case.prepared, case.settings.split
+    groups = prepared.yardstick.rows(prepared.rows(split))
+    predictions = predict(prepared.table.where(split).features)
+    return GroupReport.of(predictions, groups, train_counts(prepared), seeds).to_dict()

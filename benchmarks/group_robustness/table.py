@@ -1,32 +1,177 @@
-"""The suite's result as a table for terminals and for Markdown."""
+"""The suite's result as tables: for terminals, Markdown and CSV."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-COLUMNS = ("method", "attribute labels used", "worst group, %", "average, %", "adjusted average, %", "gap, %")
-FIELDS = ("worst_group_accuracy", "average_accuracy", "adjusted_average_accuracy", "gap")
+from debias_pt.metrics import SCALARS
+
+Table = tuple[list[str], list[list[str]]]  # header, lines
+
+FIELDS = {
+    "worst_group_accuracy": "worst group",
+    "average_accuracy": "average",
+    "adjusted_average_accuracy": "adjusted average",
+    "group_mean_accuracy": "group mean",
+    "gap": "gap",
+}
+SHORT_FIELDS = ("worst_group_accuracy", "average_accuracy", "gap")
+ORACLE = "worst group, steps by true groups (oracle)"
+SHORT_ORACLE = "steps by true groups"
+SHORT = {"class labels": "y", "training attributes": "a (train)", "validation attributes": "a (val)"}
+LABELS_NOTE = "Labels: y the classes; a the attribute, which makes a row an oracle. Accuracies in per cent"
 
 
-def table(result: dict[str, Any]) -> list[list[str]]:
-    """Return one line per row: mean, and half the interval over seeds."""
-    return [
-        [row["name"], ", ".join(row["attribute_labels_used"]) or "none", *[_cell(row, field) for field in FIELDS]]
-        for row in result["rows"]
-    ]
+def main_table(result: dict[str, Any], *, short: bool = False) -> Table:
+    """Return one line per row: what it saw, its accuracies, the oracle's choice of steps, its cost.
+
+    With `short`, rows go by the names that are typed.
+    """
+    header = ["method", "labels", *FIELDS.values(), SHORT_ORACLE if short else ORACLE, "seconds per run"]
+    lines = []
+    for row in result["rows"]:
+        oracle = cell(row["true_selection"], "worst_group_accuracy") if row["true_selection"] else "-"
+        cost = f"{row['seconds']['per_run']:.1f}"
+        lines.append([_name(row, short), _labels(row), *[cell(row, field) for field in FIELDS], oracle, cost])
+    return header, lines
+
+
+def group_table(result: dict[str, Any], *, short: bool = False) -> Table:
+    """Return the accuracy of every group, and how well a method finds minorities."""
+    groups = result["rows"][0]["groups"]
+    names = [f"{g['label']}, {g['attribute']}" for g in groups]
+    lines = []
+    for row in result["rows"]:
+        each = [_mean(g["accuracy"], g["ci"], row) for g in row["groups"]]
+        found = row["minority"] or {}
+        lines.append([_name(row, short), *each, *[_percent(found.get(name)) for name in ("recall", "precision")]])
+    return ["method", *names, "minority recall", "minority precision"], lines
+
+
+def published_table(result: dict[str, Any]) -> Table:
+    """Return the published figures."""
+    fields = ("method", "backbone", "labels", "worst_group", "average", "source", "differs")
+    header = ["published method", "backbone", "labels", "worst group", "average", "source", "what differs from ours"]
+    return header, [[one[field] or "-" for field in fields] for one in result["published"]]
+
+
+def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
+    """Return one line per point of an ablation, with `short` of its main figures."""
+    fields = {name: text for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
+    header = [result["varied"], "errors", "labels", "attributes right", *fields.values()]
+    header.append(SHORT_ORACLE if short else ORACLE)
+    lines = []
+    for point in result["points"]:
+        oracle = cell(point["true_selection"], "worst_group_accuracy") if point["true_selection"] else "-"
+        start = [point["value"], point["series"], _labels(point), _percent(point["attribute_accuracy"])]
+        lines.append([*start, *[cell(point, field) for field in fields], oracle])
+    if len({point["series"] for point in result["points"]}) == 1:
+        header, lines = _without(header, 1), [_without(line, 1) for line in lines]
+    return header, lines
+
+
+def ablation_markdown(result: dict[str, Any]) -> str:
+    """Return an ablation's table as Markdown."""
+    parts = ["Synthetic data."] if result["synthetic"] else []
+    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {spread(result)}."]
+    return "\n\n".join(parts)
+
+
+def csv_table(result: dict[str, Any]) -> Table:
+    """Return one line per row or point, selection and seed, with every group's mean over seeds."""
+    rows = result["points"] if "points" in result else result["rows"]
+    groups = [f"{g['label']}, {g['attribute']}" for g in rows[0]["groups"]]
+    header = ["row", "name", "labels used", "oracle", "selection", "seed", *SCALARS]
+    header += [f"mean accuracy of {name}" for name in groups] + ["seconds per run"]
+    lines = []
+    for row in rows:
+        for selection, part in ((result["selection"], row), ("true-wga", row["true_selection"])):
+            for run in part["per_seed"] if part else ():
+                oracle = row["oracle"] or selection == "true-wga"
+                means = [_raw(g["accuracy"]) for g in part["groups"]]
+                name = f"{row['name']}, {row['series']}" if "series" in row else row["name"]
+                start = [row["row"], name, "; ".join(row["labels_used"]), str(oracle), selection]
+                figures = [_raw(run[field]) for field in SCALARS]
+                lines.append([*start, str(run["seed"]), *figures, *means, f"{row['seconds']['per_run']:.3f}"])
+    return header, lines
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return the table as Markdown."""
-    lines = [list(COLUMNS), ["---", "---", *["---:"] * len(FIELDS)], *table(result)]
-    title = "Synthetic data.\n\n" if result["synthetic"] else ""
-    return title + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    """Return all tables as Markdown."""
+    parts = ["Synthetic data."] if result["synthetic"] else []
+    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
+    parts += [left_out_line(result)] if result["left_out"] else []
+    parts += [markdown_table(*group_table(result), left=1)]
+    if result["published"]:
+        parts += ["Published, not measured here:", markdown_table(*published_table(result), left=3)]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _cell(row: dict[str, Any], field: str) -> str:
-    value, ends = row[field], row["intervals"].get(field)
-    if value is None:
-        return "-"
-    if len(row["per_seed"]) < 2 or ends is None:
-        return f"{100 * value:.1f}"
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], left: int = 2) -> str:
+    """Return one table as Markdown, the first `left` columns aligned left.
+
+    Examples
+    --------
+    >>> print(markdown_table(["a", "b"], [["x", "1"]], left=1))
+    | a | b |
+    | --- | ---: |
+    | x | 1 |
+    """
+    rule = ["---"] * left + ["---:"] * (len(header) - left)
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *lines))
+
+
+def spread(result: dict[str, Any]) -> str:
+    """Say what the figures and intervals are."""
+    seeds = result["settings"]["seeds"]
+    return f"mean ± half a 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"
+
+
+def probe_line(result: dict[str, Any]) -> str:
+    """Say how good the probe is, where that is known."""
+    probe = result["probe"]
+    if "accuracy" not in probe:
+        return "The probe's quality is not known: no annotation"
+    return (
+        f"The probe is right for {_percent(probe['accuracy'])} % of the training images; worst group: recall "
+        f"{_percent(probe['worst_group_recall'])} %, precision {_percent(probe['worst_group_precision'])} %"
+    )
+
+
+def left_out_line(result: dict[str, Any]) -> str:
+    """Name the rows that need annotations that are not there."""
+    return f"Left out, since the attribute is not annotated: {', '.join(result['left_out'])}"
+
+
+def cell(part: dict[str, Any], field: str) -> str:
+    """Return a mean over seeds and half its interval."""
+    return _mean(part[field], part["intervals"].get(field), part)
+
+
+def _mean(value: float | None, ends: Sequence[float] | None, part: dict[str, Any]) -> str:
+    if value is None or ends is None or len(part["per_seed"]) < 2:
+        return _percent(value)
     return f"{100 * value:.1f} ± {50 * (ends[1] - ends[0]):.1f}"
+
+
+def _without(line: list[str], place: int) -> list[str]:
+    return line[:place] + line[place + 1 :]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _raw(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _name(row: dict[str, Any], short: bool) -> str:
+    if not short:
+        return str(row["name"])
+    return f"{row['row']} (oracle)" if row["oracle"] else str(row["row"])
+
+
+def _labels(row: dict[str, Any]) -> str:
+    return ", ".join(SHORT[label] for label in row["labels_used"]) or "none"

@@ -22,6 +22,10 @@ class Head(nn.Module, ABC):
     def forward(self) -> Tensor:
         """Return the class weights of R runs, shape ``(R, K, D)``."""
 
+    def class_weights(self, weights: Tensor) -> Tensor:
+        """Return the class weights ``(R, K, D)`` to predict with, from what :meth:`forward` gave."""
+        return weights
+
     def logits(self, weights: Tensor, features: Tensor) -> Tensor:
         """Return logits ``(R, B, K)`` for class weights and features ``(B, D)`` or ``(R, B, D)``."""
         return self.scale * (features @ weights.transpose(-1, -2))

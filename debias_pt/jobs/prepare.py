@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,6 @@ class Prepared:
     Parameters
     ----------
     backbone : Backbone
-    dataset : ImageDataset
-        As it was read, images that were skipped included.
     table : FeatureTable
         All splits.
     stats : EncodeStats
@@ -43,15 +41,17 @@ class Prepared:
         What it answered, for all rows.
     annotated : tuple of TrueAttribute or None
         For each of these, its annotation, where there is one under the same name and values.
+    split_rule : mapping
+        How the splits came about, where they are not the data set's own.
     """
 
     backbone: Backbone
-    dataset: ImageDataset
     table: FeatureTable
     stats: EncodeStats
     attributes: tuple[Attribute, ...]
     said: tuple[PseudoAttribute, ...]
     annotated: tuple[TrueAttribute | None, ...]
+    split_rule: Mapping[str, object] = field(default_factory=dict)
 
     @cached_property
     def pseudo(self) -> Groups:
@@ -226,10 +226,15 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     dataset, attributes = read_dataset(settings)
     backbone = load_backbone(settings)
     check(backbone)
-    table, stats = encode_dataset(settings, backbone, dataset)
+    prepared = ask(backbone, *encode_dataset(settings, backbone, dataset), attributes)
+    return replace(prepared, split_rule=dataset.split_rule)
+
+
+def ask(backbone: Backbone, table: FeatureTable, stats: EncodeStats, attributes: tuple[Attribute, ...]) -> Prepared:
+    """Let the probe answer for all rows."""
     said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
     annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)
-    return Prepared(backbone, dataset, table, stats, attributes, said, annotated)
+    return Prepared(backbone, table, stats, attributes, said, annotated)
 
 
 def annotation(true: TrueAttribute | None, said: PseudoAttribute) -> TrueAttribute | None:

@@ -60,7 +60,7 @@ def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
         "method": {"name": settings.method, **dataclasses.asdict(scheduler(settings))},  # type: ignore[call-overload]
         "backbone": prepared.backbone.fingerprint,
         "data": prepared.table.data_fingerprint(),
-        "split_rule": dict(prepared.dataset.split_rule),
+        "split_rule": dict(prepared.split_rule),
         "skipped_images": len(prepared.stats.skipped),
         "groups": settings.groups,
         "group_counts": counts,

@@ -91,7 +91,7 @@ def write_records(run: RunFolder, prepared: Prepared) -> None:
     """Write which images were left out and why, and which split drew which image, where that happened."""
     if prepared.stats.skipped:
         write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
-    if prepared.dataset.split_rule.get("drawn"):
+    if prepared.split_rule.get("drawn"):
         table = prepared.table
         rows = zip(table.ids, table.split.tolist(), table.y.tolist(), strict=True)
         write_csv(

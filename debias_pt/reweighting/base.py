@@ -67,7 +67,7 @@ class Reweighter(ABC):
             raise ValueError(f"membership {tuple(membership.shape)} for p {tuple(p.shape)}, {len(self.counts_)} groups")
         with torch.no_grad():
             self._update(p, losses, membership)
-            return (membership @ self.weights_.unsqueeze(-1)).squeeze(-1)
+            return self._of_samples(losses, membership)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that a resumed run needs; attributes that end in ``_`` by name."""
@@ -77,6 +77,10 @@ class Reweighter(ABC):
         """Take back what :meth:`state` returned."""
         for name, value in state.items():
             setattr(self, name, value.to(getattr(self, name).device))
+
+    def _of_samples(self, losses: Tensor, membership: Tensor) -> Tensor:
+        """Return each sample's weight, shape ``(R, B)``: that of its group."""
+        return (membership @ self.weights_.unsqueeze(-1)).squeeze(-1)
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         """Return the weights before the first step, shape ``(G,)``: group-balanced."""

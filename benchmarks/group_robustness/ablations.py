@@ -1,0 +1,183 @@
+"""One thing varied at a time, the rest of DPT as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from debias_pt.attributes import CLASS_TEMPLATES, Attribute
+from debias_pt.jobs.prepare import ask, prepare
+from debias_pt.jobs.train import check_train
+from debias_pt.progress import progress
+from debias_pt.registry import lookup, register
+from debias_pt.settings import TrainSettings
+
+from .case import Case
+from .flips import KINDS, Flipped
+from .grouping import Grouping, Pseudo
+from .rivals.loop import Loop
+from .rows import Row
+from .suite import frame, result_of, result_store
+
+Reword = Callable[[Attribute], Attribute]
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One fit of an ablation.
+
+    Parameters
+    ----------
+    value : str
+        Of what is varied.
+    options : mapping
+        Settings over the common ones.
+    groups : Grouping
+        What it is fitted with.
+    reword : callable, optional
+        Changes the wording of the probe.
+    series : str
+        The line it belongs to.
+    """
+
+    value: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    groups: Grouping = field(default_factory=Pseudo)
+    reword: Reword | None = None
+    series: str = "dpt"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What is varied, and its points; `ordered` values are joined by a line."""
+
+    varied: str
+    points: Sequence[Point]
+    ordered: bool = False
+
+
+def first_phrase(attribute: Attribute) -> Attribute:
+    """Keep the first phrase of every value."""
+    return dataclasses.replace(attribute, values={name: words[:1] for name, words in attribute.values.items()})
+
+
+def names_only(attribute: Attribute) -> Attribute:
+    """Ask by the values' names, whatever phrases describe them."""
+    return dataclasses.replace(attribute, values={name: (name,) for name in attribute.values})
+
+
+def single_template(attribute: Attribute) -> Attribute:
+    """Keep the first template."""
+    return dataclasses.replace(attribute, templates=tuple(attribute.templates)[:1])
+
+
+def class_templates(attribute: Attribute) -> Attribute:
+    """Ask within each image's class."""
+    return dataclasses.replace(attribute, templates=CLASS_TEMPLATES)
+
+
+def _settings(name: str, *values: Any, **more: Any) -> list[Point]:
+    return [Point(f"{value}", {name: value, **more}) for value in values]
+
+
+ABLATIONS: dict[str, Ablation] = {}
+
+
+def _add(name: str, varied: str, points: Sequence[Point], *, ordered: bool = False) -> None:
+    register(ABLATIONS, name)(Ablation(varied, points, ordered))
+
+
+_add("eta", "eta", _settings("eta", 0.0, 0.5, 1.0, 2.0, 4.0, 8.0), ordered=True)
+_add("ema", "momentum of the group weights", _settings("ema", 0.0, 0.5, 0.9, 0.99), ordered=True)
+# With full-batch steps an epoch is a step; batches of 256 make them differ.
+_add("refresh", "when p_bar is renewed (batches of 256)", _settings("refresh", "step", "epoch", batch_size=256))
+_add("normalize", "what the group weights sum to", _settings("normalize", "mean", "sum"))
+_add("soft", "pseudo attributes", [Point("hard"), Point("soft", {"soft": True})])
+_add(
+    "wording",
+    "words for each value",
+    [Point("name only", reword=names_only), Point("first phrase", reword=first_phrase), Point("all phrases")],
+)
+_add(
+    "prompts",
+    "prompts of the probe",
+    [
+        Point("single template", reword=single_template),
+        Point("all templates"),
+        Point("class-conditional", reword=class_templates),
+    ],
+)
+_add("context-length", "context vectors", _settings("context_length", 1, 4, 8, 16, 32), ordered=True)
+_add(
+    "probe-noise",
+    "share of true attributes flipped, % (oracle)",
+    [Point(f"{100 * share:g}", groups=Flipped(kind, share), series=kind) for kind in KINDS for share in SHARES],
+    ordered=True,
+)
+
+
+def ablation(settings: TrainSettings, name: str, *, fresh: bool = False) -> dict[str, Any]:
+    """Fit DPT once for every value of what is varied.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Shared by all points.
+    name : str
+        In :data:`ABLATIONS`.
+    fresh : bool
+        Compute anew what was computed before.
+
+    Returns
+    -------
+    dict
+        As of the suite, with ``ablation``, ``varied`` and ``points``: the fields of a row, with ``value``,
+        ``series`` and the quality of the attributes fitted with, ``attribute_accuracy``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown ablation, or one that needs annotations that are not there.
+    """
+    chosen = lookup(ABLATIONS, name, "ablation")
+    check_train(settings)
+    case = Case(settings, prepare(settings))
+    store = result_store(settings, fresh)
+    points = []
+    with progress(name, len(chosen.points), "fits") as advance:
+        for point in chosen.points:
+            own = reworded(case, point.reword)
+            title = f"{chosen.varied}: {point.value}"
+            row = Row("dpt", title, Loop({"method": "dpt", **point.options}, point.groups))
+            quality = {"attribute_accuracy": attribute_accuracy(own, point.groups)}
+            points.append({"value": point.value, "series": point.series, **quality, **result_of(row, own, store)})
+            advance(1)
+    return {
+        "suite": "group-robustness",
+        "ablation": name,
+        "varied": chosen.varied,
+        "ordered": chosen.ordered,
+        **frame(case),
+        "points": points,
+        "stored_points": sum(point["stored"] for point in points),
+    }
+
+
+def reworded(case: Case, reword: Reword | None) -> Case:
+    """Return the case with the probe asked in other words."""
+    if reword is None:
+        return case
+    prepared = case.prepared
+    attributes = tuple(reword(attribute) for attribute in prepared.attributes)
+    return dataclasses.replace(case, prepared=ask(prepared.backbone, prepared.table, prepared.stats, attributes))
+
+
+def attribute_accuracy(case: Case, groups: Grouping) -> float | None:
+    """Return the share of training samples whose attribute is right, where that is known."""
+    true, train = case.prepared.true, case.split("train")
+    if true is None:
+        return None
+    return float((groups(case).attribute[train] == true.attribute[train]).mean())

@@ -1,0 +1,152 @@
+"""What a row is given and what it gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from debias_pt.groups import Groups
+from debias_pt.heads import Head
+from debias_pt.jobs.prepare import Prepared
+from debias_pt.selection import RULES, Selector
+from debias_pt.settings import TrainSettings, resolve
+from debias_pt.training import FitData, Training
+
+CLASSES, TRAIN_ATTRIBUTES, VAL_ATTRIBUTES = "class labels", "training attributes", "validation attributes"
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One data set with one model and one budget: the same for all rows.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        The common budget and selection rule.
+    prepared : Prepared
+        Features, and what the probe said.
+    """
+
+    settings: TrainSettings
+    prepared: Prepared
+
+    def options(self, **options: Any) -> TrainSettings:
+        """Return the common settings with a row's own over them."""
+        return resolve(TrainSettings, dataclasses.asdict(self.settings), options)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One per run."""
+        return tuple(range(self.settings.seed, self.settings.seed + self.settings.seeds))
+
+    @property
+    def annotated(self) -> Groups | None:
+        """The true groups that reports are by, where there are any."""
+        return self.prepared.yardstick if self.prepared.yardstick.source == "true" else None
+
+    @property
+    def selects_by_true(self) -> bool:
+        """Whether the rule for all rows is an oracle."""
+        return RULES[self.settings.select].uses_true_attributes
+
+    def val_groups(self, groups: Groups) -> Groups:
+        """Return what the rule for all rows selects by: `groups`, or the true ones if it is an oracle."""
+        return self.prepared.require_true(f"--select {self.settings.select}") if self.selects_by_true else groups
+
+    def split(self, name: str) -> NDArray[np.bool_]:
+        """Return which rows belong to a split."""
+        return self.prepared.rows(name)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a row learned.
+
+    Parameters
+    ----------
+    seeds : tuple of int
+        One per run; R of them.
+    predict : callable
+        Features ``(N, D)`` to labels ``(R, N)``.
+    predict_by_true : callable, optional
+        The same with the steps that the literature's protocol keeps, where there are steps to choose from.
+    steps, steps_by_true : list of int
+        The steps kept.
+    flagged : ndarray of bool, shape (R or 1, N_train), optional
+        Which training samples the method takes for a minority of their class, if it says so without labels.
+    """
+
+    seeds: tuple[int, ...]
+    predict: Predict
+    predict_by_true: Predict | None = None
+    steps: Sequence[int] = ()
+    steps_by_true: Sequence[int] = ()
+    flagged: NDArray[np.bool_] | None = None
+
+
+class Fit(Protocol):
+    """How a row comes to its predictions. A frozen dataclass, so that its ``repr`` tells all it depends on."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it saw: class labels, training attributes, validation attributes."""
+
+    def __call__(self, case: Case) -> Fitted:
+        """Fit on the case's training rows."""
+
+
+def linear(weights: NDArray[np.float32]) -> Predict:
+    """Return what predicts with class weights ``(R, K, D)``."""
+    return lambda features: np.asarray((features @ weights.transpose(0, 2, 1)).argmax(axis=-1), dtype=np.int64)
+
+
+def watch_true(training: Training, case: Case) -> Selector | None:
+    """Let the literature's protocol, the best true-group WGA on validation, watch a fit that selects otherwise."""
+    true = case.annotated
+    if true is None:
+        return None
+    settings = training.settings
+    selector = Selector("true-wga", list(training.head.parameters()), int(settings.select_after * settings.steps))
+    table, device = case.prepared.table, training.val.y.device
+    val = FitData.of(table.where("val"), true.rows(table.split == "val"), device)
+    training.watchers.append(lambda step, logits: selector.observe(step, logits, val.y, val.membership))
+    return selector
+
+
+@torch.no_grad()
+def frozen(head: Head) -> NDArray[np.float32]:
+    """Return a head's class weights as they are, shape ``(R, K, D)``."""
+    return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head gives its very parameter
+
+
+def both_selections(training: Training, by_true: Selector | None, **more: Any) -> Fitted:
+    """Return what a finished training predicts with its own selection and with the literature's."""
+    steps = [int(step) for step in training.selector.step_]
+    first = linear(frozen(training.head))
+    if by_true is None:
+        return Fitted(tuple(training.seeds), first, steps=steps, **more)
+    by_true.restore()
+    second, oracle_steps = linear(frozen(training.head)), [int(step) for step in by_true.step_]
+    return Fitted(tuple(training.seeds), first, second, steps, oracle_steps, **more)
+
+
+def joined(parts: Sequence[Fitted]) -> Fitted:
+    """Stack runs that were fitted apart."""
+    seconds = [part.predict_by_true for part in parts if part.predict_by_true is not None]
+    flagged = [part.flagged for part in parts if part.flagged is not None]
+    return Fitted(
+        tuple(seed for part in parts for seed in part.seeds),
+        lambda features: np.concatenate([part.predict(features) for part in parts]),
+        (lambda features: np.concatenate([second(features) for second in seconds])) if seconds else None,
+        [step for part in parts for step in part.steps],
+        [step for part in parts for step in part.steps_by_true],
+        np.concatenate(flagged) if flagged else None,
+    )

@@ -1,0 +1,130 @@
+"""Pictures of results. matplotlib is imported when one is drawn, without its global state."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from debias_pt.errors import UsageError
+from debias_pt.files import make_folder, write_bytes
+
+PLAIN, ORACLE = "#1f4e79", "#c55a11"
+
+
+def plot_rows(result: dict[str, Any], path: Path) -> None:
+    """Draw the worst-group accuracy of every row with its interval; oracles apart, in another colour.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed, or the file's ending is not one it writes.
+    OutputError
+        If the file cannot be written.
+    """
+    rows = [row for row in result["rows"] if not row["oracle"]] + [row for row in result["rows"] if row["oracle"]]
+    figure = _figure(9, 1.6 + 0.34 * len(rows))
+    axes = figure.add_subplot()
+    for place, row in enumerate(rows):
+        colour = ORACLE if row["oracle"] else PLAIN
+        marker = "D" if row["oracle"] else "o"
+        _point(axes, row, place, colour, marker)
+        if row["true_selection"] is not None:
+            _point(axes, row["true_selection"], place + 0.25, ORACLE, "d", filled=False)
+    free = sum(not row["oracle"] for row in rows)
+    axes.axhline(free - 0.4, color="0.6", linewidth=0.8, linestyle="--")
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel("worst-group accuracy, %")
+    axes.set_title(title(result), fontsize=9, loc="left")
+    axes.grid(axis="x", color="0.9")
+    _legend(axes)
+    _save(figure, path)
+
+
+def plot_ablation(result: dict[str, Any], path: Path) -> None:
+    """Draw worst-group accuracy against the value that was varied, one line per series, with intervals."""
+    points = result["points"]
+    values = list(dict.fromkeys(point["value"] for point in points))
+    places = {value: float(value) if result["ordered"] else i for i, value in enumerate(values)}
+    names = list(dict.fromkeys(point["series"] for point in points))
+    figure = _figure(6.5, 4.2)
+    axes = figure.add_subplot()
+    for number, name in enumerate(names):
+        own = [point for point in points if point["series"] == name]
+        aside = (number - (len(names) - 1) / 2) * 0.008 * max(places.values())  # lest intervals hide each other
+        x = [places[point["value"]] + aside for point in own]
+        y = [100 * point["worst_group_accuracy"] for point in own]
+        line = "-" if result["ordered"] else ""
+        axes.errorbar(x, y, yerr=_half(own), marker="o", markersize=4, capsize=2, linestyle=line, label=name)
+    axes.set_xticks(list(places.values()), values, fontsize=8)
+    axes.set_xlabel(result["varied"])
+    axes.set_ylabel("worst-group accuracy, %")
+    axes.set_title(title(result), fontsize=9, loc="left")
+    axes.grid(axis="y", color="0.9")
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
+def title(result: dict[str, Any]) -> str:
+    """Name data, split, model and seeds; synthetic data is called so."""
+    kind = " (synthetic)" if result["synthetic"] else ""
+    seeds = result["settings"]["seeds"]
+    over = f"mean and 95 % interval over {seeds} seeds" if seeds > 1 else "one seed, 95 % interval over images"
+    return f"{result['dataset']}{kind}, {result['split']} split, {result['model']}; {over}"
+
+
+def _point(axes: Any, part: dict[str, Any], place: float, colour: str, marker: str, *, filled: bool = True) -> None:
+    value = 100 * part["worst_group_accuracy"]
+    low, high = _ends(part)
+    axes.errorbar(
+        [value], [place], xerr=[[value - low], [high - value]], color=colour, marker=marker,
+        markersize=6 if filled else 4, markerfacecolor=colour if filled else "white", capsize=2, linewidth=1,
+    )  # fmt: skip
+
+
+def _ends(part: dict[str, Any]) -> tuple[float, float]:
+    low, high = part["intervals"]["worst_group_accuracy"]
+    return 100 * low, 100 * high
+
+
+def _half(points: Sequence[dict[str, Any]]) -> list[list[float]]:
+    means = [100 * point["worst_group_accuracy"] for point in points]
+    ends = [_ends(point) for point in points]
+    below = [mean - low for mean, (low, _) in zip(means, ends, strict=True)]
+    return [below, [high - mean for mean, (_, high) in zip(means, ends, strict=True)]]
+
+
+def _legend(axes: Any) -> None:
+    from matplotlib.lines import Line2D
+
+    entries = [("o", PLAIN, PLAIN, "no attribute label"), ("D", ORACLE, ORACLE, "oracle: attribute labels")]
+    entries += [("d", ORACLE, "white", "oracle: steps by true validation groups")]
+    handles = [Line2D([], [], marker=m, color=c, markerfacecolor=f, linestyle="", label=t) for m, c, f, t in entries]
+    axes.legend(handles=handles, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3, frameon=False)
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("a plot needs matplotlib, which is not installed; pip install 'debias-pt[plot]'") from error
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Any, path: Path) -> None:
+    require_plot_path(path)
+    data = io.BytesIO()
+    figure.savefig(data, format=path.suffix[1:].lower())
+    make_folder(path.parent)
+    write_bytes(path, data.getvalue())
+
+
+def require_plot_path(path: Path) -> None:
+    """Refuse a file name that no picture can have, before anything is computed."""
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UsageError(f"{path}: a plot is a .png, .pdf or .svg file; give it such a name")

@@ -1,0 +1,1 @@
+"""The methods beside each other, one file each."""

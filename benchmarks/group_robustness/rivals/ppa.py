@@ -1,0 +1,154 @@
+"""Project-Probe-Aggregate: a group-logit-adjusted linear head on pseudo groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from debias_pt.groups import Groups
+from debias_pt.heads import LinearHead
+from debias_pt.losses import Loss
+from debias_pt.losses.cross_entropy import CrossEntropy
+from debias_pt.reweighting import make_reweighter
+from debias_pt.training import FitData, Training
+
+from ..case import CLASSES, Case, Fitted, both_selections, watch_true
+from ..minority import in_minority
+from .jtt import error_groups
+from .loop import LINEAR
+from .projection import off_span
+from .zero_shot import ZeroShot
+
+
+@dataclass(frozen=True)
+class LogitAdjusted(Loss):
+    """Cross-entropy of ``logits + tau * log(prior)`` (Menon et al., 2021, arXiv 2007.07314).
+
+    Parameters
+    ----------
+    offsets : Tensor, shape (G,)
+        ``tau * log(prior)``; minus infinity for an output that never occurs.
+
+    Examples
+    --------
+    >>> loss = LogitAdjusted(torch.tensor([0.75, 0.25]).log())
+    >>> loss(torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.long))
+    tensor([[1.3863]])
+    """
+
+    offsets: Tensor
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every sample, shape ``(R, B)``."""
+        return CrossEntropy()(logits + self.offsets, y)
+
+
+class GroupHead(LinearHead):
+    """A linear head with one output per group; a class's weight is the mean over its groups that occur.
+
+    PPA sums them; the mean has the same largest class and keeps the scale of the logits, by which steps are
+    selected. It starts from zero: a random start is noise that a mean over few samples does not wash out.
+    """
+
+    occurs: Tensor
+
+    def __init__(self, dim: int, groups: Groups, *, seeds: Sequence[int], scale: float) -> None:
+        super().__init__(dim, groups.n_groups, seeds=seeds, start=torch.zeros(groups.n_groups, dim), scale=scale)
+        occurs = torch.from_numpy(groups.counts > 0).float()
+        self.register_buffer("occurs", occurs.view(len(groups.class_names), -1, 1), persistent=False)
+
+    def class_weights(self, weights: Tensor) -> Tensor:
+        """Return class weights ``(R, K, D)`` of group weights ``(R, G, D)``."""
+        classes, values, _ = self.occurs.shape
+        by_class = weights.reshape(len(weights), classes, values, -1) * self.occurs
+        return torch.as_tensor(by_class.sum(dim=2) / self.occurs.sum(dim=1).clamp_min(1))
+
+
+@dataclass(frozen=True)
+class PPA:
+    """Project-Probe-Aggregate (Zhu et al., 2025, arXiv 2503.09487).
+
+    1. Features are projected off the span of the class embeddings, and a linear head is fitted there, its
+       logits adjusted by the class priors: what it can still tell is the shortcut.
+    2. Whether it is right or wrong is the pseudo attribute (or, with ``probe``, what our probe said).
+    3. A linear head over groups is fitted with logits adjusted by ``tau * log`` of the group priors, and a
+       class's group weights are added up.
+
+    Parameters
+    ----------
+    tau : float
+        Strength of both adjustments.
+    probe : bool
+        Take the probe's pseudo groups instead of the first two steps.
+    rate : float
+        Learning rate of the last step as a share of the common one.
+    """
+
+    tau: float = 1.0
+    probe: bool = False
+    rate: float = 0.25
+    labels: ClassVar[tuple[str, ...]] = (CLASSES,)
+
+    def __call__(self, case: Case) -> Fitted:
+        """Fit both heads; they start from zero, so that a seed matters with minibatches only."""
+        if self.probe:
+            groups = case.prepared.pseudo
+            flagged = in_minority(case, groups)
+        else:
+            wrong = self.errors(case)
+            groups, flagged = error_groups(case.prepared.pseudo, wrong), wrong[case.split("train")][None]
+        return self._debiased(case, groups, flagged)
+
+    def errors(self, case: Case) -> NDArray[np.bool_]:
+        """Return which of all rows the biased head gets wrong, shape ``(N,)``."""
+        table, pseudo = case.prepared.table, case.prepared.pseudo
+        classes = ZeroShot().weights(case).double().cpu().numpy()
+        projected = torch.from_numpy((table.features @ off_span(classes)).astype(np.float32))
+        train = np.flatnonzero(table.split == "train")
+        y = torch.from_numpy(table.y)
+        membership = torch.from_numpy(pseudo.membership()).float()
+        data = FitData(projected[train], y[train], membership[train])
+        head = LinearHead(
+            projected.shape[1],
+            len(classes),
+            start=torch.zeros(len(classes), projected.shape[1]),
+            scale=case.prepared.backbone.logit_scale,
+        )
+        priors = np.bincount(table.y[train], minlength=len(classes)) / len(train)
+        settings = case.options(**LINEAR, method="erm", select="last", seeds=1)
+        loss = LogitAdjusted(self._offsets(priors))
+        Training(head, loss, make_reweighter("erm"), settings, (settings.seed,), data, data, pseudo).run()
+        with torch.no_grad():
+            said = head.logits(head(), projected)[0].argmax(dim=-1).numpy()
+        return np.asarray(said != table.y)
+
+    def _debiased(self, case: Case, groups: Groups, flagged: NDArray[np.bool_] | None) -> Fitted:
+        table, backbone = case.prepared.table, case.prepared.backbone
+        train = groups.rows(table.split == "train")
+        y = torch.from_numpy(train.index)
+        features = torch.from_numpy(table.where("train").features)
+        seeds = case.seeds if case.settings.batch_size else case.seeds[:1]
+        head = GroupHead(backbone.dim, train, seeds=seeds, scale=backbone.logit_scale)
+        training = Training(
+            head,
+            LogitAdjusted(self._offsets(train.counts / len(train))),
+            make_reweighter("erm"),
+            case.options(**LINEAR, method="erm", lr=self.rate * case.settings.lr),
+            seeds,
+            FitData(features, y, torch.from_numpy(train.membership()).float()),
+            FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),
+            groups,
+        )
+        by_true = watch_true(training, case)
+        training.run()
+        return both_selections(training, by_true, flagged=flagged)
+
+    def _offsets(self, priors: NDArray[np.float64]) -> Tensor:
+        with np.errstate(divide="ignore"):
+            return torch.from_numpy(self.tau * np.log(priors)).float()

@@ -1,0 +1,90 @@
+"""The table's rows. Adding one is an entry here, and a file in ``rivals/`` if nothing there does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from debias_pt.registry import lookup
+from debias_pt.zero_shot import TEMPLATE
+
+from .case import CLASSES, Fit
+from .grouping import Annotated, Shuffled
+from .rivals.dfr import DFR
+from .rivals.jtt import JTT
+from .rivals.loop import LINEAR, Loop
+from .rivals.ppa import PPA
+from .rivals.projection import Projection
+from .rivals.zero_shot import TEMPLATES, ZeroShot
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Parameters
+    ----------
+    name : str
+        As typed with ``--rows``.
+    title : str
+        As shown.
+    fit : Fit
+        How it comes to its predictions.
+    """
+
+    name: str
+    title: str
+    fit: Fit
+
+    @property
+    def attribute_labels(self) -> list[str]:
+        """The attribute labels it sees."""
+        return [label for label in self.fit.labels if label != CLASSES]
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it sees any."""
+        return bool(self.attribute_labels)
+
+
+_ALL = (
+    Row("zero-shot", f"zero-shot ({TEMPLATE!r})", ZeroShot()),
+    Row("zero-shot-ensemble", f"zero-shot, {len(TEMPLATES)} templates", ZeroShot(TEMPLATES)),
+    Row("orth-proj", "Orth-Proj", Projection()),
+    Row("orth-cal", "Orth-Cal", Projection(strength=1000.0)),
+    Row("erm", "erm", Loop({"method": "erm"})),
+    Row("class-balanced", "class-balanced", Loop({"method": "class-balanced"})),
+    Row("cvar", "cvar", Loop({"method": "cvar"})),
+    Row("jtt", "JTT", JTT()),
+    Row("balanced-shuffled", "balanced, shuffled attribute", Loop({"method": "balanced"}, Shuffled())),
+    Row("dpt-shuffled", "dpt, shuffled attribute", Loop({"method": "dpt"}, Shuffled())),
+    Row("balanced", "balanced", Loop({"method": "balanced"})),
+    Row("group-dro", "group-dro", Loop({"method": "group-dro"})),
+    Row("dpt", "dpt", Loop({"method": "dpt"})),
+    Row("ppa", "PPA, linear head", PPA()),
+    Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
+    Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
+    Row("linear-dpt", "dpt, linear head", Loop({**LINEAR, "method": "dpt"})),
+    Row("balanced-true", "balanced (oracle: true groups)", Loop({"method": "balanced"}, Annotated())),
+    Row("group-dro-true", "group-dro (oracle: true groups)", Loop({"method": "group-dro"}, Annotated())),
+    Row("dpt-true", "dpt (oracle: true groups)", Loop({"method": "dpt"}, Annotated())),
+    Row("linear-dpt-true", "dpt, linear head (oracle: true groups)", Loop({**LINEAR, "method": "dpt"}, Annotated())),
+    Row("dfr", "DFR, linear head (oracle: validation groups)", DFR()),
+)
+ROWS: dict[str, Row] = {row.name: row for row in _ALL}
+
+
+def choose(names: Sequence[str]) -> list[Row]:
+    """Return rows by name; all of them for no name.
+
+    Raises
+    ------
+    UnknownNameError
+        For a row that does not exist, with the nearest.
+
+    Examples
+    --------
+    >>> [row.title for row in choose(["dpt-true", "erm"])]
+    ['dpt (oracle: true groups)', 'erm']
+    """
+    return [lookup(ROWS, name, "row") for name in dict.fromkeys(names)] if names else list(_ALL)

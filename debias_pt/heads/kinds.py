@@ -1,0 +1,47 @@
+"""The heads that ``--head`` names, built from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from debias_pt.backbone import Backbone
+from debias_pt.heads.base import Head
+from debias_pt.heads.linear import LinearHead
+from debias_pt.heads.prompt import PromptHead
+from debias_pt.registry import register
+from debias_pt.settings import FitSettings
+from debias_pt.zero_shot import zero_shot_weights
+
+Build = Callable[[Backbone, Sequence[str], Sequence[int], FitSettings], Head]
+HEADS: dict[str, Build] = {}
+
+
+@register(HEADS, "prompt")
+def prompt(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Context vectors around the class names, through the frozen text tower."""
+    return PromptHead(
+        backbone,
+        class_names,
+        seeds=seeds,
+        context_length=settings.context_length,
+        context_init=settings.context_init,
+        class_specific=settings.class_specific,
+        class_position=settings.class_position,
+    )
+
+
+@register(HEADS, "linear")
+def linear(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Class weights with a random start: a linear probe (PTNL's Classifier-R). The text tower is not used."""
+    head = LinearHead(backbone.dim, len(class_names), seeds=seeds, scale=backbone.logit_scale)
+    return head.to(backbone.device)
+
+
+@register(HEADS, "linear-from-text")
+def linear_from_text(
+    backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings
+) -> Head:
+    """Class weights that start from the class names' embeddings, hence zero-shot (PTNL's Classifier-C)."""
+    start = zero_shot_weights(backbone, class_names)
+    head = LinearHead(backbone.dim, len(class_names), seeds=seeds, start=start, scale=backbone.logit_scale)
+    return head.to(backbone.device)

@@ -1,0 +1,76 @@
+"""One small case for the suite's tests, and a plain softmax regression to hold its rows against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.attributes import Attribute
+from debias_pt.backbone import Backbone
+from debias_pt.benchmarks.group_robustness.case import Case
+from debias_pt.encoding import EncodeStats
+from debias_pt.features import FeatureTable
+from debias_pt.jobs.prepare import Prepared
+from debias_pt.probe import PseudoAttribute
+from debias_pt.settings import TrainSettings
+
+from .worlds import gaussian_table
+
+Floats = NDArray[np.float64]
+PLACE = Attribute("background", {"land": ("land", "a forest"), "water": ("water", "a lake")})
+
+
+def gaussian_case(backbone: Backbone, wrong: float = 0.1, **options: Any) -> Case:
+    """Gaussian features, a probe that errs on a share of them, linear heads and plain gradient descent."""
+    table = replace(gaussian_table(), fingerprint={})
+    truth = table.attributes["background"]
+    rng = np.random.default_rng(7)
+    flipped = truth.labels ^ (rng.random(len(table)) < wrong)
+    posterior = np.full((len(table), 2), 0.1)
+    posterior[np.arange(len(table)), flipped] = 0.9
+    said = (PseudoAttribute("background", truth.values, posterior),)
+    prepared = Prepared(backbone, table, EncodeStats(len(table), 0, 0.0, ""), (PLACE,), said, (truth,))
+    plain = {"head": "linear", "optimizer": "sgd", "momentum": 0.0, "lr": 0.05, "steps": 25, "select": "last"}
+    return Case(TrainSettings(**{"dataset": "waterbirds", "seeds": 2, **plain, **options}), prepared)
+
+
+def softmax(z: Floats) -> Floats:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def descend(
+    x: Floats,
+    y: NDArray[np.int64],
+    start: Floats,
+    case: Case,
+    weigh: Callable[[Floats, Floats], Floats],
+    offsets: Floats | float = 0.0,
+    steps: int | None = None,
+) -> Floats:
+    """Full-batch gradient descent on a weighted softmax regression, in plain NumPy: weights ``(K, D)``.
+
+    `weigh` takes the probabilities of the true class and the losses, and gives the samples' weights.
+    """
+    w, scale, steps = start.astype(float).copy(), case.prepared.backbone.logit_scale, steps or case.settings.steps
+    for step in range(steps):
+        p = softmax(scale * x @ w.T + offsets)
+        true = p[np.arange(len(y)), y]
+        error = (p - np.eye(len(w))[y]) * weigh(true, -np.log(true))[:, None]
+        rate = case.settings.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+        w -= rate * scale * error.T @ x / len(y)
+    return w
+
+
+def training_rows(case: Case) -> tuple[Floats, NDArray[np.int64]]:
+    table = case.prepared.table.where("train")
+    return table.features.astype(float), table.y
+
+
+def held_out(case: Case) -> FeatureTable:
+    return case.prepared.table.where("test")
