@@ -13,6 +13,7 @@ from debias_pt.errors import ImageError
 from debias_pt.jobs.evaluate import load_tuner, open_run, require_same_model, run_settings
 from debias_pt.jobs.prepare import load_backbone
 from debias_pt.probe import AttributeProbe
+from debias_pt.refinement import RefinedProbe
 
 
 def predict(path: str | None, images: Sequence[str], **moved: Any) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def predict(path: str | None, images: Sequence[str], **moved: Any) -> dict[str, 
     -------
     dict
         ``run``, ``class_names`` and ``images``: one dict each with path, label, probability,
-        probabilities by class, and for every attribute the probe's value and confidence.
+        probabilities by class, and for every attribute the value and confidence of the run's probe.
 
     Raises
     ------
@@ -51,7 +52,8 @@ def predict(path: str | None, images: Sequence[str], **moved: Any) -> dict[str, 
     probabilities = tuner.predict_proba(features).mean(axis=0)
     labels = probabilities.argmax(axis=1)
     attributes = [Attribute(**wording) for wording in run.facts["attributes"]]
-    said = AttributeProbe(backbone, attributes, tuner.class_names_).predict(features, labels)
+    probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load(run.read_probe())
+    said = probe.predict(features, labels)
     rows = [
         {
             "path": str(image),

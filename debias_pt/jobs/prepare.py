@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from debias_pt.features import FeatureTable, TrueAttribute
 from debias_pt.groups import Groups
 from debias_pt.probe import AttributeProbe, PseudoAttribute
 from debias_pt.probe_report import probe_report
-from debias_pt.registry import lookup
-from debias_pt.settings import DataSettings
+from debias_pt.refinement import RefinedProbe
+from debias_pt.registry import lookup, nearest
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.settings import PROBES, DataSettings, FitSettings
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Prepared:
         What it answered, for all rows.
     annotated : tuple of TrueAttribute or None
         For each of these, its annotation, where there is one under the same name and values.
+    refined : RefinedProbe, optional
+        Who answered, if not the zero-shot probe.
+    others : dict of str to Prepared
+        The same with the answers of other probes, once they were asked for.
     """
 
     backbone: Backbone
@@ -48,6 +54,21 @@ class Prepared:
     attributes: tuple[Attribute, ...]
     said: tuple[PseudoAttribute, ...]
     annotated: tuple[TrueAttribute | None, ...]
+    refined: RefinedProbe | None = None
+    others: dict[str, Prepared] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def probe(self) -> str:
+        """Who answered: a name in ``PROBES``."""
+        return self.refined.kind if self.refined else "zero-shot"
+
+    def probed_by(self, probe: str) -> Prepared:
+        """Return the same with the answers of another probe."""
+        if probe == self.probe:
+            return self
+        if probe not in self.others:
+            self.others[probe] = ask(self.backbone, self.table, self.stats, self.attributes, probe)
+        return self.others[probe]
 
     @cached_property
     def pseudo(self) -> Groups:
@@ -101,11 +122,13 @@ class Prepared:
         return self.true
 
     def probe_result(self, split: str) -> dict[str, Any]:
-        """Return the probe's wording, group sizes, and its report where true attributes are known."""
+        """Return the probe's wording, group sizes, its report where true attributes are known, what was fitted."""
         rows = self.rows(split)
         pseudo = self.pseudo.rows(rows)
         result: dict[str, Any] = {
             "split": split,
+            "kind": self.probe,
+            **({"refinement": self.refined.facts_} if self.refined and split == "train" else {}),
             "attributes": [attribute.describe() for attribute in self.attributes],
             "mean_confidence": {said.name: float(said.confidence[rows].mean()) for said in self.said},
             "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
@@ -191,13 +214,41 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     UsageError
         For anything that was asked for and cannot be had; see the parts.
     """
+    probe = probe_of(settings)
     dataset, attributes = read_dataset(settings)
     backbone = load_backbone(settings)
     check(backbone)
     table, stats = encode_dataset(settings, backbone, dataset)
-    said = AttributeProbe(backbone, attributes, table.class_names).predict(table.features, table.y)
+    return ask(backbone, table, stats, attributes, probe)
+
+
+def ask(
+    backbone: Backbone, table: FeatureTable, stats: EncodeStats, attributes: tuple[Attribute, ...], probe: str
+) -> Prepared:
+    """Ask a probe for the attributes of all rows."""
+    zero_shot = AttributeProbe(backbone, attributes, table.class_names)
+    refined = None if probe == "zero-shot" else RefinedProbe(zero_shot, probe).fit(table)
+    said = refined.answer(table) if refined else zero_shot.predict(table.features, table.y)
     annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)
-    return Prepared(backbone, table, stats, attributes, said, annotated)
+    return Prepared(backbone, table, stats, attributes, said, annotated, refined)
+
+
+def probe_of(settings: DataSettings) -> str:
+    """Return who is to answer for the attribute: what was asked for, else what the method wants.
+
+    Raises
+    ------
+    UsageError
+        For an unknown probe, or another one than the method is made of.
+    """
+    method = settings.method if isinstance(settings, FitSettings) else "erm"
+    wanted = lookup(REWEIGHTERS, method, "method").probe
+    probe = settings.probe or wanted
+    if probe not in PROBES:
+        raise UsageError(f"unknown probe {probe!r}{nearest(probe, PROBES)}; known: {', '.join(PROBES)}")
+    if wanted not in ("zero-shot", probe):
+        raise UsageError(f"the method {method!r} is made of the probe {wanted!r}, not {probe!r}; take --method dpt")
+    return probe
 
 
 def annotation(true: TrueAttribute | None, said: PseudoAttribute) -> TrueAttribute | None:
