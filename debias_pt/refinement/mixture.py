@@ -179,8 +179,8 @@ def shrunk(covariance: Array, n: int) -> Array:
 
     Examples
     --------
-    >>> shrunk(np.diag([1.0, 3.0]), n=9).round(2).tolist()
-    [[1.9, 0.0], [0.0, 2.1]]
+    >>> shrunk(np.diag([1.0, 3.0]), n=99).round(2).tolist()
+    [[1.13, 0.0], [0.0, 2.87]]
     """
     d = len(covariance)
     scale = np.trace(covariance) / d
