@@ -106,8 +106,9 @@ def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
     if "accuracy" in result["probe"]:
         probe = result["probe"]
         print(
-            f"probe right for {percent(probe['accuracy'])} % of the training images, worst group: recall "
-            f"{percent(probe['worst_group_recall'])} %, precision {percent(probe['worst_group_precision'])} %"
+            f"{probe['kind']} probe right for {percent(probe['accuracy'])} % of the training images, "
+            f"worst group: recall {percent(probe['worst_group_recall'])} %, "
+            f"precision {percent(probe['worst_group_precision'])} %"
         )
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}; attribute labels used: {labels}")
@@ -116,6 +117,9 @@ def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
 
 def print_probe(split: str, probe: dict[str, Any]) -> None:
     """Print what the probe says of one split."""
+    for name, facts in probe.get("refinement", {}).items():
+        stays = f"zero-shot answers stay: {facts.get('reason')}"
+        print(f"{name}: {probe['kind']} probe, " + (stays if "reason" in facts else refined_text(facts)))
     if "accuracy" not in probe:
         rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
         print_table([f"{split}: pseudo group", "n"], rows)
@@ -125,6 +129,14 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
         print_probe_report(f"{split}, {name}", report)
     for missing in probe["not_annotated"]:
         print(f"nothing to compare with: no annotation of {missing}")
+
+
+def refined_text(facts: dict[str, Any]) -> str:
+    """Return in words what refining the probe's answers came to."""
+    return (
+        f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
+        f"answers, sure of {facts['confident_rows']}; scores {facts['score_separation']:.1f} standard deviations apart"
+    )
 
 
 def print_probe_report(title: str, probe: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor
 
 from debias_pt.attributes import Attribute
@@ -112,13 +113,22 @@ class AttributeProbe:
         UsageError
             If labels are needed and missing.
         """
+        return tuple(
+            PseudoAttribute(attribute.name, tuple(attribute.values), softmax(scores, axis=1))
+            for attribute, scores in zip(self.attributes, self.scores(features, y), strict=True)
+        )
+
+    def scores(
+        self, features: NDArray[np.float32], y: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Return the logits behind :meth:`predict`, shape ``(N, V)`` for every attribute."""
         images = torch.from_numpy(np.ascontiguousarray(features))
         return tuple(
-            PseudoAttribute(attribute.name, tuple(attribute.values), self._posterior(images, weights, attribute, y))
+            self._scores(images, weights, attribute, y)
             for attribute, weights in zip(self.attributes, self.weights_, strict=True)
         )
 
-    def _posterior(
+    def _scores(
         self, images: Tensor, weights: Tensor, attribute: Attribute, y: NDArray[np.int64] | None
     ) -> NDArray[np.float64]:
         if not attribute.class_conditional:
@@ -127,5 +137,5 @@ class AttributeProbe:
             raise UsageError(f"the templates of {attribute.name!r} name the class; give the labels y")
         else:
             cosine = torch.einsum("nd,nvd->nv", images, weights[torch.from_numpy(y)])
-        posterior: NDArray[np.float64] = torch.softmax(cosine.double() * self.logit_scale, dim=-1).numpy()
-        return posterior
+        scores: NDArray[np.float64] = (cosine.double() * self.logit_scale).numpy()
+        return scores

@@ -9,6 +9,7 @@
         checkpoint.safetensors   while training; ``--resume`` goes on from it
         skipped.csv, splits.csv  images left out, splits drawn, where there are such
         prompt.safetensors   what was learned
+        probe.safetensors    the probe, if it was refined on the training images
         result.json          the figures
 """
 
@@ -221,6 +222,15 @@ class RunFolder:
         write_tensors(self.path / "prompt.safetensors", prompt, meta)
         write_json(self.path / "result.json", result)
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def write_probe(self, state: Mapping[str, Tensor]) -> None:
+        """Write what a refined probe has fitted."""
+        write_tensors(self.path / "probe.safetensors", state, self._identity())
+
+    def read_probe(self) -> dict[str, Tensor]:
+        """Return what a refined probe has fitted; empty if it was not refined."""
+        path = self.path / "probe.safetensors"
+        return read_tensors(path)[0] if path.exists() else {}
 
     def read_prompt(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return what was learned.

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from debias_pt.errors import UsageError
 from debias_pt.registry import nearest
 
-METHODS = ("dpt", "erm", "balanced", "class-balanced", "group-dro", "cvar")
+METHODS = ("dpt", "dpt-mixture", "erm", "balanced", "class-balanced", "group-dro", "cvar")
+PROBES = ("zero-shot", "calibrated", "mixture")
 HEADS = ("prompt", "linear", "linear-from-text")
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
@@ -89,6 +90,7 @@ class DataSettings(SourceSettings):
         (), "Prompt with {attribute}, perhaps {class}, instead of the default."
     )
     class_conditional: bool = option(False, "Ask the probe within each image's class (training labels are known).")
+    probe: str | None = option(None, f"Its answers: {', '.join(PROBES)}; default the method's, zero-shot for most.")
 
 
 @dataclass(frozen=True)

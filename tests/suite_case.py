@@ -15,7 +15,7 @@ from debias_pt.backbone import Backbone
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.encoding import EncodeStats
 from debias_pt.features import FeatureTable
-from debias_pt.jobs.prepare import Prepared
+from debias_pt.jobs.prepared import Prepared
 from debias_pt.probe import PseudoAttribute
 from debias_pt.settings import TrainSettings
 

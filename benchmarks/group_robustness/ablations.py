@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from debias_pt.attributes import CLASS_TEMPLATES, Attribute
-from debias_pt.jobs.prepare import ask, prepare
+from debias_pt.jobs.prepare import prepare
+from debias_pt.jobs.prepared import ask
 from debias_pt.jobs.train import check_train
 from debias_pt.progress import progress
 from debias_pt.registry import lookup, register

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from debias_pt.groups import Groups
 from debias_pt.heads import Head
-from debias_pt.jobs.prepare import Prepared
+from debias_pt.jobs.prepared import Prepared
 from debias_pt.selection import RULES, Selector
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training import FitData, Training

@@ -43,6 +43,28 @@ class Pseudo:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """Class x what a probe of one's own choice said.
+
+    Parameters
+    ----------
+    probe : str
+        As in the setting ``probe``.
+    """
+
+    probe: str
+    labels: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Groups:
+        """Return this probe's pseudo groups."""
+        return case.prepared.probed_by(self.probe).pseudo
+
+    def for_selection(self, case: Case) -> Groups:
+        """Return the same: steps are selected by what the method believes."""
+        return self(case)
+
+
+@dataclass(frozen=True)
 class Annotated:
     """Class x annotated attribute: an oracle. Steps are still selected by pseudo groups."""
 

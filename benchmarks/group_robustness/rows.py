@@ -9,7 +9,7 @@ from debias_pt.registry import lookup
 from debias_pt.zero_shot import TEMPLATE
 
 from .case import CLASSES, Fit
-from .grouping import Annotated, Shuffled
+from .grouping import Annotated, Probed, Shuffled
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -61,6 +61,7 @@ _ALL = (
     Row("balanced", "balanced", Loop({"method": "balanced"})),
     Row("group-dro", "group-dro", Loop({"method": "group-dro"})),
     Row("dpt", "dpt", Loop({"method": "dpt"})),
+    Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"}, Probed("mixture"))),
     Row("ppa", "PPA, linear head", PPA()),
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),

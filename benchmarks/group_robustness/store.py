@@ -37,6 +37,7 @@ def key(case: Case, fit: Fit) -> dict[str, Any]:
         "backbone": case.prepared.backbone.fingerprint,
         "data": {**table.data_fingerprint(), "annotations": digest(annotated)},
         "attributes": [attribute.describe() for attribute in case.prepared.attributes],
+        **({} if case.prepared.probe == "zero-shot" else {"probe": case.prepared.probe}),
     }
 
 

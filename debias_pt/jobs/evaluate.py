@@ -13,7 +13,8 @@ from debias_pt.backbone import SCHEMAS, Backbone
 from debias_pt.features import require_split
 from debias_pt.files import require_writable, write_csv
 from debias_pt.fingerprint import require_match
-from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.jobs.prepare import prepare
+from debias_pt.jobs.prepared import Prepared
 from debias_pt.jobs.report import report
 from debias_pt.runs import RunFolder, newest
 from debias_pt.settings import TrainSettings, resolve

@@ -18,6 +18,7 @@ from debias_pt.image_files import gather
 from debias_pt.jobs.evaluate import load_tuner, open_run, origin, require_same_model, run_settings
 from debias_pt.jobs.prepare import load_backbone
 from debias_pt.probe import AttributeProbe, PseudoAttribute
+from debias_pt.refinement import RefinedProbe
 from debias_pt.registry import lookup
 
 
@@ -40,8 +41,8 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     dict
         ``run``, its data set and method, ``synthetic`` and ``oracle``; ``class_names`` and ``attributes``;
         ``images``: one dict each with path, label, probability, probabilities by class, and for every attribute
-        the probe's value and confidence; ``left_out``: files in the folders that are no images by their ending;
-        ``skipped``: why an image could not be read, by path.
+        the value and confidence of the run's probe; ``left_out``: files in the folders that are no images by
+        their ending; ``skipped``: why an image could not be read, by path.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     paths = [name for name in paths if name not in skipped]
     probabilities = tuner.predict_proba(features).mean(axis=0)
     attributes = [Attribute(**wording) for wording in run.facts["attributes"]]
-    said = AttributeProbe(backbone, attributes, tuner.class_names_).predict(features, probabilities.argmax(axis=1))
+    probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load(run.read_probe())
+    said = probe.predict(features, probabilities.argmax(axis=1))
     rows = [
         {"path": name, **_answer(tuner.class_names_, p), "attributes": _values(said, i)}
         for i, (name, p) in enumerate(zip(paths, probabilities, strict=True))

@@ -8,7 +8,8 @@ from typing import Any
 from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
 from debias_pt.files import require_writable, write_csv
-from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.jobs.prepare import prepare
+from debias_pt.jobs.prepared import Prepared
 from debias_pt.settings import DataSettings
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
-from debias_pt.jobs.prepare import Prepared
+from debias_pt.jobs.prepare import probe_of
+from debias_pt.jobs.prepared import Prepared
 from debias_pt.selection import RULES
 from debias_pt.settings import TrainSettings
 from debias_pt.tuner import PromptTuner, scheduler
@@ -19,6 +20,7 @@ from debias_pt.versions import versions
 
 def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, split: str) -> dict[str, Any]:
     """Return the fields of ``train`` and ``eval`` for one split."""
+    prepared = prepared.probed_by(probe_of(settings))
     rows = prepared.rows(split)
     seeds = list(tuner.seeds)
     scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_counts(prepared))

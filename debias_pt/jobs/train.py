@@ -14,7 +14,8 @@ from debias_pt.errors import RunError, UsageError
 from debias_pt.features import require_split
 from debias_pt.files import write_csv
 from debias_pt.fingerprint import require_match
-from debias_pt.jobs.prepare import Prepared, prepare
+from debias_pt.jobs.prepare import prepare, probe_of
+from debias_pt.jobs.prepared import Prepared
 from debias_pt.jobs.report import facts, report
 from debias_pt.progress import progress
 from debias_pt.runs import RunFolder, fixed, new_path, newest
@@ -83,6 +84,8 @@ def train_in(run: RunFolder, settings: TrainSettings, prepared: Prepared) -> dic
         "seeds": list(tuner.seeds),
         "backbone": prepared.backbone.fingerprint,
     }
+    if prepared.refined:
+        run.write_probe(prepared.refined.state())
     run.finish(tuner.head_.state_dict(), meta, result)
     return result
 
@@ -159,6 +162,7 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
 
 def fit(settings: TrainSettings, prepared: Prepared, run: RunFolder | None) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
+    prepared = prepared.probed_by(probe_of(settings))
     groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo

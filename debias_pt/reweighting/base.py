@@ -25,9 +25,12 @@ class Reweighter(ABC):
         Current weight of a sample of each group, for R runs.
     uses_attributes : bool
         Whether the weights depend on the attribute at all.
+    probe : str
+        Who answers for the attribute, where nothing else is asked for.
     """
 
     uses_attributes: ClassVar[bool] = True
+    probe: ClassVar[str] = "zero-shot"
     counts_: Tensor
     weights_: Tensor
 

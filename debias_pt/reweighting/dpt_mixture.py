@@ -1,0 +1,27 @@
+"""DPT's scheduler, on groups whose attribute the mixture probe refined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from debias_pt.registry import register
+from debias_pt.reweighting.base import REWEIGHTERS
+from debias_pt.reweighting.dpt import DPT
+
+
+@register(REWEIGHTERS, "dpt-mixture")
+@dataclass(eq=False)
+class DPTMixture(DPT):
+    """DPT's weights; it asks the ``mixture`` probe where DPT asks the zero-shot one.
+
+    The scheduler is :class:`DPT`, to the letter. From Python, give the tuner groups made with
+    :class:`debias_pt.refinement.RefinedProbe`.
+
+    Examples
+    --------
+    >>> DPTMixture(eta=1.0)
+    DPTMixture(eta=1.0, ema=0.9, refresh='step', normalize='mean')
+    """
+
+    probe: ClassVar[str] = "mixture"
