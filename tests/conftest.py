@@ -22,7 +22,9 @@ from debias_pt.fetching import download
 from . import worlds
 from .mirror import WHOLE, Mirror, serving
 
-torch.set_num_threads(2)
+# Where tests run beside each other, threads would only wait for each other.
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+torch.set_num_threads(THREADS)
 # Machines are noisy: no deadlines, and the same examples on every run.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
@@ -96,7 +98,7 @@ def cli(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Cli:
     def run(
         *words: object, cwd: Path | None = None, wait: float = 300, **options: object
     ) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "DEBIAS_PT_CACHE": str(cache_dir), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+        env = {**os.environ, "DEBIAS_PT_CACHE": str(cache_dir), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(THREADS)}
         env |= options.pop("env", {})  # type: ignore[arg-type]
         command = [sys.executable, "-m", "debias_pt", *map(str, words)]
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
