@@ -95,13 +95,14 @@ def test_oracles_without_annotation_are_left_out_by_name_and_refused_on_request(
     own = replace(settings, attribute=("weather=sun:rain",), seeds=1, steps=1)
     with pytest.raises(UsageError, match=r"the row dpt-true needs annotations; waterbirds has none of 'weather'"):
         suite.group_robustness(own, ["erm", "dpt-true"])
-    names = ["erm", *(name for name in ROWS if name.endswith("-true"))]
+    names = ["erm", "jtt", "ppa", "linear", *(name for name in ROWS if name.endswith("-true"))]
     rows = {name: ROWS[name] for name in names}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(suite, "choose", lambda _: list(rows.values()))
         found = suite.group_robustness(own)
-    assert [row["row"] for row in found["rows"]] == ["erm"]
-    assert found["left_out"] == names[1:]
+    assert [row["row"] for row in found["rows"]] == names[:4]
+    assert found["left_out"] == names[4:]
+    assert all(row["minority"] is None for row in found["rows"])
     assert "Left out" in table.markdown(found)
 
 
@@ -215,6 +216,8 @@ def test_csv_has_a_line_for_every_run_and_selection(result: dict[str, Any]) -> N
     dpt = next(row for row in result["rows"] if row["row"] == "dpt")
     assert np.mean([float(row["gap"]) for row in own]) == pytest.approx(dpt["gap"], abs=1e-5)
     assert {row["oracle"] for row in read if row["selection"] == "true-wga"} == {"True"}
+    without = {"zero-shot", "zero-shot-ensemble", "orth-proj", "orth-cal", "dfr"}
+    assert {row["row"] for row in read if row["selection"] == "none"} == without
 
 
 def _csv(line: list[str]) -> str:

@@ -86,7 +86,8 @@ def csv_table(result: dict[str, Any]) -> Table:
     header += [f"mean accuracy of {name}" for name in groups] + ["seconds per run"]
     lines = []
     for row in rows:
-        for selection, part in ((result["selection"], row), ("true-wga", row["true_selection"])):
+        own = result["selection"] if row["selected_steps"] else "none"
+        for selection, part in ((own, row), ("true-wga", row["true_selection"])):
             for run in part["per_seed"] if part else ():
                 oracle = row["oracle"] or selection == "true-wga"
                 means = [_raw(g["accuracy"]) for g in part["groups"]]
