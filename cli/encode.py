@@ -21,7 +21,6 @@ def encode(
     """Encode a data set's images into the feature cache."""
     from dataclasses import asdict
 
-    from debias_pt.datasets import is_synthetic
     from debias_pt.jobs.prepare import encode_dataset, load_backbone, read_dataset
     from debias_pt.settings import resolve
 
@@ -31,7 +30,7 @@ def encode(
     images, _ = read_dataset(settings)
     backbone = load_backbone(settings)
     _, stats = encode_dataset(settings, backbone, images)
-    named = {"dataset": dataset, "synthetic": is_synthetic(dataset), "model": backbone.name}
+    named = {"dataset": dataset, "synthetic": images.synthetic, "model": backbone.name}
     if as_json:
         print_json({**named, "dim": backbone.dim, **asdict(stats)})
     else:

@@ -96,7 +96,7 @@ def test_a_benchmark_from_files_to_the_table(
     write(tmp_path / "data", 0)
     result = train(name, "--no-check-counts")
     assert result["dataset"] == name
-    assert result["synthetic"] is False  # by its layout it is the real one
+    assert result["synthetic"] is True  # whatever name it goes by
     assert in_order(result["groups"]) == list(SIZES["test"])
     attribute = result["probe"]["attributes"][0]
     assert [group["attribute"] for group in result["groups"]] == list(attribute["values"]) * 2

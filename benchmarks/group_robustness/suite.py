@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.cache import default_cache_dir
-from debias_pt.datasets import is_synthetic
 from debias_pt.jobs.prepare import prepare
 from debias_pt.jobs.report import train_counts
 from debias_pt.jobs.train import check_train
@@ -75,7 +74,7 @@ def frame(case: Case) -> dict[str, Any]:
     settings, prepared = case.settings, case.prepared
     return {
         "dataset": settings.dataset,
-        "synthetic": is_synthetic(settings.dataset),
+        "synthetic": prepared.synthetic,
         "split": settings.split,
         "selection": settings.select,
         "settings": dataclasses.asdict(settings),

@@ -43,6 +43,8 @@ class ImageDataset:
         Attributes worth asking the probe about, with their wording; the first is the default.
     split_rule : mapping
         How the splits came about, as plain JSON, where they are not the data set's own.
+    synthetic : bool
+        Drawn by a program.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ImageDataset:
     attributes: Mapping[str, TrueAttribute] = field(default_factory=dict)
     suspects: Mapping[str, Attribute] = field(default_factory=dict)
     split_rule: Mapping[str, object] = field(default_factory=dict)
+    synthetic: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)

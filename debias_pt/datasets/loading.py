@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from debias_pt.cache import default_cache_dir
-from debias_pt.datasets.base import DATASETS, Card, DataOptions, ImageDataset
+from debias_pt.datasets.base import DATASETS, Card, DataOptions, ImageDataset, is_synthetic
 from debias_pt.datasets.own import is_path, read_own
 from debias_pt.errors import DatasetError
 from debias_pt.fetching.fetch import fetch
 from debias_pt.listings.own_data import AS_USUAL, OwnData
+from debias_pt.mini.worlds import MARK
 from debias_pt.registry import lookup
 
 
@@ -73,7 +75,7 @@ def load_dataset(
             require_counts(dataset, source.card)
     if check_images:
         require_images(dataset)
-    return dataset
+    return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
 
 
 def group_counts(dataset: ImageDataset, card: Card, split: str) -> tuple[int, ...]:

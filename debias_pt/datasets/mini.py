@@ -14,7 +14,7 @@ from debias_pt.datasets.metashift import PLACE
 from debias_pt.datasets.waterbirds import BACKGROUND
 from debias_pt.features import SPLITS, TrueAttribute
 from debias_pt.files import locked, make_folder, whole_folder, write_csv
-from debias_pt.mini.worlds import EDITION, WORLDS, World
+from debias_pt.mini.worlds import EDITION, MARK, WORLDS, World
 
 TERMS = "synthetic, drawn by this package; free to use"
 SUSPECTS = {
@@ -67,6 +67,7 @@ def _draw(world: World, dataset: ImageDataset, seed: int) -> None:
         for name, (split, y, a, image) in zip(dataset.ids, world.images(seed), strict=True):
             image.save(unfinished / name, compress_level=1)
             rows.append([name, split, world.class_names[y], world.values[a]])
+        (unfinished / MARK).write_text("drawn by debias-pt\n")
         # For people who look into the folder.
         write_csv(unfinished / "metadata.csv", ["file_name", "split", "label", world.attribute], rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.contact_sheet import contact_sheet
-from debias_pt.datasets import DATASETS, is_synthetic
+from debias_pt.datasets import DATASETS
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS, require_split
 from debias_pt.files import make_folder, write_bytes
@@ -56,7 +56,7 @@ def picture(settings: SourceSettings, out: Path, *, split: str, columns: int, se
     image.save(encoded, format=FORMATS[out.suffix.lower()])
     make_folder(out.parent)
     write_bytes(out, encoded.getvalue())
-    return {"dataset": settings.dataset, "synthetic": is_synthetic(settings.dataset), "split": split, "file": str(out)}
+    return {"dataset": settings.dataset, "synthetic": dataset.synthetic, "split": split, "file": str(out)}
 
 
 def write(name: str, out: Path, *, seed: int = 0) -> dict[str, Any]:

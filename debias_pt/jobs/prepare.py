@@ -103,7 +103,9 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     backbone = load_backbone(settings)
     check(backbone)
     table, stats = encode_dataset(settings, backbone, dataset)
-    return replace(ask(backbone, table, stats, attributes, probe), split_rule=dataset.split_rule)
+    return replace(
+        ask(backbone, table, stats, attributes, probe), split_rule=dataset.split_rule, synthetic=dataset.synthetic
+    )
 
 
 def probe_of(settings: DataSettings) -> str:

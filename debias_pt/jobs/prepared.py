@@ -43,6 +43,8 @@ class Prepared:
         The same with the answers of other probes, once they were asked for.
     split_rule : mapping
         How the splits came about, where they are not the data set's own.
+    synthetic : bool
+        The images were drawn by a program.
     """
 
     backbone: Backbone
@@ -54,6 +56,7 @@ class Prepared:
     refined: RefinedProbe | None = None
     others: dict[str, Prepared] = field(default_factory=dict, repr=False, compare=False)
     split_rule: Mapping[str, object] = field(default_factory=dict)
+    synthetic: bool = False
 
     @property
     def probe(self) -> str:
@@ -66,7 +69,7 @@ class Prepared:
             return self
         if probe not in self.others:
             other = ask(self.backbone, self.table, self.stats, self.attributes, probe)
-            self.others[probe] = replace(other, split_rule=self.split_rule)
+            self.others[probe] = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
         return self.others[probe]
 
     @cached_property

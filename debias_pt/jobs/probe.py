@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
 from debias_pt.files import require_writable, write_csv
 from debias_pt.jobs.prepare import prepare
@@ -37,7 +36,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
     return {
         "dataset": settings.dataset,
-        "synthetic": is_synthetic(settings.dataset),
+        "synthetic": prepared.synthetic,
         "model": prepared.backbone.name,
         "probe": {split: prepared.probe_result(split) for split in present},
         "csv": csv_path,

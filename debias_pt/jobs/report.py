@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.datasets import is_synthetic
 from debias_pt.features import SPLITS
 from debias_pt.jobs.prepare import probe_of
 from debias_pt.jobs.prepared import Prepared
@@ -30,7 +29,7 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
     }
     return {
         "dataset": settings.dataset,
-        "synthetic": is_synthetic(settings.dataset),
+        "synthetic": prepared.synthetic,
         "method": settings.method,
         "groups_used": settings.groups,
         "oracle": any(used.values()),

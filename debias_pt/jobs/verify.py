@@ -52,7 +52,7 @@ def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, 
         problems += _unreadable(dataset, [row for row in range(len(dataset)) if row not in absent], settings.workers)
     return {
         "dataset": settings.dataset,
-        "synthetic": settings.dataset in DATASETS and DATASETS[settings.dataset].card.synthetic,
+        "synthetic": dataset.synthetic,
         "folder": str(dataset.root),
         "images": len(dataset),
         "read_images": read_images,

@@ -10,7 +10,7 @@ from PIL import Image
 from debias_pt.errors import OutputError
 from debias_pt.features import SPLITS
 from debias_pt.files import whole_folder, write_csv
-from debias_pt.mini.worlds import WORLDS
+from debias_pt.mini.worlds import MARK, WORLDS
 from debias_pt.registry import register
 
 Layout = Callable[[Path, int], Path]
@@ -91,5 +91,6 @@ def _into(folder: Path, fill: Callable[[Path], None]) -> Path:
     if folder.exists():
         raise OutputError(f"{folder}: is there already; remove it or choose another folder")
     with whole_folder(folder, "folder") as temporary:
+        (temporary / MARK).write_text("written by debias-pt data write\n")
         fill(temporary)
     return folder

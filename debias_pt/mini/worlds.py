@@ -14,6 +14,8 @@ from debias_pt.mini import birds, faces, pets, shapes
 from debias_pt.mini.scene import Scene
 from debias_pt.progress import progress
 
+# A file in every folder of drawn images: whoever reads it by whatever name is told that it is synthetic.
+MARK = ".synthetic"
 EDITION = 1  # to be raised when drawing changes: caches and figures are of an edition
 # Random streams that never meet: a benchmark's splits, and what the model was pretrained on.
 STREAMS = {"train": 0, "val": 1, "test": 2, "pretraining": 3}
