@@ -84,7 +84,9 @@ def _print_rows(result: dict[str, Any]) -> None:
     for heading, (header, lines) in tables:
         print_table(header, lines, title=heading)
     print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
-    print(f"{table.probe_line(result)}.")
+    for line in (table.probe_line(result), table.distance_line(result)):
+        if line:
+            print(f"{line}.")
     if result["left_out"]:
         print(f"{table.left_out_line(result)}.")
     _print_stored("rows", len(result["rows"]), result["stored_rows"])

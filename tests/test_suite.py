@@ -247,6 +247,16 @@ def test_a_picture_of_another_kind_is_refused() -> None:
         plot.require_plot_path(Path("rows.gif"))
 
 
+def test_the_distance_to_the_oracle_is_said(result: dict[str, Any]) -> None:
+    worst = {row["row"]: row["worst_group_accuracy"] for row in result["rows"]}
+    assert set(result["distance_to_oracle"]) == {"balanced", "group-dro", "dpt", "dpt-mixture", "linear-dpt"}
+    assert result["distance_to_oracle"]["dpt-mixture"] == worst["dpt-true"] - worst["dpt-mixture"]
+    line = table.distance_line(result)
+    assert f"dpt-mixture {100 * (worst['dpt-true'] - worst['dpt-mixture']):+.1f}" in line
+    assert f"\n\n{line}\n\n" in table.markdown(result)
+    assert table.distance_line({**result, "distance_to_oracle": {}}) == ""
+
+
 # Documents.
 
 

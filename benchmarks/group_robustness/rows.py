@@ -74,6 +74,15 @@ _ALL = (
 )
 ROWS: dict[str, Row] = {row.name: row for row in _ALL}
 
+# What a row would be with true groups.
+ORACLES = {
+    "balanced": "balanced-true",
+    "group-dro": "group-dro-true",
+    "dpt": "dpt-true",
+    "dpt-mixture": "dpt-true",
+    "linear-dpt": "linear-dpt-true",
+}
+
 
 def choose(names: Sequence[str]) -> list[Row]:
     """Return rows by name; all of them for no name.

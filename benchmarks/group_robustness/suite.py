@@ -20,7 +20,7 @@ from debias_pt.versions import versions
 from .case import VAL_ATTRIBUTES, Case, Predict
 from .minority import minority_report
 from .published import published
-from .rows import Row, choose
+from .rows import ORACLES, Row, choose
 from .store import ResultStore, key
 
 
@@ -39,7 +39,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
     Returns
     -------
     dict
-        Settings, versions, fingerprints, ``probe``, ``rows``, ``left_out`` and ``published``.
+        Settings, versions, fingerprints, ``probe``, ``rows``, ``distance_to_oracle``, ``left_out`` and ``published``.
 
     Raises
     ------
@@ -63,10 +63,18 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         "suite": "group-robustness",
         **frame(case),
         "rows": results,
+        "distance_to_oracle": distances(results),
         "stored_rows": sum(row["stored"] for row in results),
         "left_out": [row.name for row in rows if row not in possible],
         "published": published(settings.dataset),
     }
+
+
+def distances(results: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return what worst-group accuracy a row would gain from true groups, where there is such a row."""
+    worst = {row["row"]: row["worst_group_accuracy"] for row in results}
+    pairs = ((name, oracle) for name, oracle in ORACLES.items() if name in worst and oracle in worst)
+    return {name: worst[oracle] - worst[name] for name, oracle in pairs}
 
 
 def frame(case: Case) -> dict[str, Any]:

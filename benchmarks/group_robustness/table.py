@@ -102,7 +102,7 @@ def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
-    parts += [left_out_line(result)] if result["left_out"] else []
+    parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
     parts += [markdown_table(*group_table(result), left=1)]
     if result["published"]:
         parts += ["Published, not measured here:", markdown_table(*published_table(result), left=3)]
@@ -138,6 +138,12 @@ def probe_line(result: dict[str, Any]) -> str:
         f"The probe is right for {_percent(probe['accuracy'])} % of the training images; worst group: recall "
         f"{_percent(probe['worst_group_recall'])} %, precision {_percent(probe['worst_group_precision'])} %"
     )
+
+
+def distance_line(result: dict[str, Any]) -> str:
+    """Return what true groups would add to the worst group, in points; empty where there is no such oracle."""
+    parts = [f"{name} {100 * gain:+.1f}" for name, gain in result["distance_to_oracle"].items()]
+    return f"What true groups (oracle) would add to the worst group, in points: {', '.join(parts)}" if parts else ""
 
 
 def left_out_line(result: dict[str, Any]) -> str:
