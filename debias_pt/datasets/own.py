@@ -60,7 +60,7 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
     attributes = {name: TrueAttribute.of(values) for name, values in listing.attributes.items()}
     group = own.group_column or "group"
     return ImageDataset(
-        name=path.name,
+        name=path.resolve().name,  # "." has none of its own
         root=listing.root,
         ids=tuple(listing.ids),
         y=labels,
@@ -118,6 +118,7 @@ def _suspect(name: str, true: TrueAttribute) -> Attribute:
 
 
 def _warn_of_untrained(path: Path, y: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
-    missing = [class_names[k] for k in range(len(class_names)) if k not in set(y.tolist())]
+    present = set(y.tolist())
+    missing = [name for k, name in enumerate(class_names) if k not in present]
     if missing:
         warnings.warn(f"{path}: no training image of {', '.join(missing)}", DebiasWarning, stacklevel=3)
