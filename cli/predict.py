@@ -33,7 +33,7 @@ def predict(
     from debias_pt.files import require_writable, write_text
     from debias_pt.jobs.predict import FORMATS, choose_format
     from debias_pt.jobs.predict import predict as job
-    from debias_pt.settings import ON_BAD_IMAGE
+    from debias_pt.settings import skips_bad
 
     from .output import print_json, run_notes, write_stdout
 
@@ -42,9 +42,7 @@ def predict(
         raise UsageError(f"--json and --format {format_} both want standard output; give one of them, or an --out")
     if out:
         require_writable(Path(out), "--out")
-    if on_bad_image not in ON_BAD_IMAGE:
-        raise UsageError(f"--on-bad-image is {on_bad_image!r}; {' or '.join(ON_BAD_IMAGE)} expected")
-    result = job(run, images, skip_bad=on_bad_image == "skip", model=model, pretrained=pretrained, device=device)
+    result = job(run, images, skip_bad=skips_bad(on_bad_image), model=model, pretrained=pretrained, device=device)
     if out:
         write_text(Path(out), FORMATS[chosen](result))
     if as_json:

@@ -51,6 +51,10 @@ class TrueAttribute:
         number = {value: a for a, value in enumerate(values)}
         return cls(values, np.array([number[word] for word in words], dtype=np.int64))
 
+    def rows(self, index: NDArray[np.int64]) -> TrueAttribute:
+        """Return the annotation of these images only, in this order."""
+        return TrueAttribute(self.values, self.labels[index])
+
     @property
     def words(self) -> list[str]:
         """The value of each image, in words."""
@@ -189,7 +193,7 @@ class FeatureTable:
             y=self.y[rows],
             split=self.split[rows],
             image_hashes=tuple(self.image_hashes[row] for row in rows) if self.image_hashes else (),
-            attributes={name: TrueAttribute(true.values, true.labels[rows]) for name, true in self.attributes.items()},
+            attributes={name: true.rows(rows) for name, true in self.attributes.items()},
         )
 
     def data_fingerprint(self) -> dict[str, Any]:

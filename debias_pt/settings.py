@@ -134,6 +134,19 @@ class TrainSettings(FitSettings, DataSettings):
     out: str | None = option(None, "Run folder; default runs/DATASET-METHOD-TIME.")
 
 
+def skips_bad(on_bad_image: str) -> bool:
+    """Return whether images that cannot be read are to be left out.
+
+    Raises
+    ------
+    UsageError
+        For anything but the words in `ON_BAD_IMAGE`.
+    """
+    if on_bad_image not in ON_BAD_IMAGE:
+        raise UsageError(f"on_bad_image is {on_bad_image!r}; {' or '.join(ON_BAD_IMAGE)} expected")
+    return on_bad_image == "skip"
+
+
 S = TypeVar("S")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,15 @@ def gaussian_case(backbone: Backbone, wrong: float = 0.1, **options: Any) -> Cas
     prepared = Prepared(backbone, table, EncodeStats(len(table), 0, 0.0, ""), (PLACE,), said, (truth,))
     plain = {"head": "linear", "optimizer": "sgd", "momentum": 0.0, "lr": 0.05, "steps": 25, "select": "last"}
     return Case(TrainSettings(**{"dataset": "waterbirds", "seeds": 2, **plain, **options}), prepared)
+
+
+def tiny_settings(data_root: Path, checkpoint: Path, cache_dir: Path, **options: Any) -> TrainSettings:
+    """Settings of the whole suite on the tiny images with the tiny model."""
+    common = {"dataset": "waterbirds", "check_counts": False, "workers": 0, "steps": 2, "seeds": 2}
+    where = {
+        "data_root": str(data_root), "pretrained": f"local-dir:{checkpoint}", "cache_dir": str(cache_dir),
+    }  # fmt: skip
+    return TrainSettings(**{**common, **where, **options})
 
 
 def softmax(z: Floats) -> Floats:

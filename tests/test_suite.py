@@ -25,7 +25,7 @@ from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.features import TrueAttribute
 from debias_pt.settings import TrainSettings
 
-from .suite_case import gaussian_case
+from .suite_case import gaussian_case, tiny_settings
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -37,16 +37,7 @@ ALL, TRAIN, VAL = "class labels", "training attributes", "validation attributes"
 
 @pytest.fixture(scope="module")
 def settings(waterbirds_root: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
-    return TrainSettings(
-        dataset="waterbirds",
-        data_root=str(waterbirds_root),
-        check_counts=False,
-        pretrained=f"local-dir:{tiny_checkpoint}",
-        workers=0,
-        cache_dir=str(tmp_path_factory.mktemp("suite")),
-        steps=2,
-        seeds=2,
-    )
+    return tiny_settings(waterbirds_root, tiny_checkpoint, tmp_path_factory.mktemp("suite"))
 
 
 @pytest.fixture(scope="module")

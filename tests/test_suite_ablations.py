@@ -21,7 +21,7 @@ from debias_pt.features import TrueAttribute
 from debias_pt.probe import PseudoAttribute
 from debias_pt.settings import TrainSettings
 
-from .suite_case import gaussian_case
+from .suite_case import gaussian_case, tiny_settings
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -90,17 +90,7 @@ def test_a_flip_goes_to_the_likeliest_wrong_value(backbone: Backbone) -> None:
 
 @pytest.fixture(scope="module")
 def settings(waterbirds_root: Path, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
-    return TrainSettings(
-        dataset="waterbirds",
-        data_root=str(waterbirds_root),
-        check_counts=False,
-        pretrained=f"local-dir:{tiny_checkpoint}",
-        workers=0,
-        cache_dir=str(tmp_path_factory.mktemp("ablations")),
-        steps=2,
-        seeds=2,
-        lr=0.05,
-    )
+    return tiny_settings(waterbirds_root, tiny_checkpoint, tmp_path_factory.mktemp("ablations"), lr=0.05)
 
 
 ignored = pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")

@@ -69,7 +69,7 @@ class ImageDataset:
             ids=tuple(self.ids[row] for row in kept),
             y=self.y[index],
             split=self.split[index],
-            attributes={name: TrueAttribute(true.values, true.labels[index]) for name, true in self.attributes.items()},
+            attributes={name: true.rows(index) for name, true in self.attributes.items()},
         )
 
 

@@ -17,7 +17,7 @@ from debias_pt.jobs.prepared import Prepared, ask
 from debias_pt.listings.drawing import Shares
 from debias_pt.registry import lookup, nearest
 from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.settings import ON_BAD_IMAGE, PROBES, DataSettings, FitSettings, SourceSettings
+from debias_pt.settings import PROBES, DataSettings, FitSettings, SourceSettings, skips_bad
 
 
 def load_source(settings: SourceSettings, *, check_counts: bool, check_images: bool) -> ImageDataset:
@@ -35,9 +35,8 @@ def load_source(settings: SourceSettings, *, check_counts: bool, check_images: b
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
     """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
-    if settings.on_bad_image not in ON_BAD_IMAGE:
-        raise UsageError(f"on_bad_image is {settings.on_bad_image!r}; {' or '.join(ON_BAD_IMAGE)} expected")
-    dataset = load_source(settings, check_counts=settings.check_counts, check_images=settings.on_bad_image == "error")
+    check_images = not skips_bad(settings.on_bad_image)
+    dataset = load_source(settings, check_counts=settings.check_counts, check_images=check_images)
     attributes = choose_attributes(
         settings.attribute,
         dataset.suspects,
@@ -79,7 +78,7 @@ def encode_dataset(
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
         batch_size=settings.encode_batch_size,
         workers=settings.workers,
-        skip_bad=settings.on_bad_image == "skip",
+        skip_bad=skips_bad(settings.on_bad_image),
     )
 
 
