@@ -15,7 +15,7 @@ from debias_pt.features import FeatureTable
 from debias_pt.fingerprint import require_match
 from debias_pt.groups import Groups
 from debias_pt.heads import HEADS, Head
-from debias_pt.losses import make_loss
+from debias_pt.losses import loss_of
 from debias_pt.metrics import GroupReport
 from debias_pt.registry import lookup
 from debias_pt.reweighting import Reweighter, make_reweighter
@@ -129,7 +129,7 @@ class PromptTuner:
         self.head_ = self.make_head(table.class_names)
         training = Training(
             self.head_,
-            make_loss(self.settings.loss, q=self.settings.q),
+            loss_of(self.settings.loss, self.settings.loss_option, self.settings.q),
             reweighter,
             self.settings,
             self.seeds,
@@ -219,7 +219,7 @@ def check_fit(settings: FitSettings) -> None:
         Names the setting, the value seen and what it takes.
     """
     scheduler(settings)
-    make_loss(settings.loss, q=settings.q)
+    loss_of(settings.loss, settings.loss_option, settings.q)
     lookup(RULES, settings.select, "selection rule")
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)
