@@ -27,8 +27,9 @@ def list_(as_json: Json = False) -> None:
         return
     cells = []
     for row in rows:
-        classes = ", ".join(row["classes"]) if len(row["classes"]) < 4 else f"{len(row['classes'])} classes"
-        attribute = f"{row['attribute']['name']}: {', '.join(row['attribute']['values'])}"
+        classes = ", ".join(row["classes"]) if row["n_classes"] < 4 else f"{row['n_classes']} classes"
+        known = row["attribute"]
+        attribute = f"{known['name']}: {', '.join(known['values'])}" if known else "none annotated"
         kind = "synthetic, built in" if row["synthetic"] else "real"
         cells.append([row["name"], kind, "/".join(map(str, row["images"].values())), classes, attribute])
     print_table(["data set", "kind", "train/val/test", "classes", "attribute"], cells)

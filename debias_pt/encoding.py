@@ -125,6 +125,7 @@ def encode(
         name=dataset.name,
         fingerprint=backbone.fingerprint,
         image_hashes=tuple(hashes),
+        template=dataset.template,
     )
     return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder), skipped)
 

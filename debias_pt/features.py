@@ -108,6 +108,8 @@ class FeatureTable:
         Of the backbone that made the features.
     image_hashes : tuple of str
         SHA-256 of each image file, where the features come from files.
+    template : str
+        Zero-shot prompt of the data set, ``{}`` standing for the class name.
 
     Raises
     ------
@@ -134,6 +136,7 @@ class FeatureTable:
     name: str = "data"
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     image_hashes: tuple[str, ...] = ()
+    template: str = "a photo of a {}."
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -186,15 +189,36 @@ class FeatureTable:
         rows = np.flatnonzero(self.split == split)
         if not len(rows):
             raise UsageError(f"{self.name} has no {split!r} rows; it has {', '.join(sorted(set(self.split.tolist())))}")
+        return self.rows(rows)
+
+    def rows(self, index: NDArray[np.int64]) -> FeatureTable:
+        """Return these rows only, in this order."""
         return replace(
             self,
-            ids=tuple(self.ids[row] for row in rows),
-            features=self.features[rows],
-            y=self.y[rows],
-            split=self.split[rows],
-            image_hashes=tuple(self.image_hashes[row] for row in rows) if self.image_hashes else (),
-            attributes={name: true.rows(rows) for name, true in self.attributes.items()},
+            ids=tuple(self.ids[row] for row in index),
+            features=self.features[index],
+            y=self.y[index],
+            split=self.split[index],
+            image_hashes=tuple(self.image_hashes[row] for row in index) if self.image_hashes else (),
+            attributes={name: true.rows(index) for name, true in self.attributes.items()},
         )
+
+    def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the rows of these images, in their order.
+
+        Raises
+        ------
+        DatasetError
+            If one is not in the table.
+        """
+        place = {name: row for row, name in enumerate(self.ids)}
+        absent = [name for name in ids if name not in place]
+        if absent:
+            raise DatasetError(
+                f"{self.name}: {len(absent)} of {len(ids)} images are not in this table, first {absent[0]!r}; they "
+                "were drawn from other data"
+            )
+        return np.array([place[name] for name in ids], dtype=np.int64)
 
     def data_fingerprint(self) -> dict[str, Any]:
         """Return what a run's result depends on: the rows' number, and hashes of their labels and content.

@@ -12,6 +12,7 @@ from debias_pt.registry import nearest
 
 METHODS = ("dpt", "dpt-mixture", "erm", "balanced", "class-balanced", "group-dro", "cvar")
 PROBES = ("zero-shot", "calibrated", "mixture")
+LOSSES = ("cross-entropy", "gce", "label-smoothing", "mae", "nce-rce", "phuber", "sce")
 HEADS = ("prompt", "linear", "linear-from-text")
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
@@ -104,8 +105,9 @@ class FitSettings(Settings):
     normalize: str | None = option(None, "dpt's weights: mean (mean 1 over samples, default) or sum (sum 1).")
     alpha: float | None = option(None, "Share of the training samples that cvar looks at (default 0.2).")
     soft: bool = option(False, "Spread samples over groups by the probe's posterior instead of hard labels.")
-    loss: str = option("cross-entropy", "Per-sample loss: cross-entropy or gce.")
+    loss: str = option("cross-entropy", f"Per-sample loss: {', '.join(LOSSES)}.")
     q: float | None = option(None, "Exponent of gce (default 0.7).")
+    loss_option: tuple[str, ...] = option((), "Option of the loss as NAME=NUMBER, tau=10 (repeat for several).")
     head: str = option("prompt", f"What is learned: {', '.join(HEADS)}.")
     context_length: int | None = option(None, "Context vectors; default 16, or as many as --context-init has tokens.")
     context_init: str = option("random", "random, or words such as 'a photo of a'.")

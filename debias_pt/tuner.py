@@ -17,7 +17,7 @@ from debias_pt.fingerprint import require_match
 from debias_pt.fit_data import FitData
 from debias_pt.groups import Groups
 from debias_pt.heads import HEADS, Head
-from debias_pt.losses import make_loss
+from debias_pt.losses import loss_of
 from debias_pt.metrics import GroupReport
 from debias_pt.optimisation import make_optimizer
 from debias_pt.part import Part
@@ -165,7 +165,7 @@ class PromptTuner:
         val = FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device)
         if beside is not None:
             train, val = (replace(a, features=b.features) for a, b in ((train, beside.train), (val, beside.val)))
-        loss = make_loss(self.settings.loss, q=self.settings.q)
+        loss = loss_of(self.settings.loss, self.settings.loss_option, self.settings.q)
         return Part(loss, reweighter, self.settings, self.seeds, train, val, groups)
 
     def take(self, head: Head, part: Part) -> None:
@@ -256,7 +256,7 @@ def check_fit(settings: FitSettings) -> None:
         Names the setting, the value seen and what it takes.
     """
     scheduler(settings)
-    make_loss(settings.loss, q=settings.q)
+    loss_of(settings.loss, settings.loss_option, settings.q)
     lookup(RULES, settings.select, "selection rule")
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)

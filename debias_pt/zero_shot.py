@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from debias_pt.backbone import Backbone
 from debias_pt.errors import UsageError
+from debias_pt.features import FeatureTable
 
 TEMPLATE = "a photo of a {}."
 
@@ -28,3 +32,28 @@ def zero_shot_weights(backbone: Backbone, class_names: Sequence[str], template: 
     if "{}" not in template:
         raise UsageError(f"the template {template!r} has no {{}}; write {TEMPLATE!r}")
     return backbone.encode_text([template.replace("{}", name) for name in class_names])
+
+
+def zero_shot_probabilities(
+    backbone: Backbone, table: FeatureTable, template: str | None = None
+) -> NDArray[np.float64]:
+    """Return what the frozen model holds of every class for every row, shape ``(N, K)``, rows summing to 1.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The one that made the features.
+    table : FeatureTable
+        N rows.
+    template : str, optional
+        Prompt with ``{}``; default the data set's own.
+
+    Raises
+    ------
+    UsageError
+        If the template has no ``{}``, or a prompt is too long.
+    """
+    weights = zero_shot_weights(backbone, table.class_names, template or table.template).cpu().double()
+    logits = backbone.logit_scale * torch.from_numpy(table.features).double() @ weights.T
+    probabilities: NDArray[np.float64] = logits.softmax(dim=-1).numpy()
+    return probabilities

@@ -18,6 +18,7 @@ from debias_pt.backbone import BUILT_IN, Backbone
 from debias_pt.contact_sheet import contact_sheet
 from debias_pt.datasets import DATASETS, load_dataset
 from debias_pt.datasets import mini as mini_datasets
+from debias_pt.datasets.coop import COOP
 from debias_pt.datasets.published import no_update_check
 from debias_pt.datasets.waterbirds import COUNTS
 from debias_pt.errors import BackboneError, DebiasWarning, OutputError
@@ -171,11 +172,8 @@ def test_a_stopped_drawing_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_cards_know_what_is_synthetic() -> None:
-    assert [name for name, source in DATASETS.items() if not source.card.synthetic] == [
-        "celeba",
-        "metashift",
-        "waterbirds",
-    ]
+    real = [name for name, source in DATASETS.items() if not source.card.synthetic]
+    assert real == ["celeba", *COOP, "metashift", "waterbirds"]
 
 
 def test_waterbirds_layout_is_read_by_the_real_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

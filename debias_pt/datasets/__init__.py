@@ -1,6 +1,7 @@
 """Data sets, one file each; importing this package registers them."""
 
 from debias_pt.datasets import celeba as _celeba  # noqa: F401
+from debias_pt.datasets import coop as _coop  # noqa: F401
 from debias_pt.datasets import metashift as _metashift  # noqa: F401
 from debias_pt.datasets import mini as _mini  # noqa: F401
 from debias_pt.datasets import waterbirds as _waterbirds  # noqa: F401

@@ -45,6 +45,8 @@ class ImageDataset:
         How the splits came about, as plain JSON, where they are not the data set's own.
     synthetic : bool
         Drawn by a program.
+    template : str
+        Zero-shot prompt, ``{}`` standing for the class name.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ImageDataset:
     suspects: Mapping[str, Attribute] = field(default_factory=dict)
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
+    template: str = "a photo of a {}."
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -99,13 +102,13 @@ class Card:
     Parameters
     ----------
     class_names : tuple of str
-        As they stand in prompts.
-    attribute : str
-        The annotated attribute that goes with the class in training.
+        As they stand in prompts; empty where only the set's own files say them.
+    attribute : str or None
+        The annotated attribute that goes with the class in training; None if nothing is annotated.
     values : tuple of str
         Its values.
     counts : mapping of str to tuple of int
-        For each split the images by group, ``class * len(values) + value``.
+        For each split the images by group, ``class * len(values) + value``; without attribute, all together.
     terms : str
         Where it comes from and on what terms, in a line.
     synthetic : bool
@@ -114,16 +117,22 @@ class Card:
         Model and weights to use where none are named.
     archive : Archive or None
         Where it can be fetched.
+    n_classes : int
+        K; needed where `class_names` is empty.
     """
 
     class_names: tuple[str, ...]
-    attribute: str
+    attribute: str | None
     values: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     terms: str
     synthetic: bool = False
     model: tuple[str, str | None] = DEFAULT_MODEL
     archive: Archive | None = None
+    n_classes: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_classes", self.n_classes or len(self.class_names))
 
 
 Loader = Callable[[DataOptions], ImageDataset]

@@ -80,24 +80,32 @@ def load_dataset(
 
 def group_counts(dataset: ImageDataset, card: Card, split: str) -> tuple[int, ...]:
     """Return the images of a split by class and annotated attribute, as the card counts them."""
+    if card.attribute is None:
+        return (int((dataset.split == split).sum()),)
     group = dataset.y * len(card.values) + dataset.attributes[card.attribute].labels
     counts = np.bincount(group[dataset.split == split], minlength=len(card.class_names) * len(card.values))
     return tuple(counts.tolist())
 
 
 def require_counts(dataset: ImageDataset, card: Card) -> None:
-    """Refuse a data set whose group counts per split are not the published ones.
+    """Refuse a data set whose classes or group counts per split are not the published ones.
 
     Raises
     ------
     DatasetError
         Names the split, the counts seen and those published.
     """
+    if len(dataset.class_names) != card.n_classes:
+        raise DatasetError(
+            f"{dataset.root}: {len(dataset.class_names)} classes, published are {card.n_classes}; this is not the "
+            f"published {dataset.name} (--no-check-counts takes it all the same)"
+        )
     for split, published in card.counts.items():
         seen = group_counts(dataset, card, split)
         if seen != published:
+            what = "groups" if card.attribute else "images"
             raise DatasetError(
-                f"{dataset.root}: {split} has groups {seen}, published are {published}; this is not the published "
+                f"{dataset.root}: {split} has {what} {seen}, published are {published}; this is not the published "
                 f"{dataset.name} (--no-check-counts takes it all the same)"
             )
 

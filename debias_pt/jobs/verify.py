@@ -68,7 +68,7 @@ def _groups(dataset: ImageDataset, name: str, split: str) -> list[dict[str, Any]
     rows = dataset.split == split
     if name in DATASETS:
         card = DATASETS[name].card
-        labels = [f"{label}, {value}" for label in card.class_names for value in card.values]
+        labels = [f"{label}, {value}" for label in card.class_names for value in card.values] or ["all classes"]
         pairs = zip(labels, group_counts(dataset, card, split), card.counts[split], strict=True)
         return [{"group": label, "n": n, "published": published} for label, n, published in pairs]
     index, names = known_groups(dataset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from debias_pt.losses.base import LOSSES, Loss, of_true_class
+from debias_pt.losses.terms import log_probabilities
 from debias_pt.registry import register
 
 
@@ -21,4 +22,4 @@ class CrossEntropy(Loss):
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return ``-log p_y`` of every sample, shape ``(R, B)``."""
-        return -of_true_class(logits.log_softmax(dim=-1), y)
+        return -of_true_class(log_probabilities(logits), y)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from debias_pt.errors import UsageError
 from debias_pt.losses.base import LOSSES, Loss, of_true_class
+from debias_pt.losses.terms import log_probabilities
 from debias_pt.registry import register
 
 
@@ -20,7 +21,7 @@ class GeneralizedCrossEntropy(Loss):
     Parameters
     ----------
     q : float
-        In (0, 1]. Towards 0 it becomes cross-entropy; 1 is the mean absolute error up to a factor.
+        In (0, 1]. Towards 0 it becomes cross-entropy; 1 is half the mean absolute error.
         PTNL's text says 0.7, its released code trains with 0.5.
 
     Raises
@@ -45,5 +46,5 @@ class GeneralizedCrossEntropy(Loss):
 
         Computed from log-probabilities, so that the gradient stays finite where p_y underflows.
         """
-        log_p = of_true_class(logits.log_softmax(dim=-1), y)
+        log_p = of_true_class(log_probabilities(logits), y)
         return -torch.expm1(self.q * log_p) / self.q

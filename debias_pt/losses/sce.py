@@ -1,0 +1,53 @@
+"""Symmetric cross-entropy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from debias_pt.losses.base import LOSSES, Loss, of_true_class
+from debias_pt.losses.terms import log_probabilities, require_range, reverse_cross_entropy
+from debias_pt.registry import register
+
+
+@register(LOSSES, "sce")
+@dataclass(frozen=True)
+class SymmetricCrossEntropy(Loss):
+    """``alpha CE + beta RCE`` (Wang et al., 2019, arXiv 1908.06112, equation 7).
+
+    RCE, the reverse cross-entropy, is ``-A (1 - p_y)``: cross-entropy with prediction and label swapped, where
+    the logarithm of the label's zeros is cut off at A.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Shares of the two, 0 or more. The paper has 0.1 and 1 for CIFAR-10, 6 and 0.1 for CIFAR-100.
+    A : float
+        Stands for log 0; 0 or less.
+
+    Raises
+    ------
+    UsageError
+        If one is out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> SymmetricCrossEntropy(alpha=0.0, A=-4.0)(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.long))
+    tensor([[2.]])
+    """
+
+    alpha: float = 0.1
+    beta: float = 1.0
+    A: float = -4.0
+
+    def __post_init__(self) -> None:
+        require_range("sce", "alpha", self.alpha, 0)
+        require_range("sce", "beta", self.beta, 0)
+        require_range("sce", "A", self.A, -1e9, 0)
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every sample, shape ``(R, B)``."""
+        log_p = log_probabilities(logits)
+        return -self.alpha * of_true_class(log_p, y) + self.beta * reverse_cross_entropy(log_p, y, self.A)

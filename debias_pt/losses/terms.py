@@ -1,0 +1,55 @@
+"""What several losses are made of."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from debias_pt.errors import UsageError
+from debias_pt.losses.base import of_true_class
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Return ``log softmax`` over the last axis, in fp32 at least: low-precision logits change no loss's form.
+
+    Examples
+    --------
+    >>> log_probabilities(torch.zeros(1, 2, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(dim=-1)
+
+
+def one_minus_p(log_p: Tensor, y: Tensor) -> Tensor:
+    """Return ``1 - p_y`` of every sample; exact where p_y is near 1, its gradient finite where p_y is near 0."""
+    return -torch.expm1(of_true_class(log_p, y))
+
+
+def reverse_cross_entropy(log_p: Tensor, y: Tensor, A: float) -> Tensor:
+    """Return ``-sum_k p_k log 1[k = y]`` with ``log 0 = A``, which is ``-A (1 - p_y)``.
+
+    Source: Wang et al., 2019 (arXiv 1908.06112), equations 5 and 6.
+    """
+    return -A * one_minus_p(log_p, y)
+
+
+def require_range(loss: str, name: str, value: float, least: float, most: float = math.inf) -> None:
+    """Refuse an option that is not a number from `least` to `most`.
+
+    Raises
+    ------
+    UsageError
+        Names the loss, the option, the value and the range.
+
+    Examples
+    --------
+    >>> require_range("label-smoothing", "eps", 2.0, 0, 1)
+    Traceback (most recent call last):
+    debias_pt.errors.UsageError: eps is 2.0; label-smoothing takes 0 to 1
+    """
+    if not (least <= value <= most and math.isfinite(value)):
+        upper = "up" if most == math.inf else f"to {most:g}"
+        lower = "any number" if least == -math.inf else f"{least:g}"
+        raise UsageError(f"{name} is {value}; {loss} takes {lower} {upper}")
