@@ -12,8 +12,8 @@ from debias_pt.registry import nearest
 
 METHODS = ("dpt", "dpt-mixture", "erm", "balanced", "class-balanced", "group-dro", "cvar")
 PROBES = ("zero-shot", "calibrated", "mixture")
-LOSSES = ("cross-entropy", "gce", "label-smoothing", "mae", "nce-rce", "phuber", "sce")
-HEADS = ("prompt", "linear", "linear-from-text")
+LOSSES = ("cross-entropy", "gce", "label-smoothing", "mae", "nce-rce", "nlprompt", "phuber", "sce")
+HEADS = ("prompt", "linear", "linear-from-text", "text-encoder", "class-tokens", "full-prompt")
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 
@@ -109,6 +109,9 @@ class FitSettings(Settings):
     q: float | None = option(None, "Exponent of gce (default 0.7).")
     loss_option: tuple[str, ...] = option((), "Option of the loss as NAME=NUMBER, tau=10 (repeat for several).")
     head: str = option("prompt", f"What is learned: {', '.join(HEADS)}.")
+    template: str | None = option(
+        None, "Words around the class name, with {}, of heads that do not learn them; default 'a photo of a {}.'"
+    )
     context_length: int | None = option(None, "Context vectors; default 16, or as many as --context-init has tokens.")
     context_init: str = option("random", "random, or words such as 'a photo of a'.")
     class_specific: bool = option(False, "A context of its own for every class.")

@@ -17,6 +17,7 @@ from debias_pt.fingerprint import require_match
 from debias_pt.fit_data import FitData
 from debias_pt.groups import Groups
 from debias_pt.heads import HEADS, Head
+from debias_pt.heads.kinds import PROMPT_OPTIONS, TAKES, starts_at_random
 from debias_pt.losses import loss_of
 from debias_pt.metrics import GroupReport
 from debias_pt.optimisation import make_optimizer
@@ -26,8 +27,6 @@ from debias_pt.reweighting import Reweighter, make_reweighter
 from debias_pt.selection import RULES
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training import Training
-
-PROMPT_OPTIONS = ("context_length", "context_init", "class_specific", "class_position")
 
 
 class PromptTuner:
@@ -265,24 +264,24 @@ def check_fit(settings: FitSettings) -> None:
 
 
 def _require_prompt_options(settings: FitSettings) -> None:
-    """Refuse options of the prompt beside a head that has none."""
+    """Refuse options of a prompt that the head does not take."""
     given = [name for name in PROMPT_OPTIONS if getattr(settings, name) != getattr(FitSettings(), name)]
-    if settings.head != "prompt" and given:
-        raise UsageError(f"the head {settings.head!r} does not take {', '.join(given)}; leave it out")
+    foreign = [name for name in given if name not in TAKES[settings.head]]
+    if foreign:
+        raise UsageError(f"the head {settings.head!r} does not take {', '.join(foreign)}; leave it out")
 
 
 def _require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
     """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
     full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
-    if settings.seeds < 2 or not full:
+    if settings.seeds < 2 or not full or starts_at_random(settings):
         return
-    if settings.head == "linear-from-text":
-        raise UsageError(
-            f"{settings.seeds} seeds of the head 'linear-from-text' with full-batch steps would be the same run; add a "
-            "smaller --batch-size, take --head linear, or one seed"
-        )
-    if settings.head == "prompt" and settings.context_init != "random":
+    if "context_init" in TAKES[settings.head]:
         raise UsageError(
             f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
             "run; add a smaller --batch-size, take --context-init random, or one seed"
         )
+    raise UsageError(
+        f"{settings.seeds} seeds of the head {settings.head!r} with full-batch steps would be the same run; add a "
+        "smaller --batch-size, take --head linear, or one seed"
+    )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from debias_pt.backbone import Backbone
 from debias_pt.errors import UsageError
 from debias_pt.heads.base import Head
+from debias_pt.heads.words import first_context, require_distinct
 
 POSITIONS = ("end", "middle", "front")
 
@@ -73,11 +74,11 @@ class PromptHead(Head):
             raise UsageError(f"class position is {class_position!r}; use {', '.join(POSITIONS)}")
         self.tower = backbone.text
         self.scale = backbone.logit_scale
-        context = self._first_context(context_init, context_length, seeds)
+        context = first_context(self.tower, context_init, context_length, seeds)
         if class_specific:
             context = context[:, None].repeat(1, len(class_names), 1, 1)
         layouts = [self._layout(name, context.shape[-2], class_position) for name in class_names]
-        _require_distinct(class_names, layouts)
+        require_distinct(class_names, [tokens for tokens, _ in layouts])
         longest = max(len(tokens) for tokens, _ in layouts)
         tokens = torch.stack([nn.functional.pad(tokens, (0, longest - len(tokens))) for tokens, _ in layouts])
         self.register_buffer("fixed", self.tower.embed(tokens), persistent=False)
@@ -85,19 +86,6 @@ class PromptHead(Head):
         self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
         self.context = nn.Parameter(context)
         self.to(backbone.device)
-
-    def _first_context(self, init: str, length: int | None, seeds: Sequence[int]) -> Tensor:
-        if init == "random":
-            size = (16 if length is None else length, self.tower.width)
-            if size[0] < 1:
-                raise UsageError(f"context length is {length}; use 1 or more")
-            return torch.stack([torch.randn(size, generator=_generator(seed)) * 0.02 for seed in seeds])
-        words = self.tower.tokenize(init)
-        if not len(words):
-            raise UsageError(f"the context words {init!r} are empty; give words such as 'a photo of a', or random")
-        if length is not None and length != len(words):
-            raise UsageError(f"context length is {length}, but {init!r} has {len(words)} tokens; leave the length out")
-        return self.tower.embed(words).cpu()[None].repeat(len(seeds), 1, 1)
 
     def _layout(self, name: str, length: int, position: str) -> tuple[Tensor, Tensor]:
         """Return a prompt's token ids, 0 in the context's places, and those places."""
@@ -123,18 +111,3 @@ class PromptHead(Head):
         prompts[:, rows, self.slots] = context
         features = self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs))
         return nn.functional.normalize(features, dim=-1).view(runs, classes, -1)
-
-
-def _require_distinct(class_names: Sequence[str], layouts: Sequence[tuple[Tensor, Tensor]]) -> None:
-    """Refuse class names that the tokenizer cannot tell apart, or that are empty."""
-    seen: dict[tuple[int, ...], str] = {}
-    for name, (tokens, _) in zip(class_names, layouts, strict=True):
-        if not name.strip():
-            raise UsageError(f"the class name {name!r} is empty; give it a word")
-        twin = seen.setdefault(tuple(tokens.tolist()), name)
-        if twin is not name:
-            raise UsageError(f"the class names {twin!r} and {name!r} are the same tokens; rename one")
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)

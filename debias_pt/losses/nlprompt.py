@@ -1,0 +1,109 @@
+"""NLPrompt's loss: cross-entropy where optimal transport agrees with a label, absolute error elsewhere."""
+
+from __future__ import annotations
+
+import copy
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from debias_pt.errors import UsageError
+from debias_pt.losses.base import LOSSES, Loss, of_true_class
+from debias_pt.registry import register
+from debias_pt.transport import sinkhorn
+
+COSTS = ("log", "probability")
+
+
+@register(LOSSES, "nlprompt")
+class NLPrompt(Loss):
+    """Cross-entropy on samples taken for clean, mean absolute error on the others (NLPrompt, arXiv 2412.01256).
+
+    At the start of every epoch an entropic transport plan between the training images and the class embeddings
+    (PromptOT) is computed with uniform marginals. A sample is taken for clean where the plan's likeliest class is the
+    given label.
+
+    Parameters
+    ----------
+    epsilon : float
+        Weight of the plan's entropy.
+    iterations : int
+        Of Sinkhorn, at most; it stops before where the classes' shares are met within 1 %.
+    cost : {"log", "probability"}
+        ``-log p``, as the paper has it, or ``-p``. What the released code calls its logarithm is the log-softmax of
+        probabilities, which differs from ``p`` by a constant per image and therefore gives the plan of ``-p``; it
+        takes epsilon 0.01 there.
+    mae_weight : float
+        Of the absolute error. It is ``1 - p_y`` (generalised cross-entropy at q = 1, as released) times this; the
+        distance between ``p`` and the one-hot label, as the paper writes it, is at weight 2.
+
+    Attributes
+    ----------
+    clean_ : Tensor of bool, shape (R, N)
+        The split of the training set since the epoch's start.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range, or the loss is taken before the first epoch.
+
+    Notes
+    -----
+    The released code makes separate optimiser steps on clean and noisy batches; here both are in one batch and one
+    mean. With full-batch steps an epoch is a step, and the split is renewed at each. Uniform marginals say that the
+    classes are equally frequent: give class-balanced data.
+
+    Examples
+    --------
+    >>> loss, y = NLPrompt(), torch.tensor([[0, 0]])
+    >>> logits = torch.tensor([[[3.0, -3.0], [-3.0, 3.0]]])
+    >>> loss.start_epoch(logits, y)
+    >>> loss.clean_
+    tensor([[ True, False]])
+    >>> loss.at(slice(None))(logits, y)
+    tensor([[0.0025, 0.9975]])
+    """
+
+    sees_epochs: ClassVar[bool] = True
+    clean_: Tensor | None = None
+
+    def __init__(self, epsilon: float = 0.1, iterations: int = 100, cost: str = "log", mae_weight: float = 1.0) -> None:
+        if not epsilon > 0 or iterations < 1 or not mae_weight >= 0:
+            raise UsageError(
+                f"epsilon is {epsilon}, iterations {iterations}, mae_weight {mae_weight}; nlprompt takes an epsilon "
+                "above 0, 1 iteration or more and a weight of 0 or more"
+            )
+        if cost not in COSTS:
+            raise UsageError(f"cost is {cost!r}; nlprompt takes {' or '.join(COSTS)}")
+        self.epsilon, self.iterations, self.cost, self.mae_weight = epsilon, iterations, cost, mae_weight
+
+    def start_epoch(self, logits: Tensor, y: Tensor) -> None:
+        """Split the training set.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (R, N, K)
+            Of the whole training set.
+        y : Tensor of int, shape (R, N)
+            The given labels.
+        """
+        log_p = logits.detach().double().log_softmax(dim=-1)
+        cost = -log_p if self.cost == "log" else -log_p.exp()
+        plan = sinkhorn(cost, self.epsilon, iterations=self.iterations, tolerance=0.01)
+        self.clean_ = plan.argmax(dim=-1) == y
+
+    def at(self, rows: Tensor | slice) -> NLPrompt:
+        """Return the loss of these rows of the training set: a slice for all runs, or ``(R, B)``."""
+        if self.clean_ is None:
+            raise UsageError("nlprompt has no split of the training set yet; call start_epoch first")
+        batch = copy.copy(self)
+        batch.clean_ = self.clean_[:, rows] if isinstance(rows, slice) else self.clean_.gather(1, rows)
+        return batch
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of every sample of the batch that :meth:`at` chose, shape ``(R, B)``."""
+        if self.clean_ is None:
+            raise UsageError("nlprompt has no split of the training set yet; call start_epoch first")
+        log_p = of_true_class(logits.log_softmax(dim=-1), y)
+        return torch.where(self.clean_, -log_p, -self.mae_weight * torch.expm1(log_p))
