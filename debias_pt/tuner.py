@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,19 @@ from debias_pt.backbone import Backbone
 from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable
 from debias_pt.fingerprint import require_match
+from debias_pt.fit_data import FitData
 from debias_pt.groups import Groups
 from debias_pt.heads import HEADS, Head
 from debias_pt.heads.kinds import PROMPT_OPTIONS, TAKES, starts_at_random
 from debias_pt.losses import make_loss
 from debias_pt.metrics import GroupReport
+from debias_pt.optimisation import make_optimizer
+from debias_pt.part import Part
 from debias_pt.registry import lookup
 from debias_pt.reweighting import Reweighter, make_reweighter
 from debias_pt.selection import RULES
 from debias_pt.settings import FitSettings, resolve
-from debias_pt.training import FitData, Training, make_optimizer
+from debias_pt.training import Training
 
 
 class PromptTuner:
@@ -112,6 +116,37 @@ class PromptTuner:
         NonFiniteError
             If training diverges; names step, group and learning rate.
         """
+        part = self.part(table, groups, validation_groups=validation_groups, reweighter=reweighter)
+        training = Training(self.make_head(table.class_names), [part])
+        training.run(begin(training) if begin else lambda: None)
+        self.take(training.head, part)
+        return self
+
+    def part(
+        self,
+        table: FeatureTable,
+        groups: Groups,
+        *,
+        validation_groups: Groups | None = None,
+        reweighter: Reweighter | None = None,
+        beside: Part | None = None,
+    ) -> Part:
+        """Return what :meth:`fit` would fit with the same arguments, to be fitted together with others.
+
+        See :func:`debias_pt.stacking.fit_together`.
+
+        Parameters
+        ----------
+        table, groups, validation_groups, reweighter
+            As of :meth:`fit`.
+        beside : Part, optional
+            A part made from the same table: its features are shared instead of copied.
+
+        Raises
+        ------
+        FingerprintError
+            If the features come from another backbone.
+        """
         if table.fingerprint:
             require_match(table.fingerprint, self.backbone.fingerprint, f"features of {table.name}", "encode again")
         if len(groups) != len(table):
@@ -125,25 +160,27 @@ class PromptTuner:
             train_groups.warn_if_small(soft=self.settings.soft)
         self.train_groups_ = train_groups
         self.class_names_ = table.class_names
-        self.head_ = self.make_head(table.class_names)
-        training = Training(
-            self.head_,
-            make_loss(self.settings.loss, q=self.settings.q),
-            reweighter,
-            self.settings,
-            self.seeds,
-            FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft),
-            FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device),
-            groups,
-        )
-        training.run(begin(training) if begin else lambda: None)
-        self.selected_steps_ = [int(step) for step in training.selector.step_]
-        self.freeze()
-        return self
+        train = FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft)
+        val = FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device)
+        if beside is not None:
+            train, val = (replace(a, features=b.features) for a, b in ((train, beside.train), (val, beside.val)))
+        loss = make_loss(self.settings.loss, q=self.settings.q)
+        return Part(loss, reweighter, self.settings, self.seeds, train, val, groups)
 
-    def make_head(self, class_names: Sequence[str]) -> Head:
-        """Build the untrained head that the settings describe."""
-        return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, self.seeds, self.settings)
+    def take(self, head: Head, part: Part) -> None:
+        """Take what a finished fit learned in this tuner's part of it."""
+        if len(part.seeds) != len(next(head.parameters())):
+            state = {name: value[part.runs] for name, value in head.state_dict().items()}
+            head = self.make_head(self.class_names_)
+            head.load_state_dict(state)
+        self.head_ = head
+        self.selected_steps_ = part.selector.step_.tolist()
+        self.freeze()
+
+    def make_head(self, class_names: Sequence[str], seeds: Sequence[int] | None = None) -> Head:
+        """Build the untrained head that the settings describe; for other `seeds`, if given."""
+        seeds = self.seeds if seeds is None else seeds
+        return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
         """Take a head back that was saved, instead of fitting one."""
@@ -222,7 +259,7 @@ def check_fit(settings: FitSettings) -> None:
     lookup(RULES, settings.select, "selection rule")
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)
-    make_optimizer(settings, [torch.nn.Parameter(torch.zeros(1))])
+    make_optimizer(settings, [[torch.nn.Parameter(torch.zeros(1))]])
     _require_distinct_runs(settings)
 
 

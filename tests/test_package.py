@@ -32,9 +32,9 @@ def test_the_function_encode_is_not_shadowed_by_a_module() -> None:
 
 def test_imports_and_fits_leave_the_global_generators_alone() -> None:
     from debias_pt.heads import LinearHead
-    from debias_pt.training import batch_rows
+    from debias_pt.minibatches import Minibatches
 
     before = torch.random.get_rng_state()
     LinearHead(4, 2, seeds=[0, 1])
-    batch_rows(3, 2, 10, seeds=[0])
+    Minibatches(10, 2, seeds=[0]).rows(3)
     assert torch.equal(before, torch.random.get_rng_state())

@@ -17,14 +17,18 @@ from hypothesis import strategies as st
 from debias_pt.backbone import Backbone
 from debias_pt.errors import DebiasWarning, FingerprintError, NonFiniteError, UsageError
 from debias_pt.features import FeatureTable
+from debias_pt.fit_data import FitData
 from debias_pt.groups import Groups
 from debias_pt.heads import HEADS, LinearHead, PromptHead
 from debias_pt.losses import make_loss
+from debias_pt.minibatches import Minibatches
+from debias_pt.optimisation import learning_rate
+from debias_pt.part import Part
 from debias_pt.reweighting import REWEIGHTERS, make_reweighter
 from debias_pt.selection import RULES, Selector
 from debias_pt.settings import HEADS as HEAD_NAMES
 from debias_pt.settings import SELECTIONS, FitSettings, resolve
-from debias_pt.training import FitData, Training, batch_rows, learning_rate
+from debias_pt.training import Training
 from debias_pt.tuner import PromptTuner
 
 from .worlds import gaussian_table
@@ -40,16 +44,9 @@ def data(split: str, table: FeatureTable = TABLE, groups: Groups = TRUE) -> FitD
 
 def make(head: torch.nn.Module, seeds: Any = (0,), table: FeatureTable = TABLE, **options: Any) -> Training:
     settings = FitSettings(**{"steps": 12, "lr": 0.05, "select": "last", **options})
-    return Training(
-        head,  # type: ignore[arg-type]
-        make_loss(settings.loss),
-        make_reweighter(settings.method, eta=settings.eta),
-        settings,
-        seeds,
-        data("train", table),
-        data("val", table),
-        TRUE,
-    )
+    loss, reweighter = make_loss(settings.loss), make_reweighter(settings.method, eta=settings.eta)
+    part = Part(loss, reweighter, settings, seeds, data("train", table), data("val", table), TRUE)
+    return Training(head, [part])  # type: ignore[arg-type]
 
 
 def test_one_sgd_step_equals_the_formula() -> None:
@@ -78,7 +75,7 @@ def test_stacked_runs_are_the_runs_alone(method: str, batch_size: int | None, op
         alone = make(LinearHead(24, 2, seeds=[seed], scale=5.0), seeds=[seed], **options)
         alone.run()
         assert torch.allclose(together.head.weight[run], alone.head.weight[0], atol=1e-5)
-        for row, single in zip(together.history_, alone.history_, strict=True):
+        for row, single in zip(together.parts[0].history_, alone.parts[0].history_, strict=True):
             assert row["loss"][run] == pytest.approx(single["loss"][0], rel=1e-4)  # type: ignore[index]
     assert not torch.allclose(together.head.weight[0], together.head.weight[1], atol=1e-3)
 
@@ -100,8 +97,8 @@ def test_a_loaded_state_goes_on_bit_by_bit(method: str, batch_size: int | None, 
     resumed.load_state(half)
     resumed.run()
     assert torch.equal(whole.head.weight, resumed.head.weight)
-    assert whole.history_[6:] == resumed.history_
-    assert torch.equal(whole.selector.step_, resumed.selector.step_)
+    assert whole.parts[0].history_[6:] == resumed.parts[0].history_
+    assert torch.equal(whole.parts[0].selector.step_, resumed.parts[0].selector.step_)
 
 
 def test_a_prompt_learns_through_the_text_tower(backbone: Backbone) -> None:
@@ -110,7 +107,7 @@ def test_a_prompt_learns_through_the_text_tower(backbone: Backbone) -> None:
     losses: list[Any] = []
 
     def begin(training: Training) -> Any:
-        return lambda: losses.append(training.history_[-1]["loss"])
+        return lambda: losses.append(training.parts[0].history_[-1]["loss"])
 
     tuner.fit(table, TRUE, begin=begin)
     assert max(losses[-1]) < min(losses[0]) - 0.05
@@ -133,7 +130,7 @@ def test_debiasing_raises_the_worst_group_of_a_shortcut() -> None:
     for method in ("erm", "dpt", "group-dro", "balanced"):
         head, settings = LinearHead(24, 2, scale=10.0), FitSettings(steps=150, lr=0.02, select="last")
         loss = make_loss("cross-entropy")
-        Training(head, loss, make_reweighter(method), settings, (0,), train, val, groups).run()
+        Training(head, [Part(loss, make_reweighter(method), settings, (0,), train, val, groups)]).run()
         predictions = (test.features @ head.weight.detach().numpy()[0].T).argmax(axis=1)
         worst[method] = min(np.mean(predictions[index == g] == test.y[index == g]) for g in range(4))
     assert min(worst["dpt"], worst["group-dro"], worst["balanced"]) > worst["erm"] + 0.15
@@ -142,7 +139,7 @@ def test_debiasing_raises_the_worst_group_of_a_shortcut() -> None:
 def test_nan_names_step_seed_group_and_rate() -> None:
     training = make(LinearHead(24, 2, seeds=[5, 6]), seeds=[5, 6])
     row = int(np.flatnonzero(TRUE.rows(TABLE.split == "train").index == 2)[0])
-    training.train.features[row, 0] = torch.nan
+    training.parts[0].train.features[row, 0] = torch.nan
     with pytest.raises(NonFiniteError, match=r"step 0, seed 5: the loss of group \(waterbird, land\) .* rate 0\.05"):
         training.run()
 
@@ -220,7 +217,9 @@ def test_only_the_named_rule_uses_true_attributes() -> None:
 @given(n=st.integers(1, 40), batch=st.integers(1, 45), epoch=st.integers(0, 3))
 def test_every_epoch_sees_every_row_once(n: int, batch: int, epoch: int) -> None:
     steps = 1 if batch >= n else math.ceil(n / batch)
-    seen = [batch_rows(epoch * steps + i, batch, n, seeds=[0, 9]) for i in range(steps)]
+    batches = Minibatches(n, batch, seeds=[0, 9])
+    seen = [batches.rows(epoch * steps + i) for i in range(steps)]
+    assert [batches.starts_epoch(epoch * steps + i) for i in range(steps)] == [True] + [False] * (steps - 1)
     if batch >= n:
         assert seen == [slice(None)]
     else:
@@ -327,13 +326,13 @@ def test_a_second_rule_watches_the_same_fit() -> None:
     """A watcher sees exactly the validation logits that the selector sees, at every step and after the last."""
     training = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], select="average-accuracy", steps=6)
     other = Selector("pseudo-wga", list(training.head.parameters()))
-    val = training.val
-    training.watchers.append(lambda step, logits: other.observe(step, logits, val.y, val.membership))
+    val = training.parts[0].val
+    training.parts[0].watchers.append(lambda step, logits: other.observe(step, logits, val.y, val.membership))
     training.run()
     alone = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], select="pseudo-wga", steps=6, select_after=0.0)
     alone.run()
     other.restore()
-    assert other.step_.tolist() == alone.selector.step_.tolist()
+    assert other.step_.tolist() == alone.parts[0].selector.step_.tolist()
     assert torch.equal(training.head.weight, alone.head.weight)
 
 

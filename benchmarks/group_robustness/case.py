@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from debias_pt.groups import Groups
 from debias_pt.heads import Head
 from debias_pt.jobs.prepared import Prepared
+from debias_pt.part import Part
 from debias_pt.selection import RULES, Selector
 from debias_pt.settings import TrainSettings, resolve
-from debias_pt.training import FitData, Training
+from debias_pt.training import Training
 
 CLASSES, TRAIN_ATTRIBUTES, VAL_ATTRIBUTES = "class labels", "training attributes", "validation attributes"
 
@@ -108,16 +109,15 @@ def linear(weights: NDArray[np.float32]) -> Predict:
     return lambda features: np.asarray((features @ weights.transpose(0, 2, 1)).argmax(axis=-1), dtype=np.int64)
 
 
-def watch_true(training: Training, case: Case) -> Selector | None:
+def watch_true(part: Part, case: Case) -> Selector | None:
     """Let the literature's protocol, the best true-group WGA on validation, watch a fit that selects otherwise."""
     true = case.annotated
     if true is None:
         return None
-    settings = training.settings
-    selector = Selector("true-wga", list(training.head.parameters()), int(settings.select_after * settings.steps))
-    table, device = case.prepared.table, training.val.y.device
-    val = FitData.of(table.where("val"), true.rows(table.split == "val"), device)
-    training.watchers.append(lambda step, logits: selector.observe(step, logits, val.y, val.membership))
+    selector = Selector("true-wga", part.own.parameters, part.selector.first_step)
+    membership = torch.from_numpy(true.rows(case.split("val")).membership()).float().to(part.val.y.device)
+    y = torch.from_numpy(case.prepared.table.y[case.split("val")]).to(part.val.y.device)
+    part.watchers.append(lambda step, logits: selector.observe(step, logits, y, membership))
     return selector
 
 
@@ -127,15 +127,25 @@ def frozen(head: Head) -> NDArray[np.float32]:
     return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head gives its very parameter
 
 
-def both_selections(training: Training, by_true: Selector | None, **more: Any) -> Fitted:
-    """Return what a finished training predicts with its own selection and with the literature's."""
-    steps = [int(step) for step in training.selector.step_]
-    first = linear(frozen(training.head))
-    if by_true is None:
-        return Fitted(tuple(training.seeds), first, steps=steps, **more)
-    by_true.restore()
-    second, oracle_steps = linear(frozen(training.head)), [int(step) for step in by_true.step_]
-    return Fitted(tuple(training.seeds), first, second, steps, oracle_steps, **more)
+def run_both_selections(training: Training, case: Case) -> list[Fitted]:
+    """Train, and return what each part predicts with its own selection and with the literature's."""
+    by_true = [watch_true(part, case) for part in training.parts]
+    training.run()
+    first = frozen(training.head)
+    for selector in by_true:
+        if selector is not None:
+            selector.restore()
+    second = frozen(training.head)
+    return [
+        Fitted(
+            part.seeds,
+            linear(first[part.runs]),
+            linear(second[part.runs]) if selector else None,
+            part.selector.step_.tolist(),
+            selector.step_.tolist() if selector else (),
+        )
+        for part, selector in zip(training.parts, by_true, strict=True)
+    ]
 
 
 def joined(parts: Sequence[Fitted]) -> Fitted:

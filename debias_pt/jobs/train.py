@@ -179,7 +179,7 @@ def fit(settings: TrainSettings, prepared: Prepared, run: RunFolder | None) -> P
             return tuner.fit(prepared.table, groups, validation_groups=validation, begin=begin)
         finally:  # what led to a divergence is worth reading; resuming drops it
             if run is not None and begun:
-                run.append_history(begun[0].history_)
+                run.append_history(begun[0].parts[0].history_)
 
 
 def checkpointing(
@@ -196,8 +196,8 @@ def checkpointing(
     def after_step() -> None:
         advance(1)
         if run is not None and (training.step_ % every == 0 or training.step_ == training.settings.steps):
-            run.append_history(training.history_)
-            training.history_.clear()
+            run.append_history(training.parts[0].history_)
+            training.parts[0].history_.clear()
             run.write_checkpoint(training.state())
 
     return after_step

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
+from debias_pt.fit_data import Rows
 from debias_pt.registry import build
 
 
 class Loss(ABC):
-    """A per-sample loss. Subclasses compute; weights and means are the training loop's."""
+    """A per-sample loss. Subclasses compute; weights and means are the training loop's.
+
+    Most losses know nothing but logits and labels. One that treats samples by what it knows of each of them
+    overrides :meth:`at`; one that renews this every epoch sets `sees_epochs` and overrides :meth:`start_epoch`.
+    Tensors that change as training goes are kept in attributes that end in ``_``: they survive a resume.
+
+    Attributes
+    ----------
+    sees_epochs : bool
+        Whether :meth:`start_epoch` is called.
+    """
+
+    sees_epochs: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -28,6 +41,32 @@ class Loss(ABC):
         -------
         Tensor, shape (R, B)
         """
+
+    def at(self, rows: Rows) -> Loss:
+        """Return the loss for some rows of the training set: a slice, or a tensor of int ``(R, B)``."""
+        return self
+
+    def start_epoch(self, logits: Tensor, y: Tensor) -> None:  # noqa: B027 - most losses have nothing to do
+        """Take a look at the whole training set before the first step of an epoch.
+
+        With full-batch steps every step is an epoch.
+
+        Parameters
+        ----------
+        logits : Tensor, shape (R, N, K)
+            Without gradient.
+        y : Tensor of int, shape (R, N)
+            Class labels.
+        """
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that a resumed run needs; attributes that end in ``_`` by name."""
+        return {name: value for name, value in vars(self).items() if name.endswith("_")}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what :meth:`state` returned."""
+        for name, value in state.items():
+            setattr(self, name, value)
 
 
 def of_true_class(values: Tensor, y: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ class Reweighter(ABC):
 
     Attributes
     ----------
-    counts_ : Tensor, shape (G,)
-        Training samples of each group (expected numbers, if soft).
+    counts_ : Tensor, shape (G,) or (R, G)
+        Training samples of each group (expected numbers, if soft), of all runs or of each.
     weights_ : Tensor, shape (R, G)
         Current weight of a sample of each group, for R runs.
     uses_attributes : bool
@@ -39,14 +39,14 @@ class Reweighter(ABC):
 
         Parameters
         ----------
-        membership : Tensor, shape (N, G)
-            Of the whole training set.
+        membership : Tensor, shape (N, G) or (R, N, G)
+            Of the whole training set, or of each run's own.
         class_of_group : Tensor of int, shape (G,)
             The class each group belongs to.
         runs : int
             R.
         """
-        self.counts_ = membership.sum(dim=0)
+        self.counts_ = membership.sum(dim=-2)
         self.weights_ = self._first_weights(class_of_group).expand(runs, -1).clone()
 
     def __call__(self, p: Tensor, losses: Tensor, membership: Tensor) -> Tensor:
@@ -66,8 +66,9 @@ class Reweighter(ABC):
         Tensor, shape (R, B)
             Without gradient.
         """
-        if membership.shape[-2:] != (p.shape[-1], len(self.counts_)):
-            raise ValueError(f"membership {tuple(membership.shape)} for p {tuple(p.shape)}, {len(self.counts_)} groups")
+        groups = self.counts_.shape[-1]
+        if membership.shape[-2:] != (p.shape[-1], groups):
+            raise ValueError(f"membership {tuple(membership.shape)} for p {tuple(p.shape)}, {groups} groups")
         with torch.no_grad():
             self._update(p, losses, membership)
             return self._of_samples(losses, membership)
@@ -86,7 +87,7 @@ class Reweighter(ABC):
         return (membership @ self.weights_.unsqueeze(-1)).squeeze(-1)
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
-        """Return the weights before the first step, shape ``(G,)``: group-balanced."""
+        """Return the weights before the first step, shape ``(G,)`` or ``(R, G)``: group-balanced."""
         return mean_one(self._per_size(), self.counts_)
 
     def _per_size(self) -> Tensor:
@@ -112,7 +113,7 @@ def mean_one(weights: Tensor, counts: Tensor) -> Tensor:
     >>> mean_one(torch.tensor([1.0, 3.0]), torch.tensor([30.0, 10.0]))
     tensor([0.6667, 2.0000])
     """
-    return weights * counts.sum() / (weights * counts).sum(dim=-1, keepdim=True)
+    return weights * counts.sum(dim=-1, keepdim=True) / (weights * counts).sum(dim=-1, keepdim=True)
 
 
 def group_means(values: Tensor, membership: Tensor) -> tuple[Tensor, Tensor]:

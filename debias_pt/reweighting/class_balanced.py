@@ -31,8 +31,8 @@ class ClassBalanced(Reweighter):
     uses_attributes: ClassVar[bool] = False
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
-        sizes = torch.zeros(int(class_of_group.max()) + 1, device=self.counts_.device, dtype=self.counts_.dtype)
-        of_class = sizes.index_add(0, class_of_group, self.counts_)[class_of_group]
+        sizes = self.counts_.new_zeros(*self.counts_.shape[:-1], int(class_of_group.max()) + 1)
+        of_class = sizes.index_add(-1, class_of_group, self.counts_)[..., class_of_group]
         return mean_one(torch.where(of_class > 0, 1 / of_class.clamp_min(1e-12), 0.0), self.counts_)
 
     def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:

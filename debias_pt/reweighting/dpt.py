@@ -77,7 +77,9 @@ class DPT(Reweighter):
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         weights = self._per_size()
-        return weights / weights.sum() if self.normalize == "sum" else mean_one(weights, self.counts_)
+        if self.normalize == "sum":
+            return weights / weights.sum(dim=-1, keepdim=True)
+        return mean_one(weights, self.counts_)
 
     def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
         means, sizes = group_means(p, membership)
@@ -89,7 +91,7 @@ class DPT(Reweighter):
 
     def _seen_all(self) -> bool:
         # Rounding of soft memberships must not put a refresh off by one batch.
-        return float(self.sizes_[0].sum()) > float(self.counts_.sum()) - 0.5
+        return float(self.sizes_[0].sum()) > float(self.counts_.sum(dim=-1).max()) - 0.5
 
     def _renew(self, p_bar: Tensor, present: Tensor) -> None:
         """Average new weights in for the groups present, which keep their total between them."""

@@ -49,7 +49,7 @@ class GroupDRO(Reweighter):
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         balanced = super()._first_weights(class_of_group)
-        self.shares_ = (balanced * self.counts_ / self.counts_.sum())[None]
+        self.shares_ = (balanced * self.counts_ / self.counts_.sum(dim=-1, keepdim=True)).view(-1, balanced.shape[-1])
         return balanced
 
     def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:

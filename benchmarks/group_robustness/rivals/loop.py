@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.groups import Groups
+from debias_pt.part import Part
 from debias_pt.reweighting import Reweighter
-from debias_pt.selection import Selector
-from debias_pt.training import Training
+from debias_pt.stacking import stack
 from debias_pt.tuner import PromptTuner, scheduler
 
-from ..case import CLASSES, Case, Fitted, both_selections, watch_true
+from ..case import CLASSES, Case, Fitted, run_both_selections
 from ..grouping import Grouping, Pseudo
 from ..minority import in_minority
 
@@ -46,32 +47,36 @@ class Loop:
 
     def __call__(self, case: Case) -> Fitted:
         """Fit all seeds at once."""
-        groups = self.groups(case)
-        return fit(case, groups, self.groups.for_selection(case), flagged=self._flagged(case, groups), **self.options)
+        return fit_loops(case, [self])[0]
 
-    def _flagged(self, case: Case, groups: Groups) -> NDArray[np.bool_] | None:
+    @property
+    def with_prompt(self) -> bool:
+        """Whether what is learned is the common head, in most cases a prompt."""
+        return "head" not in self.options
+
+    def flagged(self, case: Case) -> NDArray[np.bool_] | None:
         """Return what the groups take for minorities, if the method uses groups and they are not given."""
         asks = scheduler(case.options(**self.options)).uses_attributes and not self.groups.labels
-        return in_minority(case, groups) if asks else None
+        return in_minority(case, self.groups(case)) if asks else None
+
+
+def fit_loops(case: Case, loops: Sequence[Loop]) -> list[Fitted]:
+    """Fit the seeds of several methods, all at once; they differ in nothing that parts of one fit share."""
+    tuners = [PromptTuner(case.prepared.backbone, case.options(**loop.options)) for loop in loops]
+    parts: list[Part] = []
+    for tuner, loop in zip(tuners, loops, strict=True):
+        validation = case.val_groups(loop.groups.for_selection(case))
+        first = parts[0] if parts else None
+        parts.append(tuner.part(case.prepared.table, loop.groups(case), validation_groups=validation, beside=first))
+    fitted = run_both_selections(stack(tuners, parts), case)
+    return [dataclasses.replace(one, flagged=loop.flagged(case)) for one, loop in zip(fitted, loops, strict=True)]
 
 
 def fit(
-    case: Case,
-    groups: Groups,
-    selection: Groups,
-    *,
-    reweighter: Reweighter | None = None,
-    flagged: NDArray[np.bool_] | None = None,
-    **options: Any,
+    case: Case, groups: Groups, selection: Groups, *, reweighter: Reweighter | None = None, **options: Any
 ) -> Fitted:
     """Fit a tuner once and keep its steps twice: by the common rule, and by the literature's."""
     tuner = PromptTuner(case.prepared.backbone, case.options(**options))
-    begun: list[tuple[Training, Selector | None]] = []
-
-    def begin(training: Training) -> Callable[[], None]:
-        begun.append((training, watch_true(training, case)))
-        return lambda: None
-
     validation = case.val_groups(selection)
-    tuner.fit(case.prepared.table, groups, validation_groups=validation, reweighter=reweighter, begin=begin)
-    return both_selections(*begun[0], flagged=flagged)
+    part = tuner.part(case.prepared.table, groups, validation_groups=validation, reweighter=reweighter)
+    return run_both_selections(stack([tuner], [part]), case)[0]

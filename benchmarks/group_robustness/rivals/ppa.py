@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,14 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from debias_pt.fit_data import FitData
 from debias_pt.groups import Groups
 from debias_pt.heads import LinearHead
 from debias_pt.losses import Loss
 from debias_pt.losses.cross_entropy import CrossEntropy
+from debias_pt.part import Part
 from debias_pt.reweighting import make_reweighter
-from debias_pt.training import FitData, Training
+from debias_pt.training import Training
 
-from ..case import CLASSES, Case, Fitted, both_selections, watch_true
+from ..case import CLASSES, Case, Fitted, run_both_selections
 from ..minority import in_minority
 from .jtt import error_groups
 from .loop import LINEAR
@@ -123,7 +125,7 @@ class PPA:
         priors = np.bincount(table.y[train], minlength=len(classes)) / len(train)
         settings = case.options(**LINEAR, method="erm", select="last", seeds=1)
         loss = LogitAdjusted(self._offsets(priors))
-        Training(head, loss, make_reweighter("erm"), settings, (settings.seed,), data, data, pseudo).run()
+        Training(head, [Part(loss, make_reweighter("erm"), settings, (settings.seed,), data, data, pseudo)]).run()
         with torch.no_grad():
             said = head.logits(head(), projected)[0].argmax(dim=-1).numpy()
         return np.asarray(said != table.y)
@@ -135,8 +137,7 @@ class PPA:
         features = torch.from_numpy(table.where("train").features)
         seeds = case.seeds if case.settings.batch_size else case.seeds[:1]
         head = GroupHead(backbone.dim, train, seeds=seeds, scale=backbone.logit_scale)
-        training = Training(
-            head,
+        part = Part(
             LogitAdjusted(self._offsets(train.counts / len(train))),
             make_reweighter("erm"),
             case.options(**LINEAR, method="erm", lr=self.rate * case.settings.lr),
@@ -145,9 +146,8 @@ class PPA:
             FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),
             groups,
         )
-        by_true = watch_true(training, case)
-        training.run()
-        return both_selections(training, by_true, flagged=flagged)
+        (fitted,) = run_both_selections(Training(head, [part]), case)
+        return replace(fitted, flagged=flagged)
 
     def _offsets(self, priors: NDArray[np.float64]) -> Tensor:
         with np.errstate(divide="ignore"):
