@@ -100,4 +100,4 @@ def log_steps(steps: int, points: int = 20) -> Sequence[int]:
     if steps < 1:
         return [0]
     powers = torch.logspace(0, torch.tensor(float(steps)).log10().item(), max(2, points - 1), dtype=torch.float64)
-    return sorted({0, *(int(round(float(value))) for value in powers)})
+    return sorted({0, *(round(float(value)) for value in powers)})

@@ -103,7 +103,8 @@ def fit_linear_probe(
     if C is not None and not C > 0:
         raise UsageError(f"C is {C}; a linear probe takes C above 0")
     runs = max(len(values) if values.ndim > least else 1 for values, least in ((features, 2), (y, 1)))
-    each = zip(np.broadcast_to(features, (runs, *features.shape[-2:])), np.broadcast_to(y, (runs, y.shape[-1])))
+    samples = np.broadcast_to(features, (runs, *features.shape[-2:]))
+    each = zip(samples, np.broadcast_to(y, (runs, y.shape[-1])), strict=True)
     fits = [_searched(x, labels, n_classes, C, validation, max_iter) for x, labels in each]
     return joined_probes(fits)
 

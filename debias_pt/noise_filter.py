@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,13 +99,12 @@ def balanced_folds(y: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.in
     return fold
 
 
-def _cleanlab():  # type: ignore[no-untyped-def]
+def _cleanlab() -> Callable[..., NDArray[np.bool_]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             from cleanlab.filter import find_label_issues
     except ImportError as error:
-        raise UsageError(
-            "confident learning needs cleanlab, which is not installed: pip install debias-pt[noise]"
-        ) from error
-    return find_label_issues
+        raise UsageError("confident learning needs cleanlab: pip install 'debias-pt[noise]'") from error
+    found: Callable[..., NDArray[np.bool_]] = find_label_issues
+    return found

@@ -57,9 +57,7 @@ def sinkhorn(
             [0.0000, 0.5000]], dtype=torch.float64)
     """
     if not epsilon > 0 or iterations < 1:
-        raise UsageError(
-            f"epsilon is {epsilon}, iterations {iterations}; transport takes an epsilon above 0, 1 or more"
-        )
+        raise UsageError(f"epsilon is {epsilon}, iterations {iterations}; above 0 and at least 1 expected")
     if not bool(cost.isfinite().all()):
         raise UsageError("the cost of transport is not finite; check the logits")
     score = -cost.double() / epsilon

@@ -97,8 +97,8 @@ class ClassTokenHead(Head):
         longest = int(lengths.argmax())
         if lengths[longest] > self.tower.context_length:
             raise UsageError(
-                f"the prompt for class {class_names[longest][:50]!r} has {int(lengths[longest])} tokens, the text tower "
-                f"takes {self.tower.context_length}; use a shorter name, --template or --context-length"
+                f"the prompt for class {class_names[longest][:50]!r} has {int(lengths[longest])} tokens, the text "
+                f"tower takes {self.tower.context_length}; use a shorter name, --template or --context-length"
             )
 
     def forward(self) -> Tensor:

@@ -61,13 +61,13 @@ def linear_from_text(
 
 @register(HEADS, "text-encoder")
 def text_encoder(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
-    """The text tower, behind fixed words (PTNL's TEnc-FT)."""
+    """Text towers that learn, behind fixed words (PTNL's TEnc-FT)."""
     return TextEncoderHead(backbone, class_names, seeds=seeds, template=settings.template or TEMPLATE)
 
 
 @register(HEADS, "class-tokens")
 def class_tokens(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
-    """The class names' token embeddings, among fixed words (PTNL's CLS tuning)."""
+    """Token embeddings of the class names, among fixed words (PTNL's CLS tuning)."""
     return ClassTokenHead(backbone, class_names, seeds=seeds, template=settings.template or TEMPLATE)
 
 

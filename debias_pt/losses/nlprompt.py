@@ -13,8 +13,6 @@ from debias_pt.losses.base import LOSSES, Loss, of_true_class
 from debias_pt.registry import register
 from debias_pt.transport import sinkhorn
 
-COSTS = ("log", "probability")
-
 
 @register(LOSSES, "nlprompt")
 class NLPrompt(Loss):
@@ -28,12 +26,12 @@ class NLPrompt(Loss):
     ----------
     epsilon : float
         Weight of the plan's entropy.
-    iterations : int
-        Of Sinkhorn, at most; it stops before where the classes' shares are met within 1 %.
-    cost : {"log", "probability"}
-        ``-log p``, as the paper has it, or ``-p``. What the released code calls its logarithm is the log-softmax of
-        probabilities, which differs from ``p`` by a constant per image and therefore gives the plan of ``-p``; it
-        takes epsilon 0.01 there.
+    iterations : float
+        Of Sinkhorn, a whole number, at most; it stops before where the classes' shares are met within 1 %.
+    log_cost : bool
+        The cost is ``-log p``, as the paper has it, or else ``-p``. What the released code calls its logarithm is the
+        log-softmax of probabilities, which differs from ``p`` by a constant per image and therefore gives the plan of
+        ``-p``; it takes epsilon 0.01 there.
     mae_weight : float
         Of the absolute error. It is ``1 - p_y`` (generalised cross-entropy at q = 1, as released) times this; the
         distance between ``p`` and the one-hot label, as the paper writes it, is at weight 2.
@@ -68,15 +66,16 @@ class NLPrompt(Loss):
     sees_epochs: ClassVar[bool] = True
     clean_: Tensor | None = None
 
-    def __init__(self, epsilon: float = 0.1, iterations: int = 100, cost: str = "log", mae_weight: float = 1.0) -> None:
+    def __init__(
+        self, epsilon: float = 0.1, iterations: float = 100, log_cost: float = True, mae_weight: float = 1.0
+    ) -> None:
         if not epsilon > 0 or iterations < 1 or not mae_weight >= 0:
             raise UsageError(
                 f"epsilon is {epsilon}, iterations {iterations}, mae_weight {mae_weight}; nlprompt takes an epsilon "
                 "above 0, 1 iteration or more and a weight of 0 or more"
             )
-        if cost not in COSTS:
-            raise UsageError(f"cost is {cost!r}; nlprompt takes {' or '.join(COSTS)}")
-        self.epsilon, self.iterations, self.cost, self.mae_weight = epsilon, iterations, cost, mae_weight
+        self.epsilon, self.iterations, self.mae_weight = epsilon, int(iterations), mae_weight
+        self.log_cost = bool(log_cost)
 
     def start_epoch(self, logits: Tensor, y: Tensor) -> None:
         """Split the training set.
@@ -89,7 +88,7 @@ class NLPrompt(Loss):
             The given labels.
         """
         log_p = logits.detach().double().log_softmax(dim=-1)
-        cost = -log_p if self.cost == "log" else -log_p.exp()
+        cost = -log_p if self.log_cost else -log_p.exp()
         plan = sinkhorn(cost, self.epsilon, iterations=self.iterations, tolerance=0.01)
         self.clean_ = plan.argmax(dim=-1) == y
 
