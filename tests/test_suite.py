@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 from debias_pt.backbone import Backbone
+from debias_pt.benchmarks import figures
 from debias_pt.benchmarks.group_robustness import plot, published, results_page, store, suite, table
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import ROWS, Row, choose
-from debias_pt.benchmarks.group_robustness.store import ResultStore
+from debias_pt.benchmarks.store import ResultStore
 from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.features import TrueAttribute
 from debias_pt.settings import TrainSettings
@@ -235,7 +236,7 @@ def test_the_picture_shows_every_row(result: dict[str, Any], tmp_path: Path) -> 
 
 def test_a_picture_of_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match=r"rows\.gif: a plot is a \.png, \.pdf or \.svg file"):
-        plot.require_plot_path(Path("rows.gif"))
+        figures.require_plot_path(Path("rows.gif"))
 
 
 def test_the_distance_to_the_oracle_is_said(result: dict[str, Any]) -> None:

@@ -15,12 +15,13 @@ from debias_pt.progress import progress
 from debias_pt.registry import lookup, register
 from debias_pt.settings import TrainSettings
 
+from ..store import result_store
 from .case import Case
 from .flips import KINDS, Flipped
 from .grouping import Grouping, Pseudo
 from .rivals.loop import Loop
 from .rows import Row
-from .suite import frame, result_of, result_store
+from .suite import frame, result_of
 
 Reword = Callable[[Attribute], Attribute]
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -146,7 +147,7 @@ def ablation(settings: TrainSettings, name: str, *, fresh: bool = False) -> dict
     chosen = lookup(ABLATIONS, name, "ablation")
     check_train(settings)
     case = Case(settings, prepare(settings))
-    store = result_store(settings, fresh)
+    store = result_store(settings.cache_dir, fresh)
     points = []
     with progress(name, len(chosen.points), "fits") as advance:
         for point in chosen.points:

@@ -1,14 +1,12 @@
-"""Pictures of results. matplotlib is imported when one is drawn, without its global state."""
+"""Pictures of results."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from debias_pt.errors import UsageError
-from debias_pt.files import make_folder, write_bytes
+from ..figures import figure, save
 
 PLAIN, ORACLE = "#1f4e79", "#c55a11"
 
@@ -24,8 +22,8 @@ def plot_rows(result: dict[str, Any], path: Path) -> None:
         If the file cannot be written.
     """
     rows = [row for row in result["rows"] if not row["oracle"]] + [row for row in result["rows"] if row["oracle"]]
-    figure = _figure(9, 1.6 + 0.34 * len(rows))
-    axes = figure.add_subplot()
+    drawn = figure(9, 1.6 + 0.34 * len(rows))
+    axes = drawn.add_subplot()
     for place, row in enumerate(rows):
         colour = ORACLE if row["oracle"] else PLAIN
         marker = "D" if row["oracle"] else "o"
@@ -40,7 +38,7 @@ def plot_rows(result: dict[str, Any], path: Path) -> None:
     axes.set_title(title(result), fontsize=9, loc="left")
     axes.grid(axis="x", color="0.9")
     _legend(axes)
-    _save(figure, path)
+    save(drawn, path)
 
 
 def plot_ablation(result: dict[str, Any], path: Path) -> None:
@@ -49,8 +47,8 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     values = list(dict.fromkeys(point["value"] for point in points))
     places = {value: float(value) if result["ordered"] else i for i, value in enumerate(values)}
     names = list(dict.fromkeys(point["series"] for point in points))
-    figure = _figure(6.5, 4.2)
-    axes = figure.add_subplot()
+    drawn = figure(6.5, 4.2)
+    axes = drawn.add_subplot()
     for number, name in enumerate(names):
         own = [point for point in points if point["series"] == name]
         aside = (number - (len(names) - 1) / 2) * 0.008 * max(places.values())  # lest intervals hide each other
@@ -64,7 +62,7 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     axes.set_title(title(result), fontsize=9, loc="left")
     axes.grid(axis="y", color="0.9")
     axes.legend(fontsize=8)
-    _save(figure, path)
+    save(drawn, path)
 
 
 def title(result: dict[str, Any]) -> str:
@@ -103,28 +101,3 @@ def _legend(axes: Any) -> None:
     entries += [("d", ORACLE, "white", "oracle: steps by true validation groups")]
     handles = [Line2D([], [], marker=m, color=c, markerfacecolor=f, linestyle="", label=t) for m, c, f, t in entries]
     axes.legend(handles=handles, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3, frameon=False)
-
-
-def _figure(width: float, height: float) -> Any:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("a plot needs matplotlib, which is not installed; pip install 'debias-pt[plot]'") from error
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Any, path: Path) -> None:
-    require_plot_path(path)
-    data = io.BytesIO()
-    figure.savefig(data, format=path.suffix[1:].lower())
-    make_folder(path.parent)
-    write_bytes(path, data.getvalue())
-
-
-def require_plot_path(path: Path) -> None:
-    """Refuse a file name that no picture can have, before anything is computed."""
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UsageError(f"{path}: a plot is a .png, .pdf or .svg file; give it such a name")

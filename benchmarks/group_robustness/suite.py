@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from debias_pt.cache import default_cache_dir
 from debias_pt.jobs.prepare import prepare
 from debias_pt.jobs.report import train_counts
 from debias_pt.jobs.train import check_train
@@ -17,11 +15,12 @@ from debias_pt.progress import progress
 from debias_pt.settings import TrainSettings
 from debias_pt.versions import versions
 
+from ..store import ResultStore, result_store
 from .case import VAL_ATTRIBUTES, Case, Predict
 from .minority import minority_report
 from .published import published
 from .rows import ORACLES, Row, choose
-from .store import ResultStore, key
+from .store import key
 
 
 def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fresh: bool = False) -> dict[str, Any]:
@@ -53,7 +52,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
     if names and not known and any(row.oracle for row in rows):
         case.prepared.require_true(f"the row {next(row.name for row in rows if row.oracle)}")
     possible = [row for row in rows if known or not row.oracle]
-    store = result_store(settings, fresh)
+    store = result_store(settings.cache_dir, fresh)
     with progress("rows", len(possible), "rows") as advance:
         results = []
         for row in possible:
@@ -92,12 +91,6 @@ def frame(case: Case) -> dict[str, Any]:
         "data": prepared.table.data_fingerprint(),
         "probe": prepared.probe_result("train"),
     }
-
-
-def result_store(settings: TrainSettings, fresh: bool) -> ResultStore:
-    """Return the folder of results that the settings' cache holds."""
-    place = Path(settings.cache_dir) if settings.cache_dir else default_cache_dir()
-    return ResultStore(place / "results", fresh)
 
 
 def result_of(row: Row, case: Case, store: ResultStore) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from debias_pt.metrics import SCALARS
 
-Table = tuple[list[str], list[list[str]]]  # header, lines
+from ..tables import Table, markdown_table
 
 FIELDS = {
     "worst_group_accuracy": "worst group",
@@ -107,20 +107,6 @@ def markdown(result: dict[str, Any]) -> str:
     if result["published"]:
         parts += ["Published, not measured here:", markdown_table(*published_table(result), left=3)]
     return "\n\n".join(part for part in parts if part)
-
-
-def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], left: int = 2) -> str:
-    """Return one table as Markdown, the first `left` columns aligned left.
-
-    Examples
-    --------
-    >>> print(markdown_table(["a", "b"], [["x", "1"]], left=1))
-    | a | b |
-    | --- | ---: |
-    | x | 1 |
-    """
-    rule = ["---"] * left + ["---:"] * (len(header) - left)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *lines))
 
 
 def spread(result: dict[str, Any]) -> str:

@@ -21,9 +21,11 @@ from ..group_robustness.ablations import attribute_accuracy
 from ..group_robustness.case import Case
 from ..group_robustness.grouping import Annotated, Grouping, Probed, Pseudo
 from ..group_robustness.rivals.loop import Loop
-from ..group_robustness.store import ResultStore, key
-from ..group_robustness.suite import frame, result_store, scores
-from ..group_robustness.table import Table, cell
+from ..group_robustness.store import key
+from ..group_robustness.suite import frame, scores
+from ..group_robustness.table import cell
+from ..store import ResultStore, result_store
+from ..tables import Table
 from .confusion import SHAPES, Confused, confusion_matrix
 
 QS = (0.3, 0.5, 0.7, 1.0)
@@ -165,7 +167,7 @@ def _case(settings: TrainSettings) -> Case:
 
 
 def _table(title: str, case: Case, cells: Sequence[Cell], settings: TrainSettings, fresh: bool) -> dict[str, Any]:
-    store, results = result_store(settings, fresh), []
+    store, results = result_store(settings.cache_dir, fresh), []
     with progress(title, len(cells), "fits") as advance:
         for one in cells:
             results.append(_measured(case, one, store))
