@@ -17,7 +17,7 @@ from debias_pt.versions import versions
 from .case import Case, Fit
 
 # Raise it when a change of code changes a result.
-EDITION = 1
+EDITION = 2
 
 
 def key(case: Case, fit: Fit) -> dict[str, Any]:
@@ -65,9 +65,13 @@ class ResultStore:
     folder: Path
     fresh: bool = False
 
+    def holds(self, wanted: dict[str, Any]) -> bool:
+        """Tell whether a result would be taken from the folder."""
+        return not self.fresh and self._read(self._path(wanted), wanted) is not None
+
     def get(self, wanted: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
         """Return a result, and whether it was taken from the folder."""
-        path = self.folder / f"{digest(wanted)[:32]}.json"
+        path = self._path(wanted)
         found = None if self.fresh else self._read(path, wanted)
         if found is not None:
             return found, True
@@ -78,6 +82,9 @@ class ResultStore:
         except OutputError as error:
             warnings.warn(f"the result is not kept: {error}", DebiasWarning, stacklevel=2)
         return result, False
+
+    def _path(self, wanted: dict[str, Any]) -> Path:
+        return self.folder / f"{digest(wanted)[:32]}.json"
 
     @staticmethod
     def _read(path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
