@@ -1,4 +1,4 @@
-"""Promises: views are CoOp's crops and flips, fixed by image, number and seed, encoded once, and torchvision's pixels."""
+"""Promises: views are CoOp's crops and flips, fixed by image, number and seed, encoded once, torchvision's pixels."""
 
 from __future__ import annotations
 
