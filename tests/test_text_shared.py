@@ -167,7 +167,7 @@ def test_encode_text_s_gradient_reaches_the_context_words() -> None:
     suffix = words[:, 5:].clone().requires_grad_()
     found = tower.encode_shared(prefix, suffix, end)
     parts = torch.autograd.grad((found[0] * direction).sum(), [prefix, suffix])
-    require_equal([found[0], *parts], [expected, whole[:, :5].sum(dim=0, keepdim=True), whole[:, 5:]])
+    require_equal([found[0].detach(), *parts], [expected.detach(), whole[:, :5].sum(dim=0, keepdim=True), whole[:, 5:]])
 
 
 def test_gradient_reaches_the_tower_s_weights() -> None:
