@@ -2,13 +2,15 @@
 
     python -m debias_pt.benchmarks.speed.text_pass --classes 2 10 100 --rounds 5
 
-prints the section by itself as JSON.
+prints the section by itself as JSON; ``--peak 1000`` prints the memory that 1,000 classes take instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,6 +87,26 @@ def text_pass(
     if not tower.shares_prefix:
         raise ValueError("this text tower takes the cut; there is no shared pass to time")
     return [_measure(model, tower, count, rounds) for count in classes]
+
+
+def peak_memory(count: int) -> dict[str, Any]:
+    """Measure this process's peak memory over one shared pass of a random ViT-B/32 text tower; needs a fresh process.
+
+    Returns
+    -------
+    dict
+        Mebibytes before and at the peak.
+    """
+    tower = TextTower(*random_text_tower())
+    prompts = _prompts(tower, IMAGENET_CLASSNAMES[:count])
+    before = _peak_mebibytes()
+    _step(_shared(tower, prompts), torch.zeros(CONTEXT_LENGTH, tower.width))()
+    return {"classes": count, "mebibytes_before": before, "mebibytes_at_peak": _peak_mebibytes()}
+
+
+def _peak_mebibytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _measure(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dict[str, Any]:
@@ -186,7 +208,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classes", type=int, nargs="+", default=list(CLASSES))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", type=int, metavar="K", help="measure the peak memory of K classes instead")
     options = parser.parse_args()
+    if options.peak:
+        print(json.dumps(peak_memory(options.peak), indent=2))
+        return
     print(json.dumps(text_pass(*random_text_tower(), classes=options.classes, rounds=options.rounds), indent=2))
 
 

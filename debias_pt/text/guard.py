@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from open_clip import transformer as native
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from debias_pt.errors import BackboneError
@@ -69,7 +69,7 @@ def knows_layers(tower: nn.Module) -> bool:
     Returns
     -------
     bool
-        True for open_clip's ``Transformer`` of plain ``ResidualAttentionBlock`` under a causal mask. False as soon as
+        True for open_clip's ``Transformer`` of plain ``ResidualAttentionBlock``. False as soon as
         anything is added or exchanged: hooks, adapters, parametrizations, dropout, query/key norms, quantised or
         checkpointed layers.
     """
@@ -80,7 +80,6 @@ def knows_layers(tower: nn.Module) -> bool:
         and len(transformer.resblocks) > 0
         and all(map(_is_untouched, transformer.modules()))
         and all(map(_is_known_block, transformer.resblocks))
-        and _is_causal(tower.attn_mask)
     )
 
 
@@ -114,5 +113,6 @@ def _is_plain_attention(attention: nn.MultiheadAttention) -> bool:
     )
 
 
-def _is_causal(mask: Any) -> bool:
-    return bool(torch.equal(mask, torch.full_like(mask, float("-inf")).triu_(1)))
+def is_causal(mask: Tensor) -> bool:
+    """Tell whether an additive mask ``(L, L)`` hides what follows a token, and nothing else."""
+    return torch.equal(mask, torch.full_like(mask, float("-inf")).triu_(1))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from debias_pt.errors import UsageError
-from debias_pt.text.guard import knows_layers, pool_type, require_supported
+from debias_pt.text.guard import is_causal, knows_layers, pool_type, require_supported
 from debias_pt.text.layers import encode_suffixes
 from debias_pt.text.words import Tokenizer, shorten, warn_unread
 
@@ -48,6 +48,7 @@ class TextTower:
         self.width: int = int(tower.token_embedding.weight.shape[1])
         self._tower = tower
         self._pool = pool_type(tower)
+        self._causal = is_causal(tower.attn_mask)  # once: on a GPU the answer has to be waited for
         self._end_id: int | None = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
 
     def tokenize(self, text: str) -> Tensor:
@@ -112,7 +113,7 @@ class TextTower:
     @property
     def shares_prefix(self) -> bool:
         """Whether :meth:`encode_shared` encodes the prefix once; if not, it encodes all joined sequences."""
-        return knows_layers(self._tower)
+        return self._causal and knows_layers(self._tower)
 
     def encode_shared(self, prefix: Tensor, suffix: Tensor, end: Tensor) -> Tensor:
         """Encode prompts that begin alike: their common tokens once per run, then each class's own.
