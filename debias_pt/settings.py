@@ -104,7 +104,7 @@ class FitSettings(Settings):
     normalize: str | None = option(None, "dpt's weights: mean (mean 1 over samples, default) or sum (sum 1).")
     alpha: float | None = option(None, "Share of the training samples that cvar looks at (default 0.2).")
     soft: bool = option(False, "Spread samples over groups by the probe's posterior instead of hard labels.")
-    loss: str = option("cross-entropy", "Per-sample loss: cross-entropy or gce.")
+    loss: str = option("cross-entropy", "Per-sample loss: cross-entropy, gce or nlprompt.")
     q: float | None = option(None, "Exponent of gce (default 0.7).")
     head: str = option("prompt", f"What is learned: {', '.join(HEADS)}.")
     template: str | None = option(
