@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
@@ -222,10 +223,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-    """Write named arrays as :func:`write_tensors` writes tensors; torch is not imported."""
+    """Write named arrays, of one axis or more, as :func:`write_tensors` writes tensors; torch is not imported."""
     from safetensors.numpy import save
 
-    write_bytes(path, save(dict(arrays), metadata={"debias_pt": json.dumps(meta)}))
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # it would write memory as it lies
+    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
