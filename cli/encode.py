@@ -21,13 +21,13 @@ def encode(
     """Encode a data set's images into the feature cache."""
     from dataclasses import asdict
 
-    from debias_pt.jobs.prepare import encode_dataset, load_backbone, read_dataset
+    from debias_pt.jobs.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.settings import resolve
 
     from .output import data_name, print_json
 
     settings = resolve(DataSettings, given, {"dataset": dataset})
-    images, _ = read_dataset(settings)
+    images = load_images(settings)
     backbone = load_backbone(settings)
     _, stats = encode_dataset(settings, backbone, images)
     named = {"dataset": dataset, "synthetic": images.synthetic, "model": backbone.name}

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from debias_pt.files import locked, make_folder, read_tensors, write_json, write_tensors
+from debias_pt.cached_rows import KEY, CachedRows, raw_keys
+from debias_pt.files import locked, make_folder, read_arrays, write_arrays, write_json
 from debias_pt.fingerprint import digest, require_match
 
 
@@ -46,29 +46,31 @@ class FeatureCache:
     >>> cache = FeatureCache(Path(tempfile.mkdtemp()), {"model": "tiny"})
     >>> key = "00" * 32
     >>> cache.add([key], np.ones((1, 4), dtype=np.float32))
-    >>> cache.read()[key]
-    array([1., 1., 1., 1.], dtype=float32)
+    >>> cache.read().gather([key])
+    array([[1., 1., 1., 1.]], dtype=float32)
     """
 
     def __init__(self, cache_dir: Path, fingerprint: Mapping[str, Any]) -> None:
         self.fingerprint = dict(fingerprint)
         self.folder = cache_dir / "features" / digest(self.fingerprint)[:16]
 
-    def read(self) -> dict[str, NDArray[np.float32]]:
-        """Return all rows by image hash.
+    def read(self) -> CachedRows:
+        """Return which rows there are; their features are read when they are gathered.
 
         Raises
         ------
         FingerprintError
             If a shard is damaged, or was written for another backbone.
         """
-        rows: dict[str, NDArray[np.float32]] = {}
-        for shard in sorted(self.folder.glob("*.safetensors")):
-            tensors, meta = read_tensors(shard)
+        shards = sorted(self.folder.glob("*.safetensors"))
+        keys, dim = [], 0
+        for shard in shards:
+            arrays, meta = read_arrays(shard, ["keys"])
             require_match(meta, self.fingerprint, str(shard), "delete this file and encode again")
-            keys = tensors["keys"].numpy()
-            rows.update(zip((key.tobytes().hex() for key in keys), tensors["features"].numpy(), strict=True))
-        return rows
+            keys.append(np.ascontiguousarray(arrays["keys"]).view(KEY)[:, 0])
+        if shards:
+            dim = read_arrays(shards[0], ["features"])[0]["features"].shape[1]
+        return CachedRows.of(keys, shards, dim)
 
     def add(self, keys: list[str], features: NDArray[np.float32]) -> None:
         """Write one shard: n hexadecimal SHA-256 keys and their features ``(n, D)``.
@@ -81,9 +83,9 @@ class FeatureCache:
         make_folder(self.folder)
         if not (self.folder / "fingerprint.json").exists():
             write_json(self.folder / "fingerprint.json", self.fingerprint)
-        raw = np.frombuffer(bytes.fromhex("".join(keys)), dtype=np.uint8).reshape(len(keys), 32)
-        shard = {"keys": torch.from_numpy(raw.copy()), "features": torch.from_numpy(features)}
-        write_tensors(self.folder / f"{digest(keys)[:16]}.safetensors", shard, self.fingerprint)
+        raw = raw_keys(keys).view(np.uint8).reshape(len(keys), 32)
+        shard: dict[str, NDArray[Any]] = {"keys": raw, "features": features}
+        write_arrays(self.folder / f"{digest(keys)[:16]}.safetensors", shard, self.fingerprint)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from debias_pt.datasets.base import ImageDataset
 from debias_pt.errors import DebiasWarning, ImageError, NonFiniteError
 from debias_pt.features import FeatureTable
 from debias_pt.hashing import content_hashes
+from debias_pt.mapped import table_features
 from debias_pt.progress import progress
 
 SHARD_ROWS = 512
@@ -99,17 +100,17 @@ def encode(
     hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
     rows = cache.read()
     encoded = 0
-    if any(key and key not in rows for key in hashes):
+    if rows.missing(hashes):
         with cache.writing():
-            rows = cache.read()  # another process may have filled it meanwhile
-            missing = {key: name for key, name in zip(hashes, dataset.ids, strict=True) if key and key not in rows}
-            paths = [str(dataset.root / name) for name in missing.values()]
+            names = dict(zip(hashes, dataset.ids, strict=True))
+            missing = cache.read().missing(hashes)  # another process may have filled it meanwhile
+            paths = [str(dataset.root / names[key]) for key in missing]
             for keys, features in _shards(
-                backbone, list(missing), paths, batch_size, workers, unreadable if skip_bad else None
+                backbone, missing, paths, batch_size, workers, unreadable if skip_bad else None
             ):
                 cache.add(keys, features)
-                rows.update(zip(keys, features, strict=True))
                 encoded += len(keys)
+        rows = cache.read()
     if skip_bad:
         skipped |= {name: unreadable[key] for name, key in zip(dataset.ids, hashes, strict=True) if key in unreadable}
         kept = [row for row, name in enumerate(dataset.ids) if name not in skipped]
@@ -117,7 +118,7 @@ def encode(
         dataset, hashes = dataset.rows(kept), [hashes[row] for row in kept]
     table = FeatureTable(
         ids=dataset.ids,
-        features=np.stack([rows[key] for key in hashes]),
+        features=table_features(rows, hashes, cache.folder, str(dataset.root.resolve())),
         y=dataset.y,
         split=dataset.split,
         class_names=dataset.class_names,

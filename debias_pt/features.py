@@ -15,6 +15,7 @@ from debias_pt.errors import DatasetError, NonFiniteError, UsageError
 from debias_pt.fingerprint import digest
 
 SPLITS = ("train", "val", "test")
+ROWS_AT_A_TIME = 8192
 
 
 def require_split(name: str) -> None:
@@ -161,14 +162,17 @@ class FeatureTable:
         self._require_unit()
 
     def _require_unit(self) -> None:
-        finite = np.isfinite(self.features).all(axis=1)
+        length = np.empty(len(self), dtype=np.float64)
+        for first in range(0, len(self), ROWS_AT_A_TIME):  # no copy of a table that is mapped, not read
+            part = self.features[first : first + ROWS_AT_A_TIME]
+            length[first : first + len(part)] = np.sqrt(np.einsum("nd,nd->n", part, part, dtype=np.float64))
+        finite = np.isfinite(length)
         if not finite.all():
             bad = self.ids[int(np.argmin(finite))]
             raise NonFiniteError(
                 f"{self.name}: {int((~finite).sum())} of {len(self)} feature rows hold NaN or infinity, first {bad!r}; "
                 "encode again, in fp32 if it was another precision"
             )
-        length = np.linalg.norm(self.features, axis=1)
         if len(self) and abs(length - 1).max() > 1e-2:
             worst = int(abs(length - 1).argmax())
             raise UsageError(
@@ -193,10 +197,11 @@ class FeatureTable:
 
     def rows(self, index: NDArray[np.int64]) -> FeatureTable:
         """Return these rows only, in this order."""
+        together = len(index) > 0 and bool((np.diff(index) == 1).all())
         return replace(
             self,
             ids=tuple(self.ids[row] for row in index),
-            features=self.features[index],
+            features=self.features[index[0] : index[-1] + 1] if together else self.features[index],  # no copy if it can be
             y=self.y[index],
             split=self.split[index],
             image_hashes=tuple(self.image_hashes[row] for row in index) if self.image_hashes else (),

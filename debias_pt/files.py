@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from debias_pt.errors import FingerprintError, OutputError, UsageError
 
@@ -132,27 +134,33 @@ def require_writable(path: Path, option: str) -> None:
         raise OutputError(f"{path}: cannot write into {folder}; choose another {option}")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, flush it to disk, and rename it into place.
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; at the end it is flushed to disk and renamed into place.
 
     Raises
     ------
     OutputError
         If the folder is read-only or full; an older file at `path` is left as it was.
     """
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    unfinished = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
+        yield unfinished
+        with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(unfinished, path)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot write ({error.strerror or error}); free some space or choose another folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data`, whole or not at all; see :func:`whole_file`."""
+    with whole_file(path) as unfinished, open(unfinished, "xb") as file:
+        file.write(data)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -214,6 +222,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
     write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
 
 
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+    """Write named arrays, of one axis or more, as :func:`write_tensors` writes tensors; torch is not imported."""
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # it would write memory as it lies
+    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`write_tensors` wrote.
 
@@ -227,12 +243,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     FingerprintError
         If the file is damaged or was not written by this library.
     """
+    return _read(path, "pt", None)
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read some of the tensors of a file as arrays, and no byte of the others; torch is not imported."""
+    return _read(path, "np", names)
+
+
+def _read(path: Path, framework: str, names: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with safe_open(str(path), framework=framework) as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
     except (OSError, SafetensorError) as error:
         raise FingerprintError(f"{path}: damaged or unreadable ({error}); delete it and run again") from error
     if "debias_pt" not in header:

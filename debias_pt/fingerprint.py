@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from debias_pt.errors import FingerprintError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def digest(value: Any) -> str:
@@ -26,6 +26,8 @@ def digest(value: Any) -> str:
 
 def weights_digest(model: nn.Module) -> str:
     """Return the SHA-256 over names, types, shapes and bytes of a model's weights, wherever they came from."""
+    import torch
+
     whole = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         flat = tensor.detach().cpu().contiguous()

@@ -21,6 +21,7 @@ from debias_pt.hashing import file_digest
 from debias_pt.images import open_rgb, to_rgb
 from debias_pt.listings.drawing import Shares
 from debias_pt.listings.listing import split_of
+from debias_pt.mapped import table_features
 from debias_pt.progress import progress
 from debias_pt.tables import join_tables, table_from_arrays
 
@@ -84,9 +85,9 @@ def encode_samples(
         return _by_split(backbone, samples, class_names, cache_dir, name, [split, attributes, ids, shares])
     start = time.perf_counter()
     cache = FeatureCache(cache_dir or default_cache_dir(), backbone.fingerprint)
-    keys, y, rows, encoded = _encode(backbone, samples, tuple(class_names), cache)
+    keys, y, encoded = _encode(backbone, samples, tuple(class_names), cache)
     table = table_from_arrays(
-        np.stack([rows[key] for key in keys]),
+        table_features(cache.read(), keys, cache.folder, f"samples {name}"),
         y,
         class_names,
         split=_wilds_splits(samples) if split is None else split,
@@ -127,29 +128,29 @@ def _by_split(
 
 def _encode(
     backbone: Backbone, samples: Any, class_names: tuple[str, ...], cache: FeatureCache
-) -> tuple[list[str], NDArray[np.int64], dict[str, NDArray[np.float32]], int]:
-    """Return every item's content hash and label, the features by hash, and how many were encoded now."""
+) -> tuple[list[str], NDArray[np.int64], int]:
+    """Return every item's content hash and label, and how many were encoded now."""
     total = len(samples)
     if not total:
         raise DatasetError("there are no samples; give at least one (image, label)")
     keys: list[str] = []
     labels: list[int] = []
     rows = cache.read()
-    encoded = 0
+    added: set[str] = set()
     with cache.writing(), progress(f"encoding with {backbone.name}", total, "images") as advance:
         for first in range(0, total, ROWS):
             items = [_item(samples[i], i, class_names) for i in range(first, min(first + ROWS, total))]
-            new = {key: image for key, image, _ in items if key not in rows}
+            unknown = set(rows.missing([key for key, _, _ in items])) - added
+            new = {key: image for key, image, _ in items if key in unknown}
             if new:
                 tensors = [backbone.preprocess(image) for image in new.values()]
                 features = encode_tensors(backbone, tensors, list(new))
                 cache.add(list(new), features)
-                rows.update(zip(new, features, strict=True))
+                added |= unknown
             keys += [key for key, _, _ in items]
             labels += [label for _, _, label in items]
-            encoded += len(new)
             advance(len(items))
-    return keys, np.array(labels, dtype=np.int64), rows, encoded
+    return keys, np.array(labels, dtype=np.int64), len(added)
 
 
 def _item(item: Any, number: int, class_names: tuple[str, ...]) -> tuple[str, Any, int]:

@@ -61,6 +61,15 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test does not say where to keep is kept for the tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "DEBIAS_PT_CACHE" not in os.environ:
+            patch.setenv("DEBIAS_PT_CACHE", str(tmp_path_factory.mktemp("default-cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def table(backbone: Backbone, waterbirds_root: Path, cache_dir: Path) -> FeatureTable:
     from debias_pt.datasets import load_dataset

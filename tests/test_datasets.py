@@ -27,13 +27,13 @@ def test_rows_classes_splits_and_places(waterbirds_root: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # of WILDS, imported anew
-def test_reading_asks_no_package_index(waterbirds_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_asks_no_package_index(waterbirds_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     checker = ModuleType("outdated")
     checker.check_outdated = lambda *of: (False, "")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "outdated", checker)
     for name in [name for name in sys.modules if name.split(".")[0] == "wilds"]:
         monkeypatch.delitem(sys.modules, name)
-    load_dataset("waterbirds", waterbirds_root, check_counts=False)
+    load_dataset("waterbirds", waterbirds_root, check_counts=False, cache_dir=tmp_path)
     assert sys.modules["wilds.version"].check_outdated is None
     assert sys.modules["outdated"] is checker
 

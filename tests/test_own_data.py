@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from debias_pt.cli.main import main
 from debias_pt.datasets import ImageDataset, OwnData, load_dataset
 from debias_pt.datasets.own import read_own
 from debias_pt.errors import DatasetError, DebiasWarning, UnknownNameError, UsageError
@@ -383,3 +384,13 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
         "test": 0.3,
         "seed": 5,
     }
+
+
+def test_encoding_needs_no_suspect(tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``encode`` has no option to name one: it asks the probe nothing."""
+    folder = tree(tmp_path / "photos", ["cat", "dog"])
+    words = ["encode", str(folder), "--pretrained", f"local-dir:{tiny_checkpoint}", "--workers", "0"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--cache-dir", str(tmp_path / "cache"), "--json"])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 16

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from debias_pt.attributes import Attribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.published import no_update_check, read_present, reading, require_binary, require_folder
+from debias_pt.datasets.remembered import Metadata, remembered
 from debias_pt.errors import DatasetError
-from debias_pt.features import SPLITS, TrueAttribute
+from debias_pt.features import TrueAttribute
 from debias_pt.fetching.archive import Archive
 
 FOLDER = "celebA_v1.0"
@@ -71,24 +72,27 @@ def celeba(options: DataOptions) -> ImageDataset:
         If it is not there, not readable, or its two tables name different images.
     """
     folder = require_folder(options, "celeba", FOLDER, (ATTRIBUTES, PARTITION))
-    _require_same_images(folder)
-    with reading(folder / ATTRIBUTES, "CelebA's"):
-        with _tables_that_can_be_written():
-            raw = read_present("celebA_dataset", "CelebADataset", options.root)
-        male, y = raw.metadata_array[:, 0].numpy(), raw.y_array.numpy()
-        names = [str(name) for name in raw._input_array]
-        split = np.array(SPLITS)[np.asarray(raw.split_array, dtype=np.int64)]
-    require_binary(folder / ATTRIBUTES, {"Blond_Hair": y, "Male": male})
+    tables = [folder / ATTRIBUTES, folder / PARTITION]
+    found = remembered(options.cache_dir, tables, lambda: _read(options.root, folder))
+    require_binary(folder / ATTRIBUTES, {"Blond_Hair": found.y, "Male": found.attribute})
     return ImageDataset(
         name="celeba",
         root=folder,
-        ids=tuple(f"{IMAGES}/{name}" for name in names),
-        y=y.astype(np.int64),
-        split=split,
+        ids=tuple(f"{IMAGES}/{name}" for name in found.names),
+        y=found.y,
+        split=found.split_names,
         class_names=CLASSES,
-        attributes={"gender": TrueAttribute(GENDERS, male.astype(np.int64))},
+        attributes={"gender": TrueAttribute(GENDERS, found.attribute)},
         suspects={"gender": GENDER},
     )
+
+
+def _read(root: Path, folder: Path) -> Metadata:
+    _require_same_images(folder)
+    with reading(folder / ATTRIBUTES, "CelebA's"):
+        with _tables_that_can_be_written():
+            raw = read_present("celebA_dataset", "CelebADataset", root)
+        return Metadata.of(raw._input_array, raw.y_array, raw.metadata_array[:, 0], raw.split_array)
 
 
 @contextmanager

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from debias_pt.attributes import Attribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.published import read_present, reading, require_binary, require_folder
-from debias_pt.features import SPLITS, TrueAttribute
+from debias_pt.datasets.remembered import Metadata, remembered
+from debias_pt.features import TrueAttribute
 from debias_pt.fetching.archive import Archive
 
 FOLDER = "waterbirds_v1.0"
@@ -59,25 +58,23 @@ def waterbirds(options: DataOptions) -> ImageDataset:
     DatasetError
         If it is not there, not readable, or its group counts are not the published ones.
     """
-    require_folder(options, "waterbirds", FOLDER, ("metadata.csv",))
-    return _read(options.root)
-
-
-def _read(root: Path) -> ImageDataset:
-    metadata = root / FOLDER / "metadata.csv"
-    with reading(metadata, "Waterbirds'"):
-        raw = read_present("waterbirds_dataset", "WaterbirdsDataset", root)
-        place, y = raw.metadata_array[:, 0].numpy(), raw.y_array.numpy()
-        split = np.array(SPLITS)[np.asarray(raw.split_array, dtype=np.int64)]
-        ids = tuple(str(name) for name in raw._input_array)
-    require_binary(metadata, {"place": place, "y": y})
+    folder = require_folder(options, "waterbirds", FOLDER, ("metadata.csv",))
+    metadata = folder / "metadata.csv"
+    found = remembered(options.cache_dir, [metadata], lambda: _read(options.root, metadata))
+    require_binary(metadata, {"place": found.attribute, "y": found.y})
     return ImageDataset(
         name="waterbirds",
-        root=root / FOLDER,
-        ids=ids,
-        y=y.astype(np.int64),
-        split=split,
+        root=folder,
+        ids=found.names,
+        y=found.y,
+        split=found.split_names,
         class_names=CLASSES,
-        attributes={"background": TrueAttribute(PLACES, place.astype(np.int64))},
+        attributes={"background": TrueAttribute(PLACES, found.attribute)},
         suspects={"background": BACKGROUND},
     )
+
+
+def _read(root: Path, metadata: Path) -> Metadata:
+    with reading(metadata, "Waterbirds'"):
+        raw = read_present("waterbirds_dataset", "WaterbirdsDataset", root)
+        return Metadata.of(raw._input_array, raw.y_array, raw.metadata_array[:, 0], raw.split_array)

@@ -6,12 +6,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from debias_pt.contact_sheet import contact_sheet
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import UsageError
 from debias_pt.features import SPLITS, require_split
 from debias_pt.files import make_folder, write_bytes
-from debias_pt.jobs.prepare import load_source
+from debias_pt.jobs.source import load_source
 from debias_pt.mini.layouts import LAYOUTS
 from debias_pt.registry import lookup
 from debias_pt.settings import SourceSettings
@@ -48,6 +47,8 @@ def picture(settings: SourceSettings, out: Path, *, split: str, columns: int, se
     UsageError
         If the file's ending is no image format's, or the split is unknown.
     """
+    from debias_pt.contact_sheet import contact_sheet  # imports torch, which a list of data sets can do without
+
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"{out}: ends in {out.suffix or 'nothing'!r}; give a file name that ends in .png or .jpg")
     require_split(split)

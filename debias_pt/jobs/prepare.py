@@ -8,35 +8,27 @@ from pathlib import Path
 
 from debias_pt.attributes import Attribute, choose_attributes
 from debias_pt.backbone import Backbone
-from debias_pt.datasets import DATASETS, ImageDataset, OwnData, load_dataset
+from debias_pt.datasets import DATASETS, ImageDataset
 from debias_pt.datasets.base import DEFAULT_MODEL
 from debias_pt.encoding import EncodeStats, encode
 from debias_pt.errors import UsageError
 from debias_pt.features import FeatureTable
 from debias_pt.jobs.prepared import Prepared, ask
-from debias_pt.listings.drawing import Shares
+from debias_pt.jobs.source import load_source
 from debias_pt.registry import lookup, nearest
 from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.settings import PROBES, DataSettings, FitSettings, SourceSettings, skips_bad
+from debias_pt.settings import PROBES, DataSettings, FitSettings, skips_bad
 
 
-def load_source(settings: SourceSettings, *, check_counts: bool, check_images: bool) -> ImageDataset:
-    """Load the images that the settings name."""
-    return load_dataset(
-        settings.dataset,
-        settings.data_root,
-        download=settings.download,
-        check_counts=check_counts,
-        check_images=check_images,
-        cache_dir=settings.cache_dir,
-        own=own_data(settings),
-    )
+def load_images(settings: DataSettings) -> ImageDataset:
+    """Load the data set, with its images checked unless those that cannot be read are to be left out."""
+    check_images = not skips_bad(settings.on_bad_image)
+    return load_source(settings, check_counts=settings.check_counts, check_images=check_images)
 
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
     """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
-    check_images = not skips_bad(settings.on_bad_image)
-    dataset = load_source(settings, check_counts=settings.check_counts, check_images=check_images)
+    dataset = load_images(settings)
     attributes = choose_attributes(
         settings.attribute,
         dataset.suspects,
@@ -44,20 +36,6 @@ def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute,
         class_conditional=settings.class_conditional,
     )
     return dataset, attributes
-
-
-def own_data(settings: SourceSettings) -> OwnData:
-    """Return how to read somebody's own data."""
-    return OwnData(
-        settings.image_column,
-        settings.label_column,
-        settings.split_column,
-        settings.group_column,
-        settings.attribute_column,
-        Path(settings.image_root) if settings.image_root else None,
-        settings.class_name,
-        Shares(settings.val_share, settings.test_share, settings.split_seed),
-    )
 
 
 def load_backbone(settings: DataSettings) -> Backbone:

@@ -15,7 +15,7 @@ from debias_pt.errors import ImageError
 from debias_pt.features import SPLITS
 from debias_pt.fetching.fetch import wrong_files
 from debias_pt.images import open_rgb
-from debias_pt.jobs.prepare import load_source
+from debias_pt.jobs.source import load_source
 from debias_pt.known_groups import known_groups
 from debias_pt.progress import progress
 from debias_pt.settings import SourceSettings
