@@ -198,10 +198,11 @@ class FeatureTable:
     def rows(self, index: NDArray[np.int64]) -> FeatureTable:
         """Return these rows only, in this order."""
         together = len(index) > 0 and bool((np.diff(index) == 1).all())
+        place = slice(index[0], index[-1] + 1) if together else index  # neighbours are not copied
         return replace(
             self,
             ids=tuple(self.ids[row] for row in index),
-            features=self.features[index[0] : index[-1] + 1] if together else self.features[index],  # no copy if it can be
+            features=self.features[place],
             y=self.y[index],
             split=self.split[index],
             image_hashes=tuple(self.image_hashes[row] for row in index) if self.image_hashes else (),

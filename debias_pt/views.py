@@ -150,13 +150,15 @@ def encode_views(
     names = [dataset.ids[row] for row in rows]
     hashes = content_hashes(dataset.root, names, cache_dir / "hashes")
     keys = [[_key(content, view, seed) for content in hashes] for view in range(views)]
+    wanted = [key for of_view in keys for key in of_view]
     known = cache.read()
-    if any(key not in known for of_view in keys for key in of_view):
+    if known.missing(wanted):
         with cache.writing():
-            known = cache.read()  # another process may have filled it meanwhile
-            paths = {key: dataset.root / name for of_view in keys for key, name in zip(of_view, names, strict=True)}
-            known |= _encode(backbone, {key: paths[key] for key in paths if key not in known}, augmentation, cache)
-    return np.stack([np.stack([known[key] for key in of_view]) for of_view in keys])
+            paths = dict(zip(wanted, [dataset.root / name for name in names] * views, strict=True))
+            missing = cache.read().missing(wanted)  # another process may have filled it meanwhile
+            _encode(backbone, {key: paths[key] for key in missing}, augmentation, cache)
+        known = cache.read()
+    return known.gather(wanted).reshape(views, len(names), -1)
 
 
 def _described(augmentation: Augmentation) -> dict[str, object]:
@@ -169,12 +171,9 @@ def _key(content: str, view: int, seed: int) -> str:
     return hashlib.sha256(f"{content} {view} {seed}".encode()).hexdigest()
 
 
-def _encode(
-    backbone: Backbone, missing: dict[str, Path], augmentation: Augmentation, cache: FeatureCache
-) -> dict[str, NDArray[np.float32]]:
+def _encode(backbone: Backbone, missing: dict[str, Path], augmentation: Augmentation, cache: FeatureCache) -> None:
     """Encode and keep crops shard by shard, each drawn by its own key; threads read (Pillow lets go of the lock)."""
     size = _side(backbone)
-    found: dict[str, NDArray[np.float32]] = {}
 
     def crop(key: str) -> Tensor:
         generator = np.random.default_rng(int(key, 16))
@@ -186,9 +185,7 @@ def _encode(
             shard = keys[start : start + SHARD_CROPS]
             features = encode_tensors(backbone, list(pool.map(crop, shard)), [str(missing[key]) for key in shard])
             cache.add(shard, features)
-            found.update(zip(shard, features, strict=True))
             advance(len(shard))
-    return found
 
 
 def _side(backbone: Backbone) -> int:

@@ -14,7 +14,8 @@ from debias_pt.backbone import Backbone
 from debias_pt.datasets import ImageDataset
 from debias_pt.features import FeatureTable
 from debias_pt.few_shot import FewShot
-from debias_pt.jobs.prepare import encode_dataset, load_backbone, load_source
+from debias_pt.jobs.prepare import encode_dataset, load_backbone
+from debias_pt.jobs.source import load_source
 from debias_pt.noise import NoisyLabels, add_noise, pseudo_labels
 from debias_pt.settings import skips_bad
 from debias_pt.views import encode_views
