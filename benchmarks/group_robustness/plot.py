@@ -24,7 +24,7 @@ def plot_rows(result: dict[str, Any], path: Path) -> None:
         If the file cannot be written.
     """
     rows = [row for row in result["rows"] if not row["oracle"]] + [row for row in result["rows"] if row["oracle"]]
-    figure = _figure(9, 1.6 + 0.34 * len(rows))
+    figure = new_figure(9, 1.6 + 0.34 * len(rows))
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
         colour = ORACLE if row["oracle"] else PLAIN
@@ -40,7 +40,7 @@ def plot_rows(result: dict[str, Any], path: Path) -> None:
     axes.set_title(title(result), fontsize=9, loc="left")
     axes.grid(axis="x", color="0.9")
     _legend(axes)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_ablation(result: dict[str, Any], path: Path) -> None:
@@ -49,7 +49,7 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     values = list(dict.fromkeys(point["value"] for point in points))
     places = {value: float(value) if result["ordered"] else i for i, value in enumerate(values)}
     names = list(dict.fromkeys(point["series"] for point in points))
-    figure = _figure(6.5, 4.2)
+    figure = new_figure(6.5, 4.2)
     axes = figure.add_subplot()
     for number, name in enumerate(names):
         own = [point for point in points if point["series"] == name]
@@ -64,7 +64,7 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     axes.set_title(title(result), fontsize=9, loc="left")
     axes.grid(axis="y", color="0.9")
     axes.legend(fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def title(result: dict[str, Any]) -> str:
@@ -105,7 +105,14 @@ def _legend(axes: Any) -> None:
     axes.legend(handles=handles, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.09), ncols=3, frameon=False)
 
 
-def _figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure of so many inches.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -116,7 +123,8 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure, whole or not at all, in the format that the file's ending names."""
     require_plot_path(path)
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:].lower())
