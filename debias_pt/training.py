@@ -19,6 +19,7 @@ from debias_pt.reweighting import Reweighter
 from debias_pt.reweighting.base import group_means
 from debias_pt.selection import Selector
 from debias_pt.settings import FitSettings
+from debias_pt.uncompiled import eager
 
 Watcher = Callable[[int, Tensor], object]
 
@@ -247,9 +248,9 @@ def make_optimizer(settings: FitSettings, parameters: list[torch.nn.Parameter]) 
         For an unknown name.
     """
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
+        return eager(torch.optim.AdamW)(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
+        return eager(torch.optim.SGD)(
             parameters, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
         )
     raise UsageError(f"unknown optimizer {settings.optimizer!r}; use adamw or sgd")

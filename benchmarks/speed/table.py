@@ -35,7 +35,7 @@ def table(section: dict[str, Any]) -> Table:
 def _rows(section: dict[str, Any]) -> Table:
     header = [section["title"], "seconds (quartiles)", f"times as fast as {section['baseline']}"]
     extra = {name: section[key] for key, (name, _) in EXTRA.items() if key in section}
-    units = {name: unit for name, unit in EXTRA.values()}
+    units = dict(EXTRA.values())
     lines = [
         [row["name"], spread(row["seconds"]), spread(row["times_as_fast"])]
         + [figure(values[row["name"]] / units[name]) for name, values in extra.items()]
