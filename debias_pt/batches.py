@@ -20,6 +20,11 @@ def default_batch_size(backbone: Backbone) -> int:
     return 128 if backbone.device.type == "cuda" else 16
 
 
+def default_workers() -> int:
+    """Return how many processes read and preprocess images: one per core, at most 8."""
+    return min(os.cpu_count() or 1, 8)
+
+
 def batches(
     backbone: Backbone,
     paths: Sequence[str],
@@ -28,23 +33,31 @@ def batches(
     bad: dict[int, str] | None = None,
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Yield numbers of paths and their features; an image that cannot be read goes to `bad`, or is an error."""
-    workers = min(os.cpu_count() or 1, 8) if workers is None else workers
+    workers = default_workers() if workers is None else workers
     batch_size = batch_size or default_batch_size(backbone)
+    on_gpu = backbone.device.type == "cuda"
     loader = DataLoader(
         _Images(paths, backbone),
         batch_size=batch_size,
         num_workers=min(workers, max(1, len(paths) // batch_size)) if workers else 0,
         collate_fn=_collate,
         worker_init_fn=_leave_interrupts_to_the_parent,
-        pin_memory=backbone.device.type == "cuda",
+        pin_memory=on_gpu,
     )
+    begun: list[tuple[list[int], Tensor]] = []
     for good, images, broken in loader:
         if images is not None:
-            yield good, backbone.encode_images(images).cpu()
+            begun.append((good, backbone.encode_images(images)))
+        # A GPU is still at work on the last batch while the next one is copied to it: fetch the one before.
+        while len(begun) > (1 if on_gpu and not broken else 0):
+            rows, features = begun.pop(0)
+            yield rows, features.cpu()
         if broken and bad is None:
             raise ImageError(min(broken.items())[1])
         if bad is not None:
             bad.update(broken)
+    for rows, features in begun:
+        yield rows, features.cpu()
 
 
 class _Images(Dataset[tuple[int, Tensor | str]]):

@@ -17,9 +17,9 @@ from debias_pt.backbone import Backbone
 from debias_pt.benchmarks.group_robustness import suite
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import choose
-from debias_pt.benchmarks.group_robustness.store import ResultStore
 from debias_pt.benchmarks.group_robustness.together import fit_missing, stacks
 from debias_pt.benchmarks.speed.stacked import stacked
+from debias_pt.benchmarks.store import ResultStore
 from debias_pt.errors import NonFiniteError, UsageError
 from debias_pt.fit_data import FitData, Rows
 from debias_pt.groups import Groups

@@ -1,0 +1,96 @@
+"""All sections in one run, on one machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from debias_pt.progress import progress
+from debias_pt.registry import lookup
+from debias_pt.settings import TrainSettings
+from debias_pt.versions import versions
+
+from . import encode_images, floor, processes, train_loop
+from .case import Case, load_case
+
+# In the order of the report; a section measures on a case and returns tables in the form of rows.section.
+SECTIONS: dict[str, Callable[[Case], list[dict[str, Any]]]] = {
+    "training": train_loop.measure,
+    "encoding": encode_images.measure,
+    "start": processes.measure,
+    "floor": floor.measure,
+}
+ROUNDS, QUICK_ROUNDS = 7, 3
+
+
+def speed(
+    settings: TrainSettings,
+    names: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    random_weights: bool = False,
+    rounds: int | None = None,
+) -> dict[str, Any]:
+    """Measure every section on one data set and one model.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Data, model and training; the steps are those of the whole training that is timed.
+    names : sequence of str
+        Sections; none means all.
+    quick : bool
+        Fewer rounds, smaller parts.
+    random_weights : bool
+        Draw the weights of an architecture that open_clip knows, instead of loading any.
+    rounds : int, optional
+        How often every candidate is timed.
+
+    Returns
+    -------
+    dict
+        Machine, versions, settings, and ``sections``: title, note, rows with seconds and ratios.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown section.
+    """
+    chosen = {name: lookup(SECTIONS, name, "section") for name in (names or SECTIONS)}
+    rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
+    case = load_case(settings, rounds=rounds, quick=quick, random_weights=random_weights)
+    sections: list[dict[str, Any]] = []
+    with progress("measuring", len(chosen), "sections") as advance:
+        for name, measure in chosen.items():
+            load = os.getloadavg()[0]
+            sections += [{"section": name, "load_before": load, **part} for part in measure(case)]
+            advance(1)
+    return {
+        "suite": "speed",
+        "dataset": settings.dataset,
+        "synthetic": case.prepared.synthetic or case.dataset.synthetic,
+        "model": case.backbone.name,
+        "random_weights": random_weights,
+        "machine": machine_facts(case),
+        "versions": versions(),
+        "settings": dataclasses.asdict(settings),
+        "rounds": rounds,
+        "quick": quick,
+        "sections": sections,
+    }
+
+
+def machine_facts(case: Case) -> dict[str, Any]:
+    """Return what a reader has to know of the machine."""
+    device = case.backbone.device
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": case.backbone.precision,
+    }
