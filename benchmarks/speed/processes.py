@@ -92,7 +92,9 @@ def run(words: Sequence[str], until: str | None = None) -> Run:
         watcher.join()
         if child.returncode and not (goal and goal.exists()):
             said.seek(0)
-            raise RunError(f"{' '.join(words[:4])} ...: failed ({said.read().strip()[-300:]}); run it by hand")
+            raise RunError(
+                f"{' '.join(words[:4])} ...: failed ({' '.join(said.read().split())[-300:]}); run it by hand"
+            )
     return found
 
 
