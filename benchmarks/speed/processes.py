@@ -47,7 +47,7 @@ def measure(case: Case) -> list[dict[str, Any]]:
         "cpu_seconds": {name: float(np.median([one.cpu_seconds for one in found])) for name, found in runs.items()},
         "peak_bytes": {name: max(one.peak_bytes for one in found) for name, found in runs.items()},
     }
-    note = "processes of their own, one after the other; CPU seconds are what is left of it on an idle machine"
+    note = "processes of their own, one after the other; CPU seconds depend less on what else the machine does"
     return [section("Start", timings, "import torch", note=note, **more)]
 
 
