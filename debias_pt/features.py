@@ -85,6 +85,11 @@ def is_number(word: str) -> bool:
     return re.fullmatch(r"[-+]?\d+(\.\d*)?", word) is not None
 
 
+def is_mapped(array: object) -> bool:
+    """Return whether an array is mapped from a file, or a view of such a one: too large to be copied lightly."""
+    return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
+
+
 @dataclass(frozen=True)
 class FeatureTable:
     """Unit features of N images, with what is known of each.
@@ -188,13 +193,13 @@ class FeatureTable:
             If the split is empty or unknown.
         """
         rows = np.flatnonzero(self.split == split)
-        together = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
+        together = len(rows) and rows[-1] - rows[0] + 1 == len(rows) and is_mapped(self.features)
         if not len(rows):
             raise UsageError(f"{self.name} has no {split!r} rows; it has {', '.join(sorted(set(self.split.tolist())))}")
         return replace(
             self,
             ids=tuple(self.ids[row] for row in rows),
-            features=self.features[rows[0] : rows[-1] + 1] if together else self.features[rows],  # no copy if it can be
+            features=self.features[rows[0] : rows[-1] + 1] if together else self.features[rows],
             y=self.y[rows],
             split=self.split[rows],
             image_hashes=tuple(self.image_hashes[row] for row in rows) if self.image_hashes else (),
