@@ -27,6 +27,8 @@ with uncompiled():
 SCHEMAS = ("local-dir:", "hf-hub:")
 # Checkpoints inside the package, by folder name: the miniature's model.
 BUILT_IN = Path(__file__).parent / "models"
+# How many times the model's own size an image keeps in both directions, if it is decoded at a smaller scale.
+DRAFT_TIMES = 2
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -51,6 +53,8 @@ class Backbone:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     precision : {"fp32", "bf16", "fp16"}
         Of image encoding on a GPU. Text and everything learned stays in fp32.
+    draft : bool
+        Decode large JPEG files at a smaller scale; see :func:`debias_pt.images.open_rgb`. Part of the fingerprint.
 
     Attributes
     ----------
@@ -61,6 +65,8 @@ class Backbone:
         on. The name is not part of it: a checkpoint may be moved or renamed.
     dim : int
         Size of the joint embedding, D.
+    decode_at_least : int or None
+        What both sides of an image keep in decoding, with `draft`: twice the model's own size.
     logit_scale : float
         The model's own scale (inverse temperature) between cosine and logit.
 
@@ -84,6 +90,7 @@ class Backbone:
         preprocessing: dict[str, Any] | None = None,
         device: str = "cpu",
         precision: str = "fp32",
+        draft: bool = False,
     ) -> None:
         if precision not in PRECISIONS:
             raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
@@ -103,11 +110,20 @@ class Backbone:
             "preprocessing": preprocessing or re.sub(r" at 0x\w+", "", repr(preprocess)),
             "precision": precision,
         }
+        self.decode_at_least = DRAFT_TIMES * _side(preprocessing) if draft else None
+        if draft:  # without it, the fingerprint stays what it always was
+            self.fingerprint["decoding"] = f"draft, {self.decode_at_least} pixels"
         self.dim = int(self.encode_text([""]).shape[-1])
 
     @classmethod
     def load(
-        cls, model: str | None = None, pretrained: str | None = None, *, device: str = "cpu", precision: str = "fp32"
+        cls,
+        model: str | None = None,
+        pretrained: str | None = None,
+        *,
+        device: str = "cpu",
+        precision: str = "fp32",
+        draft: bool = False,
     ) -> Backbone:
         """Load a model by the names open_clip uses.
 
@@ -119,7 +135,7 @@ class Backbone:
         pretrained : str, optional
             A tag (``"openai"``) or a weights file for a named model; ``local-dir:`` and ``hf-hub:``
             may stand here as well, `model` being left out then.
-        device, precision : str
+        device, precision, draft
             As for the class.
 
         Raises
@@ -147,6 +163,7 @@ class Backbone:
             preprocessing=json.loads(json.dumps(open_clip.get_model_preprocess_cfg(loaded))),
             device=device,
             precision=precision,
+            draft=draft,
         )
         backbone.source = absolute(source, tag)
         return backbone
@@ -185,6 +202,14 @@ class Backbone:
         warn_unread(getattr(self.model, "text", self.model), self.tokenizer, texts)
         tokens = require_fit(self.tokenizer, texts).to(self.device)
         return nn.functional.normalize(self.model.encode_text(tokens).float(), dim=-1)
+
+
+def _side(preprocessing: dict[str, Any] | None) -> int:
+    """Return the longer side of the images that a model takes."""
+    size = (preprocessing or {}).get("size")
+    if size is None:
+        raise UsageError("draft decoding, but the size that the preprocessing gives is not known; leave draft out")
+    return max(size) if isinstance(size, list | tuple) else int(size)
 
 
 def absolute(model: str | None, pretrained: str | None) -> tuple[str | None, str | None]:

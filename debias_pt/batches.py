@@ -68,14 +68,14 @@ class _Images(Dataset[tuple[int, Tensor | str]]):
 
     def __init__(self, paths: Sequence[str], backbone: Backbone) -> None:
         self.paths = paths
-        self.preprocess = backbone.preprocess
+        self.preprocess, self.at_least = backbone.preprocess, backbone.decode_at_least
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
         try:
-            return index, self.preprocess(open_rgb(self.paths[index]))
+            return index, self.preprocess(open_rgb(self.paths[index], self.at_least))
         except ImageError as error:
             return index, str(error)
 

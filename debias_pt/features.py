@@ -85,6 +85,11 @@ def is_number(word: str) -> bool:
     return re.fullmatch(r"[-+]?\d+(\.\d*)?", word) is not None
 
 
+def is_mapped(array: object) -> bool:
+    """Return whether an array is mapped from a file, or a view of such a one: too large to be copied lightly."""
+    return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
+
+
 @dataclass(frozen=True)
 class FeatureTable:
     """Unit features of N images, with what is known of each.
@@ -197,8 +202,8 @@ class FeatureTable:
 
     def rows(self, index: NDArray[np.int64]) -> FeatureTable:
         """Return these rows only, in this order."""
-        together = len(index) > 0 and bool((np.diff(index) == 1).all())
-        place = slice(index[0], index[-1] + 1) if together else index  # neighbours are not copied
+        together = is_mapped(self.features) and len(index) > 0 and bool((np.diff(index) == 1).all())
+        place = slice(index[0], index[-1] + 1) if together else index  # a mapped file's neighbours stay in it
         return replace(
             self,
             ids=tuple(self.ids[row] for row in index),

@@ -139,7 +139,7 @@ def _encode(
     added: set[str] = set()
     with cache.writing(), progress(f"encoding with {backbone.name}", total, "images") as advance:
         for first in range(0, total, ROWS):
-            items = [_item(samples[i], i, class_names) for i in range(first, min(first + ROWS, total))]
+            items = [_item(backbone, samples[i], i, class_names) for i in range(first, min(first + ROWS, total))]
             unknown = set(rows.missing([key for key, _, _ in items])) - added
             new = {key: image for key, image, _ in items if key in unknown}
             if new:
@@ -153,14 +153,14 @@ def _encode(
     return keys, np.array(labels, dtype=np.int64), len(added)
 
 
-def _item(item: Any, number: int, class_names: tuple[str, ...]) -> tuple[str, Any, int]:
+def _item(backbone: Backbone, item: Any, number: int, class_names: tuple[str, ...]) -> tuple[str, Any, int]:
     """Return an item's content hash, RGB image and class number."""
     try:
         image, label = item[0], item[1]
     except (TypeError, IndexError, KeyError) as error:
         raise DatasetError(f"sample {number} is {type(item).__name__}; (image, label) expected") from error
     if isinstance(image, str | Path):
-        return file_digest(str(image)), open_rgb(image), _label(label, number, class_names)
+        return file_digest(str(image)), open_rgb(image, backbone.decode_at_least), _label(label, number, class_names)
     try:
         rgb = to_rgb(image)
     except ImageError as error:

@@ -119,3 +119,14 @@ def test_devices_and_precisions_are_checked(tiny_checkpoint: Path) -> None:
         low.encode_images(torch.zeros(1, 3, 32, 32))
     with pytest.raises(UsageError, match="unknown precision 'int8'"):
         Backbone.load(f"local-dir:{tiny_checkpoint}", precision="int8")
+
+
+def test_draft_decoding_is_part_of_the_fingerprint_and_leaves_the_default_as_it_was(tiny_checkpoint: Path) -> None:
+    plain, draft = (Backbone.load(f"local-dir:{tiny_checkpoint}", draft=draft) for draft in (False, True))
+    assert plain.decode_at_least is None
+    assert "decoding" not in plain.fingerprint
+    size = plain.model.visual.image_size
+    assert draft.decode_at_least == 2 * (size if isinstance(size, int) else max(size))
+    assert draft.fingerprint == {**plain.fingerprint, "decoding": f"draft, {draft.decode_at_least} pixels"}
+    with pytest.raises(UsageError, match="draft decoding, but the size that the preprocessing gives is not known"):
+        Backbone(plain.model, plain.tokenizer, plain.preprocess, name="bare", draft=True)

@@ -75,3 +75,19 @@ def test_missing_file_and_folder_name_their_path(tmp_path: Path) -> None:
         open_rgb(tmp_path / "none.png")
     with pytest.raises(ImageError, match="cannot read this image"):
         open_rgb(tmp_path)
+
+
+def test_a_large_jpeg_may_be_decoded_at_a_smaller_scale(tmp_path: Path) -> None:
+    """Never below what was asked for on either side; small files and other formats stay as they are, pixel by pixel."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 420, 3), dtype=np.uint8)
+    smooth = Image.fromarray(noise).resize((42, 30)).resize((420, 300), Image.Resampling.BICUBIC)
+    for ending in ("jpg", "png"):
+        smooth.save(tmp_path / f"a.{ending}")
+    assert open_rgb(tmp_path / "a.jpg", 70).size == (105, 75)
+    assert open_rgb(tmp_path / "a.jpg", 76).size == (210, 150)
+    assert open_rgb(tmp_path / "a.jpg", 151).size == (420, 300)
+    whole = np.asarray(open_rgb(tmp_path / "a.jpg"), dtype=float)
+    assert (np.asarray(open_rgb(tmp_path / "a.jpg", 151)) == whole).all()
+    assert open_rgb(tmp_path / "a.png", 70).size == (420, 300)
+    half = np.asarray(open_rgb(tmp_path / "a.jpg", 150), dtype=float)
+    assert abs(half - whole.reshape(150, 2, 210, 2, 3).mean(axis=(1, 3))).max() < 8

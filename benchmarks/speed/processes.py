@@ -47,7 +47,7 @@ def measure(case: Case) -> list[dict[str, Any]]:
         "cpu_seconds": {name: float(np.median([one.cpu_seconds for one in found])) for name, found in runs.items()},
         "peak_bytes": {name: max(one.peak_bytes for one in found) for name, found in runs.items()},
     }
-    note = "processes of their own, one after the other; CPU seconds are what is left of it on an idle machine"
+    note = "processes of their own, one after the other; CPU seconds depend less on what else the machine does"
     return [section("Start", timings, "import torch", note=note, **more)]
 
 
@@ -92,7 +92,9 @@ def run(words: Sequence[str], until: str | None = None) -> Run:
         watcher.join()
         if child.returncode and not (goal and goal.exists()):
             said.seek(0)
-            raise RunError(f"{' '.join(words[:4])} ...: failed ({said.read().strip()[-300:]}); run it by hand")
+            raise RunError(
+                f"{' '.join(words[:4])} ...: failed ({' '.join(said.read().split())[-300:]}); run it by hand"
+            )
     return found
 
 

@@ -29,6 +29,8 @@ def spread(part: dict[str, float], unit: float = 1.0) -> str:
 
 def table(section: dict[str, Any]) -> Table:
     """Return a section's header and lines."""
+    if "numerics" in section:
+        return _numerics(section)
     return _floor(section) if "machine" in section else _rows(section)
 
 
@@ -53,6 +55,16 @@ def _floor(section: dict[str, Any]) -> Table:
         ]
         for row in section["rows"]
     ]  # fmt: skip
+    return header, lines
+
+
+def _numerics(section: dict[str, Any]) -> Table:
+    header = [section["title"], "images", "mean cosine", "least cosine", "changed predictions, %", "reading faster"]
+    lines = []
+    for row in section["numerics"]:
+        faster = f"{figure(row['reading_times_as_fast'])}x" if "reading_times_as_fast" in row else "-"
+        cosines = [f"{row[key]:.6f}" for key in ("mean_cosine", "least_cosine")]
+        lines.append([row["name"], str(row["images"]), *cosines, f"{100 * row['changed_predictions']:.1f}", faster])
     return header, lines
 
 

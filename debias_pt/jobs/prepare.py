@@ -43,7 +43,7 @@ def load_backbone(settings: DataSettings) -> Backbone:
     model, pretrained = settings.model, settings.pretrained
     if model is None and pretrained is None:
         model, pretrained = DATASETS[settings.dataset].card.model if settings.dataset in DATASETS else DEFAULT_MODEL
-    return Backbone.load(model, pretrained, device=settings.device, precision=settings.precision)
+    return Backbone.load(model, pretrained, device=settings.device, precision=settings.precision, draft=settings.draft)
 
 
 def encode_dataset(

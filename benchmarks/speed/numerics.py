@@ -1,0 +1,84 @@
+"""What faster encoding costs in the features: bf16 beside fp32, and large JPEG files decoded at a smaller scale."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from debias_pt.backbone import DRAFT_TIMES
+from debias_pt.batches import default_batch_size
+from debias_pt.images import open_rgb
+
+from .case import Case
+from .timing import compare
+
+ENLARGED = 2000  # the shorter side, as a photograph's
+
+
+def measure(case: Case) -> list[dict[str, Any]]:
+    """Compare features and zero-shot predictions."""
+    test = np.flatnonzero(case.dataset.split == "test")
+    rows = test[np.linspace(0, len(test) - 1, min(len(test), 64 if case.quick else 1024)).astype(int)]
+    paths = [case.dataset.root / case.dataset.ids[row] for row in rows]
+    pixels = [case.backbone.preprocess(open_rgb(path)) for path in paths]
+    found = [_compared(case, "bf16 (autocast) for fp32", _encode(case, pixels), _encode(case, pixels, torch.bfloat16))]
+    found.append(_draft(case, paths[: 16 if case.quick else 128]))
+    note = (
+        f"zero-shot predictions of {len(case.dataset.class_names)} classes; enlarged images are smoother than real ones"
+    )
+    return [{"title": "Numerical cost", "note": note, "numerics": found}]
+
+
+def _draft(case: Case, paths: Sequence[Path]) -> dict[str, Any]:
+    """Decode enlarged images whole and at a smaller scale."""
+    at_least = DRAFT_TIMES * int(np.max(case.backbone.model.visual.image_size))
+    with tempfile.TemporaryDirectory() as folder:
+        large = [_enlarged(path, Path(folder, f"{i}.jpg")) for i, path in enumerate(paths)]
+
+        def read(limit: int | None) -> Callable[[], list[Tensor]]:
+            return lambda: [case.backbone.preprocess(open_rgb(path, limit)) for path in large]
+
+        timings = compare({"whole": read(None), "draft": read(at_least)}, case.rounds)
+        faster = timings["whole"].ratio_to(timings["draft"])
+        whole, draft = (_encode(case, read(limit)()) for limit in (None, at_least))
+    name = f"draft decoding for whole, images enlarged to {ENLARGED} px"
+    return {**_compared(case, name, whole, draft), "reading_times_as_fast": faster.median}
+
+
+def _enlarged(path: Path, target: Path) -> Path:
+    image = open_rgb(path)
+    scale = ENLARGED / min(image.size)
+    size = (round(scale * image.width), round(scale * image.height))
+    image.resize(size, Image.Resampling.BICUBIC).save(target, quality=90)
+    return target
+
+
+@torch.no_grad()
+def _encode(case: Case, pixels: Sequence[Tensor], lower: torch.dtype | None = None) -> Tensor:
+    device, size = case.backbone.device, default_batch_size(case.backbone)
+    parts = []
+    for first in range(0, len(pixels), size):
+        batch = torch.stack(list(pixels[first : first + size])).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype=lower, enabled=lower is not None):
+            parts.append(case.backbone.model.encode_image(batch).float())
+    return nn.functional.normalize(torch.cat(parts), dim=-1)
+
+
+def _compared(case: Case, name: str, features: Tensor, others: Tensor) -> dict[str, Any]:
+    cosine = (features * others).sum(dim=-1)
+    words = case.backbone.encode_text([f"a photo of a {name}." for name in case.dataset.class_names])
+    said, then = ((part @ words.T).argmax(dim=-1) for part in (features, others))
+    return {
+        "name": name,
+        "images": len(features),
+        "mean_cosine": float(cosine.mean()),
+        "least_cosine": float(cosine.min()),
+        "changed_predictions": float((said != then).float().mean()),
+    }
