@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from debias_pt.backbone import Backbone
-from debias_pt.benchmarks.speed import floor, numerics, processes, suite, table, text_pass, train_loop
+from debias_pt.benchmarks.speed import floor, numerics, processes, stacked, suite, table, text_pass, train_loop
 from debias_pt.benchmarks.speed.case import Case, load_case
 from debias_pt.benchmarks.speed.coop_loop import CONTEXT, CoOpLoop
 from debias_pt.benchmarks.speed.plot import plot
@@ -136,6 +136,7 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
 
     monkeypatch.setattr(processes, "run", no_process)
     monkeypatch.setattr(text_pass, "QUICK", (2,))
+    monkeypatch.setattr(stacked, "STEPS", 1)
     monkeypatch.setattr(text_pass, "random_text_tower", lambda: (make_backbone().model, TOKENIZER))
     result = suite.speed(settings, quick=True, rounds=1)
     assert [section["title"] for section in result["sections"]] == [

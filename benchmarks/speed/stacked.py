@@ -17,6 +17,7 @@ from .case import Case
 from .rows import section
 from .timing import compare
 
+STEPS = 10
 # Runs that share a fit though method, loss, sharpness and learning rate differ.
 MIXED: tuple[dict[str, Any], ...] = (
     {"method": "erm"},
@@ -31,11 +32,11 @@ def measure(case: Case) -> list[dict[str, Any]]:
     """Time stacked fits of the case's own data."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of small groups
-        return stacked(case.backbone, case.prepared.table, case.prepared.pseudo, rounds=case.rounds)
+        return stacked(case.backbone, case.prepared.table, case.prepared.pseudo, steps=STEPS, rounds=case.rounds)
 
 
 def stacked(
-    backbone: Backbone, table: FeatureTable, groups: Groups, *, seeds: int = 5, steps: int = 10, rounds: int = 5
+    backbone: Backbone, table: FeatureTable, groups: Groups, *, seeds: int = 5, steps: int, rounds: int
 ) -> list[dict[str, Any]]:
     """Time whole fits from features at hand; a fit of more steps costs in proportion.
 
