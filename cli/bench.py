@@ -1,4 +1,4 @@
-"""``debias-pt bench``: the benchmark suites."""
+"""``debias-pt bench``: the benchmark suites; here group robustness, the others in files of their own."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 from debias_pt.settings import TrainSettings
 
+from . import bench_noisy_labels, bench_speed
 from .options import DatasetName, Json, with_settings
 
 PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head")
-
-SpeedDataset = Annotated[str, typer.Argument(help="Data set by name, or path of a folder or table of images.")]
 
 app = typer.Typer(help="Run a benchmark suite.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -77,122 +75,10 @@ def group_robustness(
         _print_rows(result)
 
 
-@app.command("noisy-labels")
-@with_settings(NoisySettings, without=("dataset", "probe"))
-def noisy_labels(
-    dataset: DatasetName = "shapes-mini",
-    experiment: Annotated[list[str] | None, typer.Option(help="curves, kinds, ... (repeat, or commas).")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Some experiments, two rates, fewer steps.")] = False,
-    as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
-    csv: Annotated[str | None, typer.Option(help="Write one line per point and seed to this file.")] = None,
-    plot: Annotated[str | None, typer.Option(help="Draw one picture per experiment into this folder.")] = None,
-    samples: Annotated[str | None, typer.Option(help="Write every image drawn, with its given label, as JSON.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Put ways of adapting under wrong labels: few shots, kinds of noise, robust losses, heads, no labels at all.
-
-    What was computed before with the same data, model and settings is taken from the cache folder.
-    """
-    from pathlib import Path
-
-    from debias_pt.benchmarks.noisy_labels import suite, table
-    from debias_pt.benchmarks.noisy_labels.plot import plot_all
-    from debias_pt.benchmarks.noisy_labels.settings import QUICK
-    from debias_pt.files import make_folder, write_csv, write_json
-    from debias_pt.settings import resolve
-
-    from .output import print_json
-
-    names = [name.strip() for text in experiment or () for name in text.split(",") if name.strip()]
-    settings = resolve(NoisySettings, QUICK if quick else {}, given, {"dataset": dataset})
-    result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh)
-    if csv is not None:
-        make_folder(Path(csv).parent)
-        write_csv(Path(csv), *table.csv_table(result))
-    if samples is not None:
-        make_folder(Path(samples).parent)
-        write_json(Path(samples), result["samples"])
-    if plot is not None:
-        plot_all(result, Path(plot))
-    if as_json:
-        print_json(result)
-    elif markdown:
-        print(table.markdown(result))
-    else:
-        _print_noisy(result)
-
-
-def _print_noisy(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.noisy_labels import table
-
-    from .output import data_name, print_table
-
-    for one in result["experiments"]:
-        header, lines = table.main_table(one)
-        print_table(header, lines, title=f"{data_name(result)}: {one['title']} ({one['experiment']})")
-    last = {"Findings": table.findings_table(result["findings"])} if result["findings"] else {}
-    last |= {"Published, not measured here": table.published_table(result)} if result["published"] else {}
-    for heading, (header, lines) in last.items():
-        print_table(header, lines, title=heading)
-    notes = [table.reasons(result["findings"]), table.setting_line(result), *table.left_out_lines(result)]
-    for line in filter(None, notes):
-        print(line)
-    _print_stored("cells", result["computed"] + result["stored"], result["stored"])
-
-
-@app.command("speed")
-@with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every", "seeds", "groups", "split"))
-def speed(
-    dataset: SpeedDataset = "waterbirds-mini",
-    sections: Annotated[str, typer.Option(help="Sections by name, joined by commas. Default all.")] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds on smaller parts: about two minutes.")] = False,
-    random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="Time an architecture (--model ViT-L-14) without its weights.")
-    ] = False,
-    as_json: Json = False,
-    plot: Annotated[str | None, typer.Option(help="Draw the ratios to this .png, .pdf or .svg.")] = None,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Time the hot parts beside their rivals and the machine's own limits."""
-    from pathlib import Path
-
-    from debias_pt.benchmarks.figures import require_plot_path
-    from debias_pt.benchmarks.speed import suite
-    from debias_pt.benchmarks.speed.plot import plot as draw
-    from debias_pt.settings import resolve
-
-    from .output import print_json
-
-    if plot is not None:
-        require_plot_path(Path(plot))
-    names = [name.strip() for name in sections.split(",") if name.strip()]
-    settings = resolve(TrainSettings, given, {"dataset": dataset})
-    result = suite.speed(settings, names, quick=quick, random_weights=random_weights)
-    if plot is not None:
-        draw(result, Path(plot))
-    print_json(result) if as_json else _print_speed(result)
-
-
-def _print_speed(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.speed import table
-
-    from .output import print_table
-
-    print(table.heading(result))
-    for section in result["sections"]:
-        print_table(*table.table(section))
-        for note in table.notes(section):
-            print(note)
-
-
 def _print_rows(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.group_robustness import table
 
-    from .output import print_table
+    from .output import print_stored, print_table
 
     tables = [(_title(result), table.main_table(result, short=True)), ("", table.group_table(result, short=True))]
     if result["published"]:
@@ -205,18 +91,18 @@ def _print_rows(result: dict[str, Any]) -> None:
             print(f"{line}.")
     if result["left_out"]:
         print(f"{table.left_out_line(result)}.")
-    _print_stored("rows", len(result["rows"]), result["stored_rows"])
+    print_stored("rows", len(result["rows"]), result["stored_rows"])
 
 
 def _print_ablation(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.group_robustness import table
 
-    from .output import print_table
+    from .output import print_stored, print_table
 
     header, lines = table.ablation_table(result, short=True)
     print_table(header, lines, title=_title(result))
     print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
-    _print_stored("fits", len(result["points"]), result["stored_points"])
+    print_stored("fits", len(result["points"]), result["stored_points"])
 
 
 def _title(result: dict[str, Any]) -> str:
@@ -227,5 +113,5 @@ def _title(result: dict[str, Any]) -> str:
     return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
 
 
-def _print_stored(what: str, n: int, stored: int) -> None:
-    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them anew).")
+app.command("noisy-labels")(bench_noisy_labels.noisy_labels)
+app.command("speed")(bench_speed.speed)

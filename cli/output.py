@@ -151,3 +151,8 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
     print_table([f"{title}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
     values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
     print(f"right for {percent(probe['accuracy'])} % of the images; by true value: {values}")
+
+
+def print_stored(what: str, n: int, stored: int) -> None:
+    """Print how many of a suite's `n` parts were taken from earlier calls."""
+    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them anew).")

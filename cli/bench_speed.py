@@ -1,0 +1,64 @@
+"""``debias-pt bench speed``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from debias_pt.settings import TrainSettings
+
+from .options import Json, with_settings
+
+# What is timed is plain prompt tuning; these change nothing about its cost.
+NOT_TIMED = (
+    "method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head", "dataset", "out", "checkpoint_every",
+    "seeds", "split",
+)  # fmt: skip
+
+SpeedDataset = Annotated[str, typer.Argument(help="Data set by name, or path of a folder or table of images.")]
+
+
+@with_settings(TrainSettings, without=NOT_TIMED)
+def speed(
+    dataset: SpeedDataset = "waterbirds-mini",
+    sections: Annotated[str, typer.Option(help="Sections by name, joined by commas. Default all.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds on smaller parts: about two minutes.")] = False,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Time an architecture (--model ViT-L-14) without its weights.")
+    ] = False,
+    as_json: Json = False,
+    plot: Annotated[str | None, typer.Option(help="Draw the ratios to this .png, .pdf or .svg.")] = None,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Time the hot parts beside their rivals and the machine's own limits."""
+    from pathlib import Path
+
+    from debias_pt.benchmarks.figures import require_plot_path
+    from debias_pt.benchmarks.speed import suite
+    from debias_pt.benchmarks.speed.plot import plot as draw
+    from debias_pt.settings import resolve
+
+    from .output import print_json
+
+    if plot is not None:
+        require_plot_path(Path(plot))
+    names = [name.strip() for name in sections.split(",") if name.strip()]
+    settings = resolve(TrainSettings, given, {"dataset": dataset})
+    result = suite.speed(settings, names, quick=quick, random_weights=random_weights)
+    if plot is not None:
+        draw(result, Path(plot))
+    print_json(result) if as_json else _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    from debias_pt.benchmarks.speed import table
+
+    from .output import print_table
+
+    print(table.heading(result))
+    for section in result["sections"]:
+        print_table(*table.table(section))
+        for note in table.notes(section):
+            print(note)
