@@ -12,6 +12,7 @@ import typer
 from debias_pt.errors import DebiasError, DebiasWarning
 
 from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
+from .start import leave_compiler_out
 
 INTERRUPTED = 130
 _warned: set[str] = set()
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    leave_compiler_out()
     warnings.showwarning = _one_line_warning
     warnings.filterwarnings("default" if debug else "ignore")
     warnings.filterwarnings("always", category=DebiasWarning)

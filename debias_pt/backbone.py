@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -20,10 +21,6 @@ from debias_pt.errors import BackboneError, UsageError
 from debias_pt.fingerprint import digest, weights_digest
 from debias_pt.registry import nearest
 from debias_pt.text import TextTower, Tokenizer, require_fit, warn_unread
-from debias_pt.uncompiled import uncompiled
-
-with uncompiled():
-    import open_clip
 
 SCHEMAS = ("local-dir:", "hf-hub:")
 # Checkpoints inside the package, by folder name: the miniature's model.

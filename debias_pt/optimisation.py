@@ -10,7 +10,6 @@ from torch import nn
 
 from debias_pt.errors import UsageError
 from debias_pt.settings import FitSettings
-from debias_pt.uncompiled import eager
 
 
 def learning_rate(step: int, settings: FitSettings) -> float:
@@ -39,11 +38,9 @@ def make_optimizer(settings: FitSettings, parts: Sequence[Sequence[nn.Parameter]
     """
     groups = [{"params": list(parameters), "lr": settings.lr} for parameters in parts]
     if settings.optimizer == "adamw":
-        return eager(torch.optim.AdamW)(groups, weight_decay=settings.weight_decay)
+        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     if settings.optimizer == "sgd":
-        return eager(torch.optim.SGD)(
-            groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
-        )
+        return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
     raise UsageError(f"unknown optimizer {settings.optimizer!r}; use adamw or sgd")
 
 

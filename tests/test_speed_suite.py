@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from debias_pt.backbone import Backbone
-from debias_pt.benchmarks.speed import floor, numerics, processes, suite, table, train_loop
+from debias_pt.benchmarks.speed import floor, numerics, processes, stacked, suite, table, text_pass, train_loop
 from debias_pt.benchmarks.speed.case import Case, load_case
 from debias_pt.benchmarks.speed.coop_loop import CONTEXT, CoOpLoop
 from debias_pt.benchmarks.speed.plot import plot
@@ -21,6 +21,8 @@ from debias_pt.cli.main import main
 from debias_pt.datasets import load_dataset
 from debias_pt.errors import RunError, UnknownNameError, UsageError
 from debias_pt.settings import TrainSettings
+
+from .test_text import TOKENIZER, make_backbone
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +136,13 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
         return processes.Run(1.0, 0.5, 1 << 20)
 
     monkeypatch.setattr(processes, "run", no_process)
+    monkeypatch.setattr(text_pass, "QUICK", (2,))
+    monkeypatch.setattr(stacked, "STEPS", 1)
+    monkeypatch.setattr(text_pass, "random_text_tower", lambda: (make_backbone().model, TOKENIZER))
     result = suite.speed(settings, quick=True, rounds=1)
     assert [section["title"] for section in result["sections"]] == [
-        "Training step", "Whole training", "Encoding", "Numerical cost", "Start", "Floor",
+        f"Text pass, 2 classes, {result['model']}", "Text pass, 2 classes, ViT-B-32 (random weights)", "Training step",
+        "Whole training", "Seeds at once", "Settings at once", "Encoding", "Numerical cost", "Start", "Floor",
     ]  # fmt: skip
     assert ["-m", "debias_pt", "--help"] in commands
     assert commands[-1][:4] == ["-m", "debias_pt", "train", "waterbirds"]

@@ -284,8 +284,9 @@ def test_stacks_hold_what_can_be_fitted_as_one_and_not_too_many_runs(backbone: B
 
 def test_the_comparison_says_what_was_timed(backbone: Backbone) -> None:
     found = stacked(backbone, replace(TABLE, fingerprint={}), TRUE, seeds=2, steps=1, rounds=1)
-    assert (found["classes"], found["training_samples"], found["seeds"]) == (2, 400, 2)
-    seconds = {name: one["median"] for name, one in found["seconds"].items()}
-    ratios = {name: one["median"] for name, one in found["ratios"].items()}
-    assert ratios["stacked_to_one_seed"] == pytest.approx(seconds["seeds stacked"] / seconds["one seed"])
-    assert ratios["one_by_one_to_stacked"] == pytest.approx(seconds["seeds one by one"] / seconds["seeds stacked"])
+    seeds, mixed = found
+    assert (seeds["classes"], seeds["training_samples"]) == (2, 400)
+    seconds = {row["name"]: row["seconds"]["median"] for row in seeds["rows"]}
+    assert list(seconds) == ["2 seeds one by one", "2 seeds stacked", "one seed"]
+    assert seeds["stacked_to_one_seed"]["median"] == pytest.approx(seconds["2 seeds stacked"] / seconds["one seed"])
+    assert [row["name"] for row in mixed["rows"]] == ["5 settings one by one", "5 settings stacked"]

@@ -19,7 +19,6 @@ from torchvision import transforms
 from debias_pt.backbone import Backbone
 from debias_pt.batches import default_workers
 from debias_pt.images import open_rgb
-from debias_pt.uncompiled import eager
 
 BATCH, EPOCHS, CONTEXT, LR = 32, 50, 16, 0.002
 
@@ -63,7 +62,7 @@ class CoOpLoop:
         self.start, self.rest = embedded[:, :1], embedded[:, 1 + CONTEXT :]
         drawn = torch.randn(CONTEXT, embedded.shape[-1], generator=torch.Generator().manual_seed(0)) * 0.02
         self.context = nn.Parameter(drawn.to(backbone.device))
-        self.optimizer = eager(torch.optim.SGD)([self.context], lr=LR, momentum=0.9, weight_decay=5e-4)
+        self.optimizer = torch.optim.SGD([self.context], lr=LR, momentum=0.9, weight_decay=5e-4)
         loader = DataLoader(
             _Augmented(paths, y, backbone),
             batch_size=BATCH,

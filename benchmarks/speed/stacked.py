@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,8 +13,11 @@ from debias_pt.groups import Groups
 from debias_pt.stacking import fit_together
 from debias_pt.tuner import PromptTuner
 
+from .case import Case
+from .rows import section
 from .timing import compare
 
+STEPS = 10
 # Runs that share a fit though method, loss, sharpness and learning rate differ.
 MIXED: tuple[dict[str, Any], ...] = (
     {"method": "erm"},
@@ -24,9 +28,16 @@ MIXED: tuple[dict[str, Any], ...] = (
 )
 
 
+def measure(case: Case) -> list[dict[str, Any]]:
+    """Time stacked fits of the case's own data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of small groups
+        return stacked(case.backbone, case.prepared.table, case.prepared.pseudo, steps=STEPS, rounds=case.rounds)
+
+
 def stacked(
-    backbone: Backbone, table: FeatureTable, groups: Groups, *, seeds: int = 5, steps: int = 10, rounds: int = 5
-) -> dict[str, Any]:
+    backbone: Backbone, table: FeatureTable, groups: Groups, *, seeds: int = 5, steps: int, rounds: int
+) -> list[dict[str, Any]]:
     """Time whole fits from features at hand; a fit of more steps costs in proportion.
 
     Parameters
@@ -46,9 +57,9 @@ def stacked(
 
     Returns
     -------
-    dict
-        ``seconds`` of every candidate with median, quartiles and rounds, and ``ratios`` with their quartiles:
-        ``stacked_to_one_seed`` (S would be no gain), ``one_by_one_to_stacked`` for seeds and for mixed settings.
+    list of dict
+        A section for seeds, whose ``stacked_to_one_seed`` says what S seeds cost (S would be no gain), and one for
+        mixed settings.
     """
 
     def tuner(**options: Any) -> PromptTuner:
@@ -58,28 +69,31 @@ def stacked(
         tuner(**options).fit(table, groups)
 
     alone: Sequence[Mapping[str, Any]] = [{"seed": seed} for seed in range(seeds)]
-    candidates: dict[str, Callable[[], None]] = {
-        "one seed": fit,
-        "seeds stacked": lambda: fit(seeds=seeds),
-        "seeds one by one": lambda: _each(fit, alone),
-        "mixed settings stacked": lambda: _together([tuner(**options) for options in MIXED], table, groups),
-        "mixed settings one by one": lambda: _each(fit, MIXED),
+    one, many, apart = "one seed", f"{seeds} seeds stacked", f"{seeds} seeds one by one"
+    of_seeds: dict[str, Callable[[], None]] = {
+        apart: lambda: _each(fit, alone),
+        many: lambda: fit(seeds=seeds),
+        one: fit,
     }
-    timings = compare(candidates, rounds)
-    ratios = {
-        "stacked_to_one_seed": ("seeds stacked", "one seed"),
-        "one_by_one_to_stacked": ("seeds one by one", "seeds stacked"),
-        "mixed_one_by_one_to_stacked": ("mixed settings one by one", "mixed settings stacked"),
+    of_settings: dict[str, Callable[[], None]] = {
+        f"{len(MIXED)} settings one by one": lambda: _each(fit, MIXED),
+        f"{len(MIXED)} settings stacked": lambda: _together([tuner(**options) for options in MIXED], table, groups),
     }
-    return {
+    timings = compare(of_seeds, rounds)
+    cost = timings[many].ratio_to(timings[one])
+    facts = {
         "classes": len(table.class_names),
         "training_samples": int((table.split == "train").sum()),
-        "seeds": seeds,
-        "mixed_settings": list(MIXED),
         "steps": steps,
-        "seconds": {name: timing.to_dict() for name, timing in timings.items()},
-        "ratios": {name: asdict(timings[a].ratio_to(timings[b])) for name, (a, b) in ratios.items()},
     }
+    note = f"{steps} steps; {seeds} seeds stacked take {cost.median:.2f} times ({cost.low:.2f} to {cost.high:.2f}) one"
+    return [
+        section("Seeds at once", timings, apart, note=note, stacked_to_one_seed=asdict(cost), **facts),
+        section(
+            "Settings at once", compare(of_settings, rounds), next(iter(of_settings)), note=f"{steps} steps; methods, "
+            "losses and learning rates differ", mixed_settings=list(MIXED), **facts,
+        ),
+    ]  # fmt: skip
 
 
 def _each(fit: Callable[..., None], settings: Sequence[Mapping[str, Any]]) -> None:

@@ -15,12 +15,14 @@ from debias_pt.registry import lookup
 from debias_pt.settings import TrainSettings
 from debias_pt.versions import versions
 
-from . import encode_images, floor, numerics, processes, train_loop
+from . import encode_images, floor, numerics, processes, stacked, text_pass, train_loop
 from .case import Case, load_case
 
 # In the order of the report; a section measures on a case and returns tables in the form of rows.section.
 SECTIONS: dict[str, Callable[[Case], list[dict[str, Any]]]] = {
+    "text": text_pass.measure,
     "training": train_loop.measure,
+    "stacked": stacked.measure,
     "encoding": encode_images.measure,
     "numerics": numerics.measure,
     "start": processes.measure,

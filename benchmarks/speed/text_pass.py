@@ -12,7 +12,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import open_clip
@@ -21,8 +21,11 @@ from open_clip.transformer import TextTransformer
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 from torch import Tensor, nn
 
-from debias_pt.benchmarks.speed.timing import compare, ratios
 from debias_pt.text import TextTower, Tokenizer
+
+from .case import Case
+from .rows import section
+from .timing import compare
 
 CLASSES = (2, 10, 100, 1000)
 QUICK = (2, 10)
@@ -50,6 +53,18 @@ class Prompts:
     start: Tensor
     suffix: Tensor
     end: Tensor
+
+
+def measure(case: Case) -> list[dict[str, Any]]:
+    """Time the passes of the case's own model and of ViT-B/32's text tower with random weights."""
+    classes = QUICK if case.quick else CLASSES
+    own = text_pass(case.backbone.model, case.backbone.tokenizer, classes=classes, rounds=case.rounds)
+    parts = [(case.backbone.name, own)]
+    if not case.random_weights and case.backbone.device.type == "cpu":
+        parts.append(
+            ("ViT-B-32 (random weights)", text_pass(*random_text_tower(), classes=classes, rounds=case.rounds))
+        )
+    return [{**part, "title": f"{part['title']}, {name}"} for name, found in parts for part in found]
 
 
 def random_text_tower(model: str = "ViT-B-32") -> tuple[nn.Module, Tokenizer]:
@@ -80,13 +95,13 @@ def text_pass(
     Returns
     -------
     list of dict
-        For each K: seconds of ``full`` (to K = 100), ``cut`` and ``shared``; how many times as fast as the first of
-        them each is; and how far values and the context's gradient are from the first's.
+        A section for each K: seconds of all 77 tokens (to K = 100), the cut and the shared prefix; and how far values
+        and the context's gradient are from the first's.
     """
     tower = TextTower(model, tokenizer)
     if not tower.shares_prefix:
         raise ValueError("this text tower takes the cut; there is no shared pass to time")
-    return [_measure(model, tower, count, rounds) for count in classes]
+    return [_section(model, tower, count, rounds) for count in classes]
 
 
 def peak_memory(count: int) -> dict[str, Any]:
@@ -109,25 +124,31 @@ def _peak_mebibytes() -> float:
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def _measure(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dict[str, Any]:
+def _section(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dict[str, Any]:
     prompts = _prompts(tower, IMAGENET_CLASSNAMES[:count])
-    passes = {"full": _full(model, prompts)} if count <= FULL_UP_TO else {}
-    passes |= {"cut": _cut(tower, prompts), "shared": _shared(tower, prompts)}
+    passes = {f"all {tower.context_length} tokens": _full(model, prompts)} if count <= FULL_UP_TO else {}
+    passes |= {"cut at end-of-text": _cut(tower, prompts), "shared prefix": _shared(tower, prompts)}
     generator = torch.Generator().manual_seed(0)
     context = (torch.randn(CONTEXT_LENGTH, tower.width, generator=generator) * 0.02).to(prompts.suffix.device)
     steps = {name: _step(run, context) for name, run in passes.items()}
-    timings = compare(steps, rounds)
     baseline = next(iter(steps))
-    return {
-        "classes": count,
-        "suffix_tokens": int((prompts.end + 1).sum()),
-        "longest_prompt": CONTEXT_LENGTH + 2 + int(prompts.end.max()),
-        "threads": torch.get_num_threads(),
-        "seconds": {name: timing.to_dict() for name, timing in timings.items()},
-        "times_as_fast": {name: asdict(spread) for name, spread in ratios(timings, baseline).items()},
-        "baseline": baseline,
-        "equal": _differences({name: step() for name, step in steps.items()}, baseline),
-    }
+    differences = _differences({name: step() for name, step in steps.items()}, baseline)
+    shared = differences["shared prefix"]
+    note = (
+        f"forward and backward, {CONTEXT_LENGTH} context vectors; the shared prefix is within "
+        f"{shared['largest_difference']:.1g} of the first row in every value, its gradient within "
+        f"{shared['relative_gradient_difference']:.1g}, relative"
+    )
+    return section(
+        f"Text pass, {count} classes",
+        compare(steps, rounds),
+        baseline,
+        note=note,
+        classes=count,
+        suffix_tokens=int((prompts.end + 1).sum()),
+        longest_prompt=CONTEXT_LENGTH + 2 + int(prompts.end.max()),
+        equal=differences,
+    )
 
 
 def _prompts(tower: TextTower, names: Sequence[str]) -> Prompts:

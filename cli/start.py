@@ -1,0 +1,53 @@
+"""A quick start: the command line never compiles, so torch's compiler stays out of its process.
+
+Importing ``torch._dynamo`` takes as long as importing torch. torchvision does it to ask one question, torch's
+optimisers to mark functions that the compiler must leave alone. A stand-in answers both; whatever else is asked of it,
+or by a version of these libraries that goes about it in another way, is answered by the real one. The library itself
+leaves torch as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+COMPILER, UTILS = "torch._dynamo", "torch._dynamo.utils"
+
+
+class StandIn(ModuleType):
+    """A module that is replaced by the real one as soon as something is asked of it that it has not."""
+
+    def __getattr__(self, name: str) -> Any:
+        submodules = self.__name__ == COMPILER and name == "__path__"
+        if name.startswith("__") and not submodules:  # the import system looks around
+            raise AttributeError(name)
+        for module in (COMPILER, UTILS):
+            if isinstance(sys.modules.get(module), StandIn):
+                del sys.modules[module]
+        return getattr(import_module(self.__name__), name)
+
+
+def leave_compiler_out() -> None:
+    """Put the stand-in where torch's compiler would be imported; nothing happens once it is."""
+    if COMPILER in sys.modules:
+        return
+    compiler, utils = StandIn(COMPILER), StandIn(UTILS)
+    compiler.disable, compiler.graph_break = _as_it_is, _nothing  # type: ignore[attr-defined]
+    utils.is_compile_supported = _ask_the_real_one  # type: ignore[attr-defined]
+    sys.modules.update({COMPILER: compiler, UTILS: utils})
+
+
+def _as_it_is(function: Callable[..., Any] | None = None, *options: object, **more: object) -> Callable[..., Any]:
+    """Do what ``torch._dynamo.disable`` does to a function where nothing is compiled."""
+    return function if function is not None else lambda function: function
+
+
+def _nothing() -> None:
+    """Break no graph."""
+
+
+def _ask_the_real_one(device_type: Any) -> bool:
+    return bool(import_module(UTILS).is_compile_supported(device_type))
