@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from debias_pt.device_decoding import decoder_for
 from debias_pt.errors import BackboneError, UsageError
 from debias_pt.fingerprint import digest, weights_digest
 from debias_pt.registry import nearest
@@ -52,6 +53,9 @@ class Backbone:
         Of image encoding on a GPU. Text and everything learned stays in fp32.
     draft : bool
         Decode large JPEG files at a smaller scale; see :func:`debias_pt.images.open_rgb`. Part of the fingerprint.
+    decode : {"cpu", "device"}
+        Where JPEG files are decoded: by Pillow in worker processes, or by torchvision on `device` (nvJPEG on a GPU).
+        The latter is part of the fingerprint.
 
     Attributes
     ----------
@@ -64,6 +68,8 @@ class Backbone:
         Size of the joint embedding, D.
     decode_at_least : int or None
         What both sides of an image keep in decoding, with `draft`: twice the model's own size.
+    decoder : DeviceDecoder or None
+        What decodes on the device, if asked for.
     logit_scale : float
         The model's own scale (inverse temperature) between cosine and logit.
 
@@ -88,6 +94,7 @@ class Backbone:
         device: str = "cpu",
         precision: str = "fp32",
         draft: bool = False,
+        decode: str = "cpu",
     ) -> None:
         if precision not in PRECISIONS:
             raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
@@ -110,6 +117,9 @@ class Backbone:
         self.decode_at_least = DRAFT_TIMES * _side(preprocessing) if draft else None
         if draft:  # without it, the fingerprint stays what it always was
             self.fingerprint["decoding"] = f"draft, {self.decode_at_least} pixels"
+        self.decoder = decoder_for(decode, preprocessing, device, self.device, draft)
+        if self.decoder is not None:
+            self.fingerprint["decoding"] = f"torchvision on {self.device.type}"
         self.dim = int(self.encode_text([""]).shape[-1])
 
     @classmethod
@@ -121,6 +131,7 @@ class Backbone:
         device: str = "cpu",
         precision: str = "fp32",
         draft: bool = False,
+        decode: str = "cpu",
     ) -> Backbone:
         """Load a model by the names open_clip uses.
 
@@ -132,7 +143,7 @@ class Backbone:
         pretrained : str, optional
             A tag (``"openai"``) or a weights file for a named model; ``local-dir:`` and ``hf-hub:``
             may stand here as well, `model` being left out then.
-        device, precision, draft
+        device, precision, draft, decode
             As for the class.
 
         Raises
@@ -161,6 +172,7 @@ class Backbone:
             device=device,
             precision=precision,
             draft=draft,
+            decode=decode,
         )
         backbone.source = absolute(source, tag)
         return backbone

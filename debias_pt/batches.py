@@ -1,16 +1,21 @@
-"""Features of image files batch by batch: worker processes read and preprocess, the tower encodes."""
+"""Features of image files batch by batch: worker processes read and preprocess, the tower encodes.
+
+With decoding on the device, they only read JPEG files' bytes; what is no plain JPEG they preprocess all the same.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from debias_pt.backbone import Backbone
+from debias_pt.device_decoding import DeviceDecoder, read_jpeg
 from debias_pt.errors import ImageError
 from debias_pt.images import open_rgb
 
@@ -36,8 +41,9 @@ def batches(
     workers = default_workers() if workers is None else workers
     batch_size = batch_size or default_batch_size(backbone)
     on_gpu = backbone.device.type == "cuda"
+    source = _Images(paths, backbone)
     loader = DataLoader(
-        _Images(paths, backbone),
+        source,
         batch_size=batch_size,
         num_workers=min(workers, max(1, len(paths) // batch_size)) if workers else 0,
         collate_fn=_collate,
@@ -45,7 +51,9 @@ def batches(
         pin_memory=on_gpu,
     )
     begun: list[tuple[list[int], Tensor]] = []
-    for good, images, broken in loader:
+    for batch in loader:
+        decoded = batch if backbone.decoder is None else _decoded(batch, backbone.decoder, source)
+        good, images, broken = decoded.good, decoded.images, decoded.broken
         if images is not None:
             begun.append((good, backbone.encode_images(images)))
         # A GPU is still at work on the last batch while the next one is copied to it: fetch the one before.
@@ -60,8 +68,22 @@ def batches(
         yield rows, features.cpu()
 
 
+class _Batch(NamedTuple):
+    """Numbers of images with the images `(n, 3, H, W)`, error texts by number, and files still to be decoded.
+
+    The files' bytes are one tensor: each tensor that comes from a worker takes up a file descriptor.
+    """
+
+    good: list[int]
+    images: Tensor | None
+    broken: dict[int, str]
+    files: list[int]
+    sizes: list[int]
+    data: Tensor | None
+
+
 class _Images(Dataset[tuple[int, Tensor | str]]):
-    """Numbered preprocessed images; one that cannot be read comes as its error text.
+    """Numbered preprocessed images, or JPEG files' bytes; one that cannot be read comes as its error text.
 
     An exception raised in a worker would arrive wrapped in the worker's traceback.
     """
@@ -69,22 +91,46 @@ class _Images(Dataset[tuple[int, Tensor | str]]):
     def __init__(self, paths: Sequence[str], backbone: Backbone) -> None:
         self.paths = paths
         self.preprocess, self.at_least = backbone.preprocess, backbone.decode_at_least
+        self.on_device = backbone.decoder is not None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
+        file = read_jpeg(self.paths[index]) if self.on_device else None
+        return index, self.by_pillow(index) if file is None else file
+
+    def by_pillow(self, index: int) -> Tensor | str:
         try:
-            return index, self.preprocess(open_rgb(self.paths[index], self.at_least))
+            return self.preprocess(open_rgb(self.paths[index], self.at_least))
         except ImageError as error:
-            return index, str(error)
+            return str(error)
 
 
-def _collate(items: list[tuple[int, Tensor | str]]) -> tuple[list[int], Tensor | None, dict[int, str]]:
-    """Stack the images that can be read, with their numbers, and give the others' error texts by number."""
-    good = [(number, image) for number, image in items if isinstance(image, Tensor)]
-    broken = {number: text for number, text in items if isinstance(text, str)}
-    return [number for number, _ in good], torch.stack([image for _, image in good]) if good else None, broken
+def _collate(items: list[tuple[int, Tensor | str]]) -> _Batch:
+    """Stack the images that can be read, put files in a row, and give the others' error texts, all by number."""
+    good = {number: item for number, item in items if isinstance(item, Tensor) and item.ndim == 3}
+    files = {number: item for number, item in items if isinstance(item, Tensor) and item.ndim == 1}
+    return _Batch(
+        list(good),
+        torch.stack(list(good.values())) if good else None,
+        {number: item for number, item in items if isinstance(item, str)},
+        list(files),
+        [len(file) for file in files.values()],
+        torch.cat(list(files.values())) if files else None,
+    )
+
+
+def _decoded(batch: _Batch, decoder: DeviceDecoder, source: _Images) -> _Batch:
+    """Decode the files of a batch; Pillow reads, or refuses, what the device's decoder does not take."""
+    items: dict[int, Tensor | str] = dict(batch.broken)
+    if batch.images is not None:
+        items.update(zip(batch.good, batch.images.to(decoder.device), strict=True))
+    if batch.data is not None:
+        for number, image in zip(batch.files, decoder(torch.split(batch.data, batch.sizes)), strict=True):
+            item = source.by_pillow(number) if image is None else image
+            items[number] = item if isinstance(item, str) else item.to(decoder.device)
+    return _collate(sorted(items.items(), key=lambda item: item[0]))
 
 
 def _leave_interrupts_to_the_parent(worker: int) -> None:

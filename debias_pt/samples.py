@@ -130,6 +130,8 @@ def _encode(
     backbone: Backbone, samples: Any, class_names: tuple[str, ...], cache: FeatureCache
 ) -> tuple[list[str], NDArray[np.int64], int]:
     """Return every item's content hash and label, and how many were encoded now."""
+    if backbone.decoder is not None:  # the cache would hold Pillow's features as the device's
+        raise UsageError("samples in Python are decoded by Pillow; load the model with decode='cpu'")
     total = len(samples)
     if not total:
         raise DatasetError("there are no samples; give at least one (image, label)")

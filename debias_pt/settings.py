@@ -86,6 +86,7 @@ class DataSettings(SourceSettings):
     device: str = option("auto", "auto, cpu, cuda or cuda:N.")
     precision: str = option("fp32", "Of image encoding on a GPU: fp32, bf16 or fp16.")
     draft: bool = option(False, "Decode large JPEG files at a smaller scale: faster, slightly other features.")
+    decode: str = option("cpu", "Where JPEG files are decoded: cpu, or device (nvJPEG; slightly other features).")
     encode_batch_size: int | None = option(None, "Images per pass of the image tower; default 16, on a GPU 128.")
     attribute: tuple[str, ...] = option((), "Suspect: a known name, or name=value:value (repeat for several).")
     attribute_template: tuple[str, ...] = option(

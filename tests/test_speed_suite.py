@@ -108,9 +108,10 @@ def test_operations_are_counted_in_both_directions(case: Case) -> None:
 
 def test_the_numerical_cost_of_nothing_is_nothing(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     (section,) = numerics.measure(case)
-    bf16, draft = section["numerics"]
+    bf16, draft, decoded = section["numerics"]
     assert 0.9 < bf16["least_cosine"] < 0.9999999
     assert draft["images"] <= bf16["images"]
+    assert decoded["least_cosine"] > 0.999
     monkeypatch.setattr(numerics, "_encode", lambda case, pixels, lower=None: torch.ones(len(pixels), 24) / 24**0.5)
     for row in numerics.measure(case)[0]["numerics"]:
         assert (row["changed_predictions"], round(row["least_cosine"], 5)) == (0.0, 1.0)

@@ -84,8 +84,11 @@ def random_backbone(settings: TrainSettings) -> Backbone:
         preprocess,
         name=f"{settings.model} (random weights)",
         config=open_clip.get_model_config(settings.model),
+        preprocessing=open_clip.get_model_preprocess_cfg(model),
         device=settings.device,
         precision=settings.precision,
+        draft=settings.draft,
+        decode=settings.decode,
     )
 
 

@@ -1,4 +1,4 @@
-"""What faster encoding costs in the features: bf16 beside fp32, and large JPEG files decoded at a smaller scale."""
+"""What faster encoding costs in the features: bf16 beside fp32, and other ways to decode JPEG files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from debias_pt.backbone import DRAFT_TIMES
 from debias_pt.batches import default_batch_size
+from debias_pt.device_decoding import DeviceDecoder, read_jpeg
+from debias_pt.errors import UsageError
 from debias_pt.images import open_rgb
 
 from .case import Case
@@ -33,6 +35,10 @@ def measure(case: Case) -> list[dict[str, Any]]:
     note = (
         f"zero-shot predictions of {len(case.dataset.class_names)} classes; enlarged images are smoother than real ones"
     )
+    try:
+        found.append(_device_decoding(case, paths, pixels))
+    except UsageError as error:
+        note += f"; decoding on the device is not compared: {error}"
     return [{"title": "Numerical cost", "note": note, "numerics": found}]
 
 
@@ -50,6 +56,18 @@ def _draft(case: Case, paths: Sequence[Path]) -> dict[str, Any]:
         whole, draft = (_encode(case, read(limit)()) for limit in (None, at_least))
     name = f"draft decoding for whole, images enlarged to {ENLARGED} px"
     return {**_compared(case, name, whole, draft), "reading_times_as_fast": faster.median}
+
+
+def _device_decoding(case: Case, paths: Sequence[Path], pixels: Sequence[Tensor]) -> dict[str, Any]:
+    """Decode on the device what it takes; one process, as here, says nothing about time."""
+    preprocessing, device = case.backbone.fingerprint["preprocessing"], case.backbone.device
+    decoder = DeviceDecoder(preprocessing if isinstance(preprocessing, dict) else None, device)
+    files = {row: file for row, path in enumerate(paths) if (file := read_jpeg(path)) is not None}
+    found = {row: image for row, file in files.items() if (image := decoder([file])[0]) is not None}
+    if not found:
+        raise UsageError("no image is a plain JPEG file")
+    whole, other = _encode(case, [pixels[row] for row in found]), _encode(case, list(found.values()))
+    return _compared(case, f"decoded by torchvision on {device.type} for Pillow's", whole, other)
 
 
 def _enlarged(path: Path, target: Path) -> Path:

@@ -43,7 +43,14 @@ def load_backbone(settings: DataSettings) -> Backbone:
     model, pretrained = settings.model, settings.pretrained
     if model is None and pretrained is None:
         model, pretrained = DATASETS[settings.dataset].card.model if settings.dataset in DATASETS else DEFAULT_MODEL
-    return Backbone.load(model, pretrained, device=settings.device, precision=settings.precision, draft=settings.draft)
+    return Backbone.load(
+        model,
+        pretrained,
+        device=settings.device,
+        precision=settings.precision,
+        draft=settings.draft,
+        decode=settings.decode,
+    )
 
 
 def encode_dataset(
