@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from debias_pt.errors import UsageError
+from debias_pt.heads.kinds import PROMPT_OPTIONS
 from debias_pt.part import Part
 from debias_pt.training import Training
-from debias_pt.heads.kinds import PROMPT_OPTIONS
 from debias_pt.tuner import PromptTuner
 
 # What decides the head; the settings in `part.COMMON` must agree as well.
