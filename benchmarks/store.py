@@ -40,17 +40,27 @@ class ResultStore:
 
     def get(self, wanted: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
         """Return a result, and whether it was taken from the folder."""
-        path = self.folder / f"{digest(wanted)[:32]}.json"
-        found = None if self.fresh else self._read(path, wanted)
+        found = self.find(wanted)
         if found is not None:
             return found, True
         result = compute()
+        self.keep(wanted, result)
+        return result, False
+
+    def find(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what is kept under a key, if anything is and it may be taken."""
+        return None if self.fresh else self._read(self._path(wanted), wanted)
+
+    def keep(self, wanted: dict[str, Any], result: dict[str, Any]) -> None:
+        """Keep a result; where the folder cannot be written, warn."""
         try:
             make_folder(self.folder)
-            write_json(path, {"key": wanted, "result": result})
+            write_json(self._path(wanted), {"key": wanted, "result": result})
         except OutputError as error:
-            warnings.warn(f"the result is not kept: {error}", DebiasWarning, stacklevel=2)
-        return result, False
+            warnings.warn(f"the result is not kept: {error}", DebiasWarning, stacklevel=3)
+
+    def _path(self, wanted: dict[str, Any]) -> Path:
+        return self.folder / f"{digest(wanted)[:32]}.json"
 
     @staticmethod
     def _read(path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,0 +1,94 @@
+"""One unit of the suite: a way of adapting, under one kind and rate of noise."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from debias_pt.settings import FitSettings
+
+from .settings import NoisySettings
+
+# Adaptations that no training loop fits.
+ZERO_SHOT, PROBE, TUNED_PROBE = "zero-shot", "linear-probe", "linear-probe-tuned"
+APART = (ZERO_SHOT, PROBE, TUNED_PROBE)
+WITH_CONTEXT = ("prompt", "full-prompt")
+TOP_CONFIDENCE, RANDOM = "pseudo-top-confidence", "pseudo-random"
+CONTEXT = 16
+STEPS = 100
+# One learning rate for what is of a prompt's kind; towers take far less. Chosen on clean validation images.
+LEARNING_RATES = {"text-encoder": 1e-4}
+EPOCHS, BATCH = 50, 32
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is fitted, with all that tells its result from another's.
+
+    Parameters
+    ----------
+    head : str
+        A head by name, or ``"zero-shot"``, ``"linear-probe"`` (C = 100), ``"linear-probe-tuned"`` (C chosen on
+        clean validation images).
+    loss : str
+        By name, with its defaults.
+    q : float, optional
+        Of generalised cross-entropy.
+    kind : str
+        Of noise, or ``"pseudo-top-confidence"`` and ``"pseudo-random"``: zero-shot labels of UPL and robust UPL.
+    rate : float
+        Share of wrong labels; without meaning for pseudo labels.
+    context : int
+        Context vectors, of heads that have any.
+    filtered : bool
+        Confident learning leaves out the samples it doubts, before the fit.
+    traced : bool
+        The noisy samples' share of the gradient is measured on the way.
+
+    Examples
+    --------
+    >>> Cell("prompt", kind="confusion") == Cell("prompt")  # at rate 0 all noise is the same
+    True
+    """
+
+    head: str
+    loss: str = "cross-entropy"
+    q: float | None = None
+    kind: str = "symmetric"
+    rate: float = 0.0
+    context: int = CONTEXT
+    filtered: bool = False
+    traced: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rate == 0 and not self.unsupervised:
+            object.__setattr__(self, "kind", "symmetric")
+
+    @property
+    def unsupervised(self) -> bool:
+        """Whether labels are the zero-shot model's."""
+        return self.kind in (TOP_CONFIDENCE, RANDOM)
+
+    def at(self, rate: float) -> Cell:
+        """Return the same at another noise rate."""
+        return replace(self, rate=rate)
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return asdict(self)
+
+
+def fit_settings(cell: Cell, settings: NoisySettings, samples: int) -> FitSettings:
+    """Return how a cell is fitted on so many samples.
+
+    ``fast``: full-batch AdamW at 0.004, cosine. ``ptnl``: the released code's SGD at 0.002 with momentum and weight
+    decay, batches of 32, 50 epochs, one of them warm-up (linear here, a constant 1e-5 there). The last step is kept.
+    """
+    common: dict[str, Any] = {"method": "erm", "select": "last", "head": cell.head, "loss": cell.loss, "q": cell.q}
+    common["context_length"] = cell.context if cell.head in WITH_CONTEXT else None
+    if settings.protocol == "fast":
+        rate = LEARNING_RATES.get(cell.head, FitSettings().lr)
+        return FitSettings(**common, steps=STEPS if settings.steps is None else settings.steps, lr=rate)
+    epoch = -(-samples // BATCH)
+    sgd = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "lr": LEARNING_RATES.get(cell.head, 0.002)}
+    return FitSettings(**common, **sgd, batch_size=BATCH, steps=EPOCHS * epoch, warmup_steps=epoch)

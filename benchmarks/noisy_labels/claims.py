@@ -1,0 +1,72 @@
+"""Claims about an experiment's points, and what paired differences over seeds say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.metrics import student_interval
+
+Place = tuple[str, str]  # series and x
+Values = Mapping[Place, Sequence[float]]  # of every seed
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One point's value is above another's.
+
+    Parameters
+    ----------
+    text : str
+        In words.
+    higher, lower : (str, str)
+        Series and x of the two points.
+    since : str, optional
+        What is compared is the change from this x, not the value.
+    """
+
+    text: str
+    higher: Place
+    lower: Place
+    since: str | None = None
+
+    def places(self) -> list[Place]:
+        """Return all points it is about."""
+        return [*(place for place in (self.higher, self.lower)), *self._before()]
+
+    def difference(self, values: Values) -> NDArray[np.float64]:
+        """Return higher minus lower of every seed."""
+        found = np.subtract(values[self.higher], values[self.lower])
+        if self.since is not None:
+            before = self._before()
+            found = found - np.subtract(values[before[0]], values[before[1]])
+        return np.asarray(found, dtype=np.float64)
+
+    def _before(self) -> list[Place]:
+        return [] if self.since is None else [(place[0], self.since) for place in (self.higher, self.lower)]
+
+
+def finding(claim: Claim, values: Values) -> dict[str, Any] | None:
+    """Return the paired difference over seeds, its interval and a verdict; None where a point is not there.
+
+    The verdict is ``shown`` where the 95 % interval (Student's t) of the mean difference lies above 0,
+    ``contradicted`` where it lies below, else ``open``; one seed has no interval.
+
+    Examples
+    --------
+    >>> claim = Claim("a is above b", ("a", ""), ("b", ""))
+    >>> finding(claim, {("a", ""): [0.8, 0.9, 0.8], ("b", ""): [0.5, 0.5, 0.5]})["verdict"]
+    'shown'
+    """
+    if any(place not in values for place in claim.places()):
+        return None
+    each = claim.difference(values)
+    if len(each) < 2:
+        return {"claim": claim.text, "difference": float(each.mean()), "interval": None, "verdict": "open"}
+    low, high = student_interval(each)
+    verdict = "shown" if low > 0 else "contradicted" if high < 0 else "open"
+    return {"claim": claim.text, "difference": float(each.mean()), "interval": [low, high], "verdict": verdict}

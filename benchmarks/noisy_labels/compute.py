@@ -1,0 +1,67 @@
+"""Cells that are missing are fitted, the others taken from the folder of results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from debias_pt.progress import progress
+from debias_pt.versions import versions
+
+from ..store import ResultStore
+from .case import Case
+from .cells import APART, Cell, fit_settings
+from .fits import drawn_size, measure, shape
+
+# Raise it when a change of code changes a result.
+EDITION = 1
+AT_ONCE = {"cpu": 1, "cuda": 8}  # cells in one fit: memory grows with them, and a CPU gains nothing
+
+
+def compute(case: Case, cells: Sequence[Cell], store: ResultStore) -> dict[Cell, dict[str, Any]]:
+    """Return the figures of every cell, each with ``stored``: whether they were taken.
+
+    All samples are drawn first, so that what the data do not allow is refused before anything is fitted.
+    """
+    for cell in cells:
+        for seed in case.seeds:
+            case.draw(cell, seed)
+    found = {cell: store.find(key(case, cell)) for cell in cells}
+    absent = [cell for cell in cells if found[cell] is None]
+    with progress("cells", len(absent), "cells") as advance:
+        for chunk in chunks(case, absent):
+            for cell, figures in zip(chunk, measure(case, chunk), strict=True):
+                store.keep(key(case, cell), figures)
+                found[cell] = {**figures, "stored": False}
+                advance(1)
+    return {cell: {"stored": True, **(figures or {})} for cell, figures in found.items()}
+
+
+def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Return cells in lots that are fitted together: of one shape, and not too many."""
+    most = AT_ONCE.get(case.backbone.device.type, 1)
+    shapes = {cell: repr(shape(case, cell)) for cell in cells}
+    alike = [list(lot) for _, lot in groupby(sorted(cells, key=shapes.__getitem__), key=shapes.__getitem__)]
+    return [lot[start : start + most] for lot in alike for start in range(0, len(lot), most)]
+
+
+def key(case: Case, cell: Cell) -> dict[str, Any]:
+    """Return all that a cell's figures depend on, as plain JSON."""
+    settings = case.settings
+    fitted = fit_settings(cell, settings, drawn_size(case, cell)) if cell.head not in APART else None
+    return {
+        "suite": "noisy-labels",
+        "edition": EDITION,
+        "versions": versions(),
+        "cell": cell.describe(),
+        "fit": None if fitted is None else dataclasses.asdict(fitted),
+        "shots": settings.shots,
+        "views": settings.views,
+        "seeds": list(case.seeds),
+        "split": settings.split,
+        "template": case.table.template,
+        "backbone": case.backbone.fingerprint,
+        "data": case.table.data_fingerprint(),
+    }

@@ -1,0 +1,174 @@
+"""Cells to accuracies: stacked fits of heads, linear probes and zero-shot on the side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from debias_pt.ensemble import predict_ensemble
+from debias_pt.features import FeatureTable, TrueAttribute
+from debias_pt.few_shot import draw_shots
+from debias_pt.fit_data import FitData
+from debias_pt.gradients import gradient_share, log_steps
+from debias_pt.groups import Groups
+from debias_pt.linear_probe import fit_linear_probe, joined_probes
+from debias_pt.losses import loss_of
+from debias_pt.noise_filter import confident_mask
+from debias_pt.part import COMMON, Part
+from debias_pt.settings import FitSettings
+from debias_pt.training import Training
+from debias_pt.tuner import PromptTuner, scheduler
+
+from .case import Case
+from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings
+
+TRACE_POINTS = 12
+PROBE_C = 100.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run of a cell trains on: features ``(n, D)``, labels, and which of them are wrong."""
+
+    features: NDArray[np.float32]
+    y: NDArray[np.int64]
+    wrong: NDArray[np.bool_]
+    facts: dict[str, Any]
+
+
+def sample(case: Case, cell: Cell, seed: int) -> Sample:
+    """Draw a run's samples, filter them if the cell says so, and take their features."""
+    labels = case.draw(cell, seed)
+    rows, kept = labels.rows(case.table), np.ones(len(labels), dtype=bool)
+    if cell.filtered:
+        kept = confident_mask(case.table.features[rows], labels.y_given, labels.n_classes, seed=seed)
+    copies = 1 + case.settings.views
+    facts = {"samples": int(kept.sum()), "realised": labels.realised}
+    if cell.filtered:
+        facts["realised_after_filter"] = float(labels.wrong[kept].mean())
+    x = case.features(rows[kept], seed)
+    return Sample(x, np.tile(labels.y_given[kept], copies), np.tile(labels.wrong[kept], copies), facts)
+
+
+def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """Fit cells of one shape together and score each on the reported split.
+
+    Returns
+    -------
+    list of dict
+        For each cell ``per_seed`` accuracies, that of the ``ensemble`` (logits averaged over seeds), facts of the
+        ``samples``, the ``trace`` of gradient shares if asked for, and ``seconds``.
+    """
+    start = time.perf_counter()
+    samples = [[sample(case, cell, seed) for seed in case.seeds] for cell in cells]
+    if cells[0].head in APART:
+        logits, traces = [apart(case, cell, own) for cell, own in zip(cells, samples, strict=True)], [None] * len(cells)
+    else:
+        logits, traces = together(case, cells, samples)
+    seconds = (time.perf_counter() - start) / len(cells)
+    y = case.reported.y
+    return [
+        {
+            "per_seed": [float(value) for value in (own.argmax(axis=-1) == y).mean(axis=1)],
+            "ensemble": float((predict_ensemble(own) == y).mean()),
+            "samples": [one.facts for one in drawn],
+            "trace": trace,
+            "seconds": seconds,
+        }
+        for own, drawn, trace in zip(logits, samples, traces, strict=True)
+    ]
+
+
+def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.floating]:
+    """Return the logits ``(R, N, K)`` of what is fitted without the loop."""
+    if cell.head == ZERO_SHOT:
+        said = np.log(case.probabilities[case.table.split == case.settings.split])
+        return np.repeat(said[None], len(samples), axis=0)
+    held = [few_validation(case, seed) for seed in case.seeds] if cell.head == TUNED_PROBE else [None] * len(samples)
+    n_classes = len(case.table.class_names)
+    probes = [
+        fit_linear_probe(one.features, one.y, n_classes, C=PROBE_C if few is None else None, validation=few)
+        for one, few in zip(samples, held, strict=True)
+    ]
+    return joined_probes(probes).logits(case.reported.features)
+
+
+def few_validation(case: Case, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return clean validation images, as many as CoOp takes: at most 4 per class, no more than shots."""
+    val: FeatureTable = case.table.where("val")
+    rows = draw_shots(val.y, min(4, case.settings.shots), seed, class_names=val.class_names)
+    return val.features[rows], val.y[rows]
+
+
+def together(
+    case: Case, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
+) -> tuple[list[NDArray[np.floating]], list[list[dict[str, object]] | None]]:
+    """Fit all runs of cells of one shape at once; return logits ``(R, N, K)`` and traces, cell by cell."""
+    parts = [
+        part(case, fit_settings(cell, case.settings, drawn_size(case, cell)), one, seed)
+        for cell, own in zip(cells, samples, strict=True)
+        for seed, one in zip(case.seeds, own, strict=True)
+    ]
+    tuner = PromptTuner(case.backbone, parts[0].settings)
+    head = tuner.make_head(case.table.class_names, [seed for own in parts for seed in own.seeds])
+    training = Training(head, parts)
+    traces, after_step = tracer(training, cells, samples)
+    after_step()
+    training.run(after_step)
+    with torch.no_grad():
+        features = torch.from_numpy(case.reported.features).to(case.backbone.device)
+        logits = head.logits(head.class_weights(head()), features).cpu().numpy()
+    return np.split(logits, len(cells)), traces
+
+
+def part(case: Case, settings: FitSettings, one: Sample, seed: int) -> Part:
+    """Return one run's share of a fit; without group weights, without validation."""
+    names = case.table.class_names
+    groups = Groups.true(one.y, names, [TrueAttribute(("all",), np.zeros(len(one.y), dtype=np.int64))])
+    device = case.backbone.device
+    y = torch.from_numpy(one.y).to(device)
+    membership = torch.from_numpy(groups.membership()).float().to(device)
+    train = FitData(torch.from_numpy(one.features).to(device), y, membership)
+    loss = loss_of(settings.loss, settings.loss_option, settings.q)
+    return Part(loss, scheduler(settings), settings, [seed], train, train.at(slice(0, 0)), groups)
+
+
+def tracer(
+    training: Training, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
+) -> tuple[list[list[dict[str, object]] | None], Callable[[], None]]:
+    """Return empty traces, and what fills those of traced cells when called before the first and after every step."""
+    traces: list[list[dict[str, object]] | None] = [[] if cell.traced else None for cell in cells]
+    steps = set(log_steps(training.settings.steps, TRACE_POINTS))
+    runs = len(samples[0])
+
+    def after_step() -> None:
+        for number, trace in enumerate(traces):
+            if trace is None or training.step_ not in steps:
+                continue
+            own = slice(number * runs, (number + 1) * runs)
+            parts = training.parts[own]
+            data = FitData.stack([one.train for one in parts])
+            wrong = torch.from_numpy(np.stack([one.wrong for one in samples[number]])).to(data.y.device)
+            share = gradient_share(training.head, parts[0].loss, data.features, data.y, wrong, runs=own)
+            trace.append(share.row(training.step_))
+
+    return traces, after_step
+
+
+def shape(case: Case, cell: Cell) -> tuple[object, ...]:
+    """Return what cells must have in common to be fitted together."""
+    if cell.head in APART:
+        return (cell,)
+    settings = fit_settings(cell, case.settings, drawn_size(case, cell))
+    return (cell.head, cell.context, *(getattr(settings, name) for name in COMMON))
+
+
+def drawn_size(case: Case, cell: Cell) -> int:
+    """Return how many images a run is given, before any filter: an epoch's length."""
+    return len(case.draw(cell, case.seeds[0]))

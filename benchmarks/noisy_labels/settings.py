@@ -1,0 +1,64 @@
+"""Settings of the noisy-label suite: light to import, saved whole with every result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from debias_pt.errors import UsageError
+from debias_pt.features import require_split
+from debias_pt.registry import nearest
+from debias_pt.settings import DataSettings, option
+
+PROTOCOLS = ("fast", "ptnl")
+# What --quick changes where nothing else was asked for.
+QUICK = {"rates": "0,0.5", "steps": 40}
+
+
+@dataclass(frozen=True)
+class NoisySettings(DataSettings):
+    """All of ``debias-pt bench noisy-labels``."""
+
+    dataset: str = option("shapes-mini", "Data set by name, or path.")
+    rates: str = option("0,0.125,0.25,0.5", "Noise rates, joined by commas.")
+    shots: int = option(16, "Training images per class.")
+    seed: int = option(0, "First seed.")
+    seeds: int = option(3, "Number of seeds; each draws its images, its noise and its first context.")
+    protocol: str = option("fast", "fast (100 full-batch steps of AdamW) or ptnl (50 epochs of SGD in batches of 32).")
+    steps: int | None = option(None, "Steps of the fast protocol; default 100.")
+    views: int = option(0, "Random crops of each image beside the plain one, encoded once (as augmentation).")
+    split: str = option("test", "Split to report on.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_split(self.split)
+        if self.protocol not in PROTOCOLS:
+            raise UsageError(
+                f"unknown protocol {self.protocol!r}{nearest(self.protocol, PROTOCOLS)}; known: {', '.join(PROTOCOLS)}"
+            )
+        if self.protocol == "ptnl" and self.steps is not None:
+            raise UsageError(f"--steps {self.steps} with the protocol ptnl, which counts epochs; leave one out")
+        if self.shots < 1 or self.views < 0:
+            raise UsageError(f"shots is {self.shots}, views {self.views}; 1 shot or more and 0 views or more expected")
+        rates_of(self.rates)
+
+
+def rates_of(text: str) -> tuple[float, ...]:
+    """Return noise rates in rising order, each once.
+
+    Raises
+    ------
+    UsageError
+        If one is no number from 0 to 1, or there is none.
+
+    Examples
+    --------
+    >>> rates_of("0.5, 0")
+    (0.0, 0.5)
+    """
+    try:
+        rates = sorted({float(word) for word in text.split(",") if word.strip()})
+    except ValueError:
+        raise UsageError(f"rates are {text!r}; numbers joined by commas expected, 0,0.25,0.5") from None
+    if not rates or not all(0 <= rate <= 1 for rate in rates):
+        raise UsageError(f"rates are {text!r}; one or more numbers from 0 to 1 expected")
+    return tuple(rates)
