@@ -47,6 +47,10 @@ class ResultStore:
         self.keep(wanted, result)
         return result, False
 
+    def holds(self, wanted: dict[str, Any]) -> bool:
+        """Tell whether a result would be taken from the folder."""
+        return self.find(wanted) is not None
+
     def find(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
         """Return what is kept under a key, if anything is and it may be taken."""
         return None if self.fresh else self._read(self._path(wanted), wanted)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from debias_pt.errors import UsageError
 from debias_pt.heads import Head
 from debias_pt.losses import Loss
+from debias_pt.training import Training
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def gradient_share(
     head : Head
         Of R runs or more; its gradients are left as they were.
     loss : Loss
-        Asked by :meth:`~debias_pt.losses.Loss.at` for all rows.
+        Asked for all rows. One that looks at epochs looks at these logits first; the given loss is left as it was.
     features : Tensor, shape (N, D) or (R, N, D)
         Of the whole training set.
     y : Tensor of int, shape (N,) or (R, N)
@@ -75,7 +79,7 @@ def gradient_share(
     learned = [parameter for parameter in head.parameters() if parameter.requires_grad]
     weights = head()
     logits = head.logits(weights[runs], features)
-    losses = loss.at(slice(None))(logits, y.expand(logits.shape[:-1]))
+    losses = _all_rows(loss, logits, y.expand(logits.shape[:-1]))
     parts = [(losses * mask).sum() for mask in (noisy.to(losses), (~noisy).to(losses))]
     gradients = [torch.autograd.grad(part, [weights, *learned], retain_graph=True) for part in parts]
     of_weights, of_parameters = [], []
@@ -85,11 +89,62 @@ def gradient_share(
     return GradientShare(_share(*of_parameters), _share(*of_weights))
 
 
+class GradientWatch:
+    """Measures the noisy samples' share of the gradient while a head is fitted.
+
+    Parameters
+    ----------
+    noisy : ndarray of bool, shape (N,) or (R, N)
+        Where a training label is wrong: for analysis only, nothing is fitted with it.
+    steps : collection of int
+        When to look: after so many updates; 0 is before the first.
+    part : int
+        Which part of the fit, if there are several.
+
+    Attributes
+    ----------
+    rows_ : list of dict
+        ``step``, and for each run ``parameters`` and ``class_weights``; see :func:`gradient_share`.
+
+    Examples
+    --------
+    >>> watch = GradientWatch(wrong, log_steps(200))                        # doctest: +SKIP
+    >>> tuner.fit(table, groups, begin=watch.begin).selected_steps_          # doctest: +SKIP
+    >>> watch.rows_[0]                                                       # doctest: +SKIP
+    {'step': 0, 'parameters': [0.63], 'class_weights': [0.61]}
+    """
+
+    def __init__(self, noisy: NDArray[np.bool_], steps: Collection[int], *, part: int = 0) -> None:
+        self.noisy, self.steps, self.part = torch.from_numpy(np.asarray(noisy, dtype=bool)), frozenset(steps), part
+        self.rows_: list[dict[str, object]] = []
+
+    def begin(self, training: Training) -> Callable[[], None]:
+        """Look before the first step, and return what looks after each one."""
+
+        def look() -> None:
+            if training.step_ not in self.steps:
+                return
+            part = training.parts[self.part]
+            noisy = self.noisy.to(part.train.y.device)
+            share = gradient_share(training.head, part.loss, part.train.features, part.train.y, noisy, runs=part.runs)
+            self.rows_.append(share.row(training.step_))
+
+        look()
+        return look
+
+
+def _all_rows(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:
+    if loss.sees_epochs:
+        loss = copy.copy(loss)
+        loss.start_epoch(logits.detach(), y)
+    return loss.at(slice(None))(logits, y)
+
+
 def _share(noisy: Tensor, clean: Tensor) -> Tensor:
     return (noisy / (noisy + clean)).detach().cpu()
 
 
-def log_steps(steps: int, points: int = 20) -> Sequence[int]:
+def log_steps(steps: int, points: int = 20) -> list[int]:
     """Return up to `points` steps from 0 to `steps`, denser at the beginning, where gradients change fastest.
 
     Examples

@@ -4,7 +4,6 @@ saved whole; only true name tokens learn."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def test_full_tuning_starts_where_prompt_tuning_starts(backbone: Backbone) -> No
 def test_a_step_changes_the_head_and_not_the_backbone(backbone: Backbone, name: str) -> None:
     before = {key: value.clone() for key, value in backbone.model.state_dict().items()}
     head = HEADS[name](backbone, NAMES, [0, 1], FitSettings(head=name))
-    start = head().detach()
+    start = head().detach().clone()
     optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
     loss_of(head).backward()
     optimizer.step()
@@ -181,7 +180,7 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
     settings = FitSettings(head="text-encoder", method="erm", steps=10, lr=1e-3, seeds=2, batch_size=20, select="last")
     tuner = PromptTuner(backbone, settings)
     losses: list[Any] = []
-    tuner.fit(table, groups, begin=lambda training: lambda: losses.append(training.history_[-1]["loss"]))
+    tuner.fit(table, groups, begin=lambda training: lambda: losses.append(training.parts[0].history_[-1]["loss"]))
     assert np.mean(losses[-1]) < np.mean(losses[0])
     again = PromptTuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
     assert np.array_equal(again.class_weights_, tuner.class_weights_)

@@ -11,7 +11,6 @@ from debias_pt.attributes import CLASS_TEMPLATES, Attribute
 from debias_pt.jobs.prepare import prepare
 from debias_pt.jobs.prepared import ask
 from debias_pt.jobs.train import check_train
-from debias_pt.progress import progress
 from debias_pt.registry import lookup, register
 from debias_pt.settings import TrainSettings
 
@@ -22,6 +21,7 @@ from .grouping import Grouping, Pseudo
 from .rivals.loop import Loop
 from .rows import Row
 from .suite import frame, result_of
+from .together import fit_missing
 
 Reword = Callable[[Attribute], Attribute]
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -148,15 +148,17 @@ def ablation(settings: TrainSettings, name: str, *, fresh: bool = False) -> dict
     check_train(settings)
     case = Case(settings, prepare(settings))
     store = result_store(settings.cache_dir, fresh)
+    cases = [reworded(case, point.reword) for point in chosen.points]
+    rows = [
+        Row("dpt", f"{chosen.varied}: {point.value}", Loop({"method": "dpt", **point.options}, point.groups))
+        for point in chosen.points
+    ]
+    ready = fit_missing([(own, row.fit) for own, row in zip(cases, rows, strict=True)], store)
     points = []
-    with progress(name, len(chosen.points), "fits") as advance:
-        for point in chosen.points:
-            own = reworded(case, point.reword)
-            title = f"{chosen.varied}: {point.value}"
-            row = Row("dpt", title, Loop({"method": "dpt", **point.options}, point.groups))
-            quality = {"attribute_accuracy": attribute_accuracy(own, point.groups)}
-            points.append({"value": point.value, "series": point.series, **quality, **result_of(row, own, store)})
-            advance(1)
+    for point, own, row in zip(chosen.points, cases, rows, strict=True):
+        quality = {"attribute_accuracy": attribute_accuracy(own, point.groups)}
+        figures = result_of(row, own, store, ready)
+        points.append({"value": point.value, "series": point.series, **quality, **figures})
     return {
         "suite": "group-robustness",
         "ablation": name,

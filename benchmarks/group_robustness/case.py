@@ -127,10 +127,10 @@ def frozen(head: Head) -> NDArray[np.float32]:
     return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head gives its very parameter
 
 
-def run_both_selections(training: Training, case: Case) -> list[Fitted]:
+def run_both_selections(training: Training, case: Case, after_step: Callable[[], None] = lambda: None) -> list[Fitted]:
     """Train, and return what each part predicts with its own selection and with the literature's."""
     by_true = [watch_true(part, case) for part in training.parts]
-    training.run()
+    training.run(after_step)
     first = frozen(training.head)
     for selector in by_true:
         if selector is not None:

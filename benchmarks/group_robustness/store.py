@@ -11,7 +11,7 @@ from debias_pt.versions import versions
 from .case import Case, Fit
 
 # Raise it when a change of code changes a result.
-EDITION = 1
+EDITION = 2
 
 
 def key(case: Case, fit: Fit) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from debias_pt.fingerprint import digest
 from debias_pt.jobs.prepare import prepare
 from debias_pt.jobs.report import train_counts
 from debias_pt.jobs.train import check_train
@@ -21,6 +21,7 @@ from .minority import minority_report
 from .published import published
 from .rows import ORACLES, Row, choose
 from .store import key
+from .together import Timed, fit_missing, timed
 
 
 def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fresh: bool = False) -> dict[str, Any]:
@@ -53,10 +54,11 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         case.prepared.require_true(f"the row {next(row.name for row in rows if row.oracle)}")
     possible = [row for row in rows if known or not row.oracle]
     store = result_store(settings.cache_dir, fresh)
+    ready = fit_missing([(case, row.fit) for row in possible], store)
     with progress("rows", len(possible), "rows") as advance:
         results = []
         for row in possible:
-            results.append(result_of(row, case, store))
+            results.append(result_of(row, case, store, ready))
             advance(1)
     return {
         "suite": "group-robustness",
@@ -93,9 +95,10 @@ def frame(case: Case) -> dict[str, Any]:
     }
 
 
-def result_of(row: Row, case: Case, store: ResultStore) -> dict[str, Any]:
-    """Return a row's result, computed or taken."""
-    figures, stored = store.get(key(case, row.fit), lambda: compute(row, case))
+def result_of(row: Row, case: Case, store: ResultStore, ready: Mapping[str, Timed] = {}) -> dict[str, Any]:
+    """Return a row's result: taken from the store, from what was fitted `ready` beside others, or fitted now."""
+    wanted = key(case, row.fit)
+    figures, stored = store.get(wanted, lambda: figures_of(case, ready.get(digest(wanted)) or timed(case, row.fit)))
     attribute_labels = sorted({*row.attribute_labels, *([VAL_ATTRIBUTES] if case.selects_by_true else [])})
     labels = [*[label for label in row.fit.labels if label not in attribute_labels], *attribute_labels]
     return {
@@ -109,18 +112,20 @@ def result_of(row: Row, case: Case, store: ResultStore) -> dict[str, Any]:
     }
 
 
-def compute(row: Row, case: Case) -> dict[str, Any]:
-    """Fit a row and score it, with steps kept by the common rule and by the literature's."""
-    start = time.perf_counter()
-    fitted = row.fit(case)
-    seconds = time.perf_counter() - start
+def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
+    """Score what a row learned, with steps kept by the common rule and by the literature's."""
+    fitted, seconds = learned.fitted, learned.seconds
     result = {
         "seeds": list(fitted.seeds),
         **scores(case, fitted.predict, fitted.seeds),
         "selected_steps": list(fitted.steps),
         "true_selection": None,
         "minority": minority_report(case, fitted.flagged),
-        "seconds": {"fit": seconds, "per_run": seconds / len(fitted.seeds)},
+        "seconds": {
+            "fit": seconds,
+            "per_run": seconds / len(fitted.seeds),
+            "runs_together": learned.runs_together,
+        },
     }
     if fitted.predict_by_true is not None:
         by_true = scores(case, fitted.predict_by_true, fitted.seeds)

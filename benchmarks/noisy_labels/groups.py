@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from debias_pt.fingerprint import digest
 from debias_pt.jobs.prepare import prepare
 from debias_pt.jobs.train import check_train
 from debias_pt.metrics import GroupReport
-from debias_pt.progress import progress
 from debias_pt.settings import TrainSettings
 
 from ..group_robustness.ablations import attribute_accuracy
-from ..group_robustness.case import Case
+from ..group_robustness.case import Case, Fitted
 from ..group_robustness.grouping import Annotated, Grouping, Probed, Pseudo
 from ..group_robustness.rivals.loop import Loop
 from ..group_robustness.store import key
 from ..group_robustness.suite import frame, scores
 from ..group_robustness.table import cell
+from ..group_robustness.together import fit_stack, stacks
 from ..store import ResultStore, result_store
 from ..tables import Table
 from .confusion import SHAPES, Confused, confusion_matrix
@@ -167,17 +168,30 @@ def _case(settings: TrainSettings) -> Case:
 
 
 def _table(title: str, case: Case, cells: Sequence[Cell], settings: TrainSettings, fresh: bool) -> dict[str, Any]:
-    store, results = result_store(settings.cache_dir, fresh), []
-    with progress(title, len(cells), "fits") as advance:
-        for one in cells:
-            results.append(_measured(case, one, store))
-            advance(1)
+    store = result_store(settings.cache_dir, fresh)
+    wanted = [{**key(case, one.loop), "measured": "with validation by own groups"} for one in cells]
+    fitted = _fit_missing(case, cells, wanted, store)
+    results = [_measured(case, one, of_one, store, fitted) for one, of_one in zip(cells, wanted, strict=True)]
     return {"suite": "noisy-labels", "experiment": title, **frame(case), "cells": results}
 
 
-def _measured(case: Case, one: Cell, store: ResultStore) -> dict[str, Any]:
-    wanted = {**key(case, one.loop), "measured": "with validation by own groups"}
-    figures, stored = store.get(wanted, lambda: _compute(case, one))
+def _fit_missing(
+    case: Case, cells: Sequence[Cell], wanted: Sequence[dict[str, Any]], store: ResultStore
+) -> dict[str, Fitted]:
+    """Fit all that the store does not hold, as many runs at once as go together, by the digest of their key."""
+    pairs = zip(cells, wanted, strict=True)
+    missing = {digest(of_one): (case, one.loop) for one, of_one in pairs if not store.holds(of_one)}
+    found: dict[str, Fitted] = {}
+    for names in stacks(missing):
+        learned = fit_stack([missing[name] for name in names])
+        found |= {name: one.fitted for name, one in zip(names, learned, strict=True)}
+    return found
+
+
+def _measured(
+    case: Case, one: Cell, wanted: dict[str, Any], store: ResultStore, fitted: dict[str, Fitted]
+) -> dict[str, Any]:
+    figures, stored = store.get(wanted, lambda: figures_of(case, one, fitted[digest(wanted)]))
     labels = list(one.groups.labels)
     return {
         "method": one.method,
@@ -191,8 +205,8 @@ def _measured(case: Case, one: Cell, store: ResultStore) -> dict[str, Any]:
     }
 
 
-def _compute(case: Case, one: Cell) -> dict[str, Any]:
-    fitted = one.loop(case)
+def figures_of(case: Case, one: Cell, fitted: Fitted) -> dict[str, Any]:
+    """Score what a cell learned: on the reported split by true groups, on validation by its own."""
     own, rows = one.groups(case), case.split("val")
     predictions = fitted.predict(case.prepared.table.where("val").features)
     counts = own.rows(case.split("train")).counts

@@ -28,4 +28,8 @@ class Head(nn.Module, ABC):
 
     def logits(self, weights: Tensor, features: Tensor) -> Tensor:
         """Return logits ``(R, B, K)`` for class weights and features ``(B, D)`` or ``(R, B, D)``."""
-        return self.scale * (features @ weights.transpose(-1, -2))
+        if features.dim() == 3:
+            return self.scale * (features @ weights.transpose(-1, -2))
+        # One plain product for all runs: a batched one is several times slower where K is small.
+        product = weights.flatten(0, 1) @ features.T
+        return self.scale * product.view(*weights.shape[:2], -1).transpose(-1, -2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +47,7 @@ class Loop:
 
     def __call__(self, case: Case) -> Fitted:
         """Fit all seeds at once."""
-        return fit_loops(case, [self])[0]
-
-    @property
-    def with_prompt(self) -> bool:
-        """Whether what is learned is the common head, in most cases a prompt."""
-        return "head" not in self.options
+        return fit_loops([(case, self)])[0]
 
     def flagged(self, case: Case) -> NDArray[np.bool_] | None:
         """Return what the groups take for minorities, if the method uses groups and they are not given."""
@@ -60,16 +55,20 @@ class Loop:
         return in_minority(case, self.groups(case)) if asks else None
 
 
-def fit_loops(case: Case, loops: Sequence[Loop]) -> list[Fitted]:
-    """Fit the seeds of several methods, all at once; they differ in nothing that parts of one fit share."""
-    tuners = [PromptTuner(case.prepared.backbone, case.options(**loop.options)) for loop in loops]
+def fit_loops(jobs: Sequence[tuple[Case, Loop]], after_step: Callable[[], None] = lambda: None) -> list[Fitted]:
+    """Fit the seeds of several methods at once; cases may differ in the probe's answers, not in images and labels."""
+    tuners: list[PromptTuner] = []
     parts: list[Part] = []
-    for tuner, loop in zip(tuners, loops, strict=True):
-        validation = case.val_groups(loop.groups.for_selection(case))
-        first = parts[0] if parts else None
-        parts.append(tuner.part(case.prepared.table, loop.groups(case), validation_groups=validation, beside=first))
-    fitted = run_both_selections(stack(tuners, parts), case)
-    return [dataclasses.replace(one, flagged=loop.flagged(case)) for one, loop in zip(fitted, loops, strict=True)]
+    for case, loop in jobs:
+        tuner = PromptTuner(case.prepared.backbone, case.options(**loop.options))
+        groups, validation = loop.groups(case), case.val_groups(loop.groups.for_selection(case))
+        beside = parts[0] if parts else None
+        parts.append(tuner.part(case.prepared.table, groups, validation_groups=validation, beside=beside))
+        tuners.append(tuner)
+    fitted = run_both_selections(stack(tuners, parts), jobs[0][0], after_step)
+    return [
+        dataclasses.replace(one, flagged=loop.flagged(case)) for one, (case, loop) in zip(fitted, jobs, strict=True)
+    ]
 
 
 def fit(

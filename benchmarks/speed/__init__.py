@@ -1,0 +1,1 @@
+"""How fast the hot parts are, beside their rivals and the machine's own limits."""
