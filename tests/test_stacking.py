@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,12 @@ import torch
 from torch import Tensor
 
 from debias_pt.backbone import Backbone
+from debias_pt.benchmarks.group_robustness import suite
+from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
+from debias_pt.benchmarks.group_robustness.rows import choose
+from debias_pt.benchmarks.group_robustness.store import ResultStore
+from debias_pt.benchmarks.group_robustness.together import fit_missing, stacks
+from debias_pt.benchmarks.speed.stacked import stacked
 from debias_pt.errors import NonFiniteError, UsageError
 from debias_pt.fit_data import FitData, Rows
 from debias_pt.groups import Groups
@@ -25,6 +32,7 @@ from debias_pt.stacking import fit_together
 from debias_pt.training import Training
 from debias_pt.tuner import PromptTuner, scheduler
 
+from .suite_case import gaussian_case
 from .worlds import gaussian_table
 
 TABLE = gaussian_table()
@@ -248,3 +256,34 @@ def noisy(seed: int, name: str, rate: float = 0.3) -> FitData:
     y = np.where(rng.random(40) < rate, 1 - TABLE.y[rows], TABLE.y[rows])
     membership = replace(TRUE.rows(rows), y=y).membership()
     return FitData(torch.from_numpy(TABLE.features[rows]), torch.from_numpy(y), torch.from_numpy(membership).float())
+
+
+def test_rows_of_the_suite_fitted_together_are_the_rows_alone(backbone: Backbone, tmp_path: Path) -> None:
+    case, together, apart = gaussian_case(backbone), ResultStore(tmp_path / "a"), ResultStore(tmp_path / "b")
+    rows = choose(["erm", "cvar", "balanced-shuffled", "group-dro", "dpt", "dpt-true", "linear-dpt", "zero-shot"])
+    suite.result_of(rows[1], case, together)
+    ready = fit_missing([(case, row.fit) for row in rows], together)
+    assert len(ready) == 6  # one is stored, one is not fitted by the loop
+    for row in rows:
+        one = suite.result_of(row, case, together, ready)
+        other = suite.result_of(row, case, apart)
+        assert {**one, "seconds": None, "stored": None} == {**other, "seconds": None, "stored": None}
+        assert one["seconds"]["fit"] == pytest.approx(one["seconds"]["per_run"] * len(one["seeds"]))
+        if row.name == "dpt":
+            assert (one["seconds"]["runs_together"], other["seconds"]["runs_together"]) == (12, 2)
+
+
+def test_stacks_hold_what_can_be_fitted_as_one_and_not_too_many_runs(backbone: Backbone) -> None:
+    case = gaussian_case(backbone, seeds=20)
+    jobs = {str(eta): (case, Loop({"method": "dpt", "eta": float(eta)})) for eta in range(4)}
+    jobs["longer"] = (case, Loop({"method": "dpt", "steps": 99}))
+    assert sorted(map(sorted, stacks(jobs))) == [["0", "1", "2"], ["3"], ["longer"]]
+
+
+def test_the_comparison_says_what_was_timed(backbone: Backbone) -> None:
+    found = stacked(backbone, replace(TABLE, fingerprint={}), TRUE, seeds=2, steps=1, rounds=1)
+    assert (found["classes"], found["training_samples"], found["seeds"]) == (2, 400, 2)
+    seconds = {name: one["median"] for name, one in found["seconds"].items()}
+    ratios = {name: one["median"] for name, one in found["ratios"].items()}
+    assert ratios["stacked_to_one_seed"] == pytest.approx(seconds["seeds stacked"] / seconds["one seed"])
+    assert ratios["one_by_one_to_stacked"] == pytest.approx(seconds["seeds one by one"] / seconds["seeds stacked"])
