@@ -194,7 +194,7 @@ class PromptTuner:
         """Take ``class_weights_`` from the head as it now is."""
         with torch.no_grad():
             self.class_weights_ = (
-                self.head_.class_weights(self.head_()).cpu().numpy().copy()
+                self.head_.class_weights(self.head_()).float().cpu().numpy().copy()
             )  # not a view of a parameter
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:

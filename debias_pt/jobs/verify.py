@@ -45,7 +45,8 @@ def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, 
     dataset = load_source(settings, check_counts=False, check_images=False)
     splits = {split: _groups(dataset, settings.dataset, split) for split in SPLITS if (dataset.split == split).any()}
     missing = missing_images(dataset)
-    problems = [*_wrong_files(dataset, settings), *_wrong_counts(splits, settings.check_counts)]
+    problems = [*_wrong_files(dataset, settings), *_wrong_classes(dataset, settings)]
+    problems += _wrong_counts(splits, settings.check_counts)
     problems += [{"where": dataset.ids[row], "what": "no such file"} for row in missing]
     if read_images:
         absent = set(missing)
@@ -74,6 +75,13 @@ def _groups(dataset: ImageDataset, name: str, split: str) -> list[dict[str, Any]
     index, names = known_groups(dataset)
     counts = np.bincount(index[rows], minlength=len(names)).tolist()
     return [{"group": label, "n": n} for label, n in zip(names, counts, strict=True) if n]
+
+
+def _wrong_classes(dataset: ImageDataset, settings: SourceSettings) -> list[dict[str, str]]:
+    published = DATASETS[settings.dataset].card.n_classes if settings.dataset in DATASETS else None
+    if published in (None, len(dataset.class_names)) or not settings.check_counts:
+        return []
+    return [{"where": "classes", "what": f"{len(dataset.class_names)}, published are {published}"}]
 
 
 def _wrong_counts(splits: dict[str, list[dict[str, Any]]], check: bool) -> list[dict[str, str]]:

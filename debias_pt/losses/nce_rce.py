@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from debias_pt.losses.base import LOSSES, Loss, of_true_class
@@ -50,6 +49,6 @@ class NormalizedAndReverseCrossEntropy(Loss):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the loss of every sample, shape ``(R, B)``."""
         log_p = log_probabilities(logits)
-        # Never below K log K; only with a single class it would be 0.
-        every = (-log_p).sum(dim=-1).clamp_min(torch.finfo(log_p.dtype).tiny)
+        # Never below K log K, which is above 1; only with a single class it would be 0.
+        every = (-log_p).sum(dim=-1).clamp_min(1)
         return -self.alpha * of_true_class(log_p, y) / every + self.beta * reverse_cross_entropy(log_p, y, self.A)
