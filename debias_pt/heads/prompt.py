@@ -84,6 +84,8 @@ class PromptHead(Head):
         self.register_buffer("fixed", self.tower.embed(tokens), persistent=False)
         self.register_buffer("slots", torch.stack([slots for _, slots in layouts]), persistent=False)
         self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
+        self._begins_alike = class_position == "end" and not class_specific
+        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU: a GPU need not be waited for
         self.context = nn.Parameter(context)
         self.to(backbone.device)
 
@@ -102,12 +104,25 @@ class PromptHead(Head):
         places = torch.arange(length) + 1
         return tokens, torch.where(places <= before, places, places + len(ids))
 
+    @property
+    def text_pass(self) -> str:
+        """How prompts go through the tower: ``"shared"``, what they begin with once; or ``"cut"``, each in full."""
+        return "shared" if self._begins_alike and self.tower.shares_prefix else "cut"
+
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""
+        features = self._from_shared_context() if self._begins_alike else self._from_whole_prompts()
+        return nn.functional.normalize(features, dim=-1)
+
+    def _from_shared_context(self) -> Tensor:
+        start = self.fixed[0, :1].expand(len(self.context), -1, -1)
+        prefix = torch.cat([start, self.context], dim=1)
+        return self.tower.encode_shared(prefix, self.fixed[:, prefix.shape[1] :], self._suffix_end)
+
+    def _from_whole_prompts(self) -> Tensor:
         runs, (classes, length) = len(self.context), self.slots.shape
         context = self.context if self.context.dim() == 4 else self.context[:, None].expand(-1, classes, -1, -1)
         prompts = self.fixed.repeat(runs, 1, 1, 1)
         rows = torch.arange(classes, device=prompts.device)[:, None].expand(-1, length)
         prompts[:, rows, self.slots] = context
-        features = self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs))
-        return nn.functional.normalize(features, dim=-1).view(runs, classes, -1)
+        return self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs)).view(runs, classes, -1)

@@ -1,0 +1,220 @@
+"""The text pass, forward and backward: over all 77 places, cut at end-of-text, and with the prefix shared.
+
+    python -m debias_pt.benchmarks.speed.text_pass --classes 2 10 100 --rounds 5
+
+prints the section by itself as JSON; ``--peak 1000`` prints the memory that 1,000 classes take instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.transformer import TextTransformer
+from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+from torch import Tensor, nn
+
+from debias_pt.benchmarks.speed.timing import compare, ratios
+from debias_pt.text import TextTower, Tokenizer
+
+CLASSES = (2, 10, 100, 1000)
+QUICK = (2, 10)
+# All 77 places of more classes than these take minutes and tell nothing new.
+FULL_UP_TO = 100
+CONTEXT_LENGTH = 16
+# Whole sequences of many classes do not fit into memory at once; the loss is a sum over classes, so they need not.
+PART = 50
+
+Pass = Callable[[Tensor], list[Tensor]]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Prompts of K classes behind one learned context.
+
+    Attributes
+    ----------
+    start : Tensor, shape (1, width)
+    suffix : Tensor, shape (K, S, width)
+    end : Tensor of int, shape (K,)
+        Place of end-of-text in each suffix.
+    """
+
+    start: Tensor
+    suffix: Tensor
+    end: Tensor
+
+
+def random_text_tower(model: str = "ViT-B-32") -> tuple[nn.Module, Tokenizer]:
+    """Return a model's text tower with random weights, frozen, and its tokenizer."""
+    config = open_clip.get_model_config(model)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        tower = TextTransformer(output_dim=config["embed_dim"], **config["text_cfg"])
+    return tower.eval().requires_grad_(False), open_clip.get_tokenizer(model)
+
+
+def text_pass(
+    model: nn.Module, tokenizer: Tokenizer, *, classes: Sequence[int] = CLASSES, rounds: int = 5
+) -> list[dict[str, Any]]:
+    """Time the passes for the first K class names of ImageNet behind 16 context vectors.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A frozen CLIP model or its text tower.
+    tokenizer : callable
+        That belongs to it.
+    classes : sequence of int
+        The K to measure.
+    rounds : int
+        How often each is timed.
+
+    Returns
+    -------
+    list of dict
+        For each K: seconds of ``full`` (to K = 100), ``cut`` and ``shared``; how many times as fast as the first of
+        them each is; and how far values and the context's gradient are from the first's.
+    """
+    tower = TextTower(model, tokenizer)
+    if not tower.shares_prefix:
+        raise ValueError("this text tower takes the cut; there is no shared pass to time")
+    return [_measure(model, tower, count, rounds) for count in classes]
+
+
+def peak_memory(count: int) -> dict[str, Any]:
+    """Measure this process's peak memory over one shared pass of a random ViT-B/32 text tower; needs a fresh process.
+
+    Returns
+    -------
+    dict
+        Mebibytes before and at the peak.
+    """
+    tower = TextTower(*random_text_tower())
+    prompts = _prompts(tower, IMAGENET_CLASSNAMES[:count])
+    before = _peak_mebibytes()
+    _step(_shared(tower, prompts), torch.zeros(CONTEXT_LENGTH, tower.width))()
+    return {"classes": count, "mebibytes_before": before, "mebibytes_at_peak": _peak_mebibytes()}
+
+
+def _peak_mebibytes() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def _measure(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dict[str, Any]:
+    prompts = _prompts(tower, IMAGENET_CLASSNAMES[:count])
+    passes = {"full": _full(model, prompts)} if count <= FULL_UP_TO else {}
+    passes |= {"cut": _cut(tower, prompts), "shared": _shared(tower, prompts)}
+    generator = torch.Generator().manual_seed(0)
+    context = (torch.randn(CONTEXT_LENGTH, tower.width, generator=generator) * 0.02).to(prompts.suffix.device)
+    steps = {name: _step(run, context) for name, run in passes.items()}
+    timings = compare(steps, rounds)
+    baseline = next(iter(steps))
+    return {
+        "classes": count,
+        "suffix_tokens": int((prompts.end + 1).sum()),
+        "longest_prompt": CONTEXT_LENGTH + 2 + int(prompts.end.max()),
+        "threads": torch.get_num_threads(),
+        "seconds": {name: timing.to_dict() for name, timing in timings.items()},
+        "times_as_fast": {name: asdict(spread) for name, spread in ratios(timings, baseline).items()},
+        "baseline": baseline,
+        "equal": _differences({name: step() for name, step in steps.items()}, baseline),
+    }
+
+
+def _prompts(tower: TextTower, names: Sequence[str]) -> Prompts:
+    start, end = tower.start_and_end()
+    rows = [torch.cat([tower.tokenize(name), tower.tokenize("."), end]) for name in names]
+    suffix = tower.embed(nn.utils.rnn.pad_sequence(rows, batch_first=True))
+    return Prompts(tower.embed(start), suffix, torch.tensor([len(row) - 1 for row in rows]))
+
+
+def _full(model: nn.Module, prompts: Prompts) -> Pass:
+    """Prepare what ``model.encode_text`` does once the tokens are looked up."""
+    tower: Any = getattr(model, "text", model)
+
+    def encode(embeddings: Tensor, end: Tensor) -> Tensor:
+        short = tower.context_length - embeddings.shape[1]
+        hidden = nn.functional.pad(embeddings, (0, 0, 0, short)) + tower.positional_embedding
+        hidden = tower.ln_final(tower.transformer(hidden, attn_mask=tower.attn_mask))
+        pooled, projection = hidden[torch.arange(len(end)), end], tower.text_projection
+        return torch.as_tensor(projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection)
+
+    return _whole(encode, prompts)
+
+
+def _cut(tower: TextTower, prompts: Prompts) -> Pass:
+    return _whole(tower.encode, prompts)
+
+
+def _whole(encode: Callable[[Tensor, Tensor], Tensor], prompts: Prompts) -> Pass:
+    def run(context: Tensor) -> list[Tensor]:
+        features = []
+        for suffix, end in zip(torch.split(prompts.suffix, PART), torch.split(prompts.end, PART), strict=True):
+            prefix = torch.cat([prompts.start, context]).expand(len(suffix), -1, -1)
+            places = (end + prefix.shape[1]).to(suffix.device)
+            features.append(_backward(encode(torch.cat([prefix, suffix], dim=1), places)))
+        return features
+
+    return run
+
+
+def _shared(tower: TextTower, prompts: Prompts) -> Pass:
+    def run(context: Tensor) -> list[Tensor]:
+        prefix = torch.cat([prompts.start, context])[None]
+        return [_backward(tower.encode_shared(prefix, prompts.suffix, prompts.end)[0])]
+
+    return run
+
+
+def _backward(features: Tensor) -> Tensor:
+    """Send a gradient back that is another for every class and dimension."""
+    unit = nn.functional.normalize(features, dim=-1)
+    torch.autograd.backward(unit.pow(3).sum())
+    return unit.detach()
+
+
+def _step(run: Pass, first: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
+    def step() -> tuple[Tensor, Tensor]:
+        context = first.clone().requires_grad_()
+        features = torch.cat(run(context))
+        assert context.grad is not None
+        return features, context.grad
+
+    return step
+
+
+def _differences(results: dict[str, tuple[Tensor, Tensor]], baseline: str) -> dict[str, dict[str, float]]:
+    values, gradient = results[baseline]
+    return {
+        name: {
+            "largest_difference": float((found - values).abs().max()),
+            "relative_gradient_difference": float((slope - gradient).norm() / gradient.norm()),
+        }
+        for name, (found, slope) in results.items()
+    }
+
+
+def main() -> None:
+    """Measure the random text tower of ViT-B/32 and print the result as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--classes", type=int, nargs="+", default=list(CLASSES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", type=int, metavar="K", help="measure the peak memory of K classes instead")
+    options = parser.parse_args()
+    if options.peak:
+        print(json.dumps(peak_memory(options.peak), indent=2))
+        return
+    print(json.dumps(text_pass(*random_text_tower(), classes=options.classes, rounds=options.rounds), indent=2))
+
+
+if __name__ == "__main__":
+    main()
