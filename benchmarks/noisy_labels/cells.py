@@ -16,8 +16,6 @@ WITH_CONTEXT = ("prompt", "full-prompt")
 TOP_CONFIDENCE, RANDOM = "pseudo-top-confidence", "pseudo-random"
 CONTEXT = 16
 STEPS = 100
-# One learning rate for what is of a prompt's kind; towers take far less. Chosen on clean validation images.
-LEARNING_RATES = {"text-encoder": 1e-4}
 EPOCHS, BATCH = 50, 32
 
 
@@ -87,8 +85,12 @@ def fit_settings(cell: Cell, settings: NoisySettings, samples: int) -> FitSettin
     common: dict[str, Any] = {"method": "erm", "select": "last", "head": cell.head, "loss": cell.loss, "q": cell.q}
     common["context_length"] = cell.context if cell.head in WITH_CONTEXT else None
     if settings.protocol == "fast":
-        rate = LEARNING_RATES.get(cell.head, FitSettings().lr)
-        return FitSettings(**common, steps=STEPS if settings.steps is None else settings.steps, lr=rate)
+        return FitSettings(**common, steps=STEPS if settings.steps is None else settings.steps)
     epoch = -(-samples // BATCH)
-    sgd = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "lr": LEARNING_RATES.get(cell.head, 0.002)}
+    sgd: dict[str, Any] = {
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "lr": 0.002,
+    }
     return FitSettings(**common, **sgd, batch_size=BATCH, steps=EPOCHS * epoch, warmup_steps=epoch)

@@ -129,7 +129,10 @@ def _curve_claims(plan: Plan) -> list[Claim]:
                 f"from {first} to {top} % prompt tuning (CE) loses less than the linear probe (C 100)",
                 (CE, top), (PROBE_TITLE, top), since=first,
             ),
-            Claim(f"from {first} to {top} % prompt tuning loses less with GCE than with CE", (GCE, top), (CE, top), since=first),
+            Claim(
+                f"from {first} to {top} % prompt tuning loses less with GCE than with CE",
+                (GCE, top), (CE, top), since=first,
+            ),
         ]  # fmt: skip
     return claims
 
@@ -158,7 +161,7 @@ def _adaptation_claims(plan: Plan) -> list[Claim]:
 
 @experiment(
     "adaptations", "What is adapted",
-    "PTNL, finding 2: Classifier-R < Classifier-C, TEnc-FT < Classifier-C under noise, prompt tuning best; all with CE.",
+    "PTNL, finding 2: under noise Classifier-R and TEnc-FT < Classifier-C, prompt tuning best; all with CE.",
     NOISE, _adaptation_claims,
 )  # fmt: skip
 def adaptations(plan: Plan) -> list[Point]:
@@ -319,7 +322,7 @@ def _successor_claims(plan: Plan) -> list[Claim]:
 def successors(plan: Plan) -> list[Point]:
     """Return NLPrompt and confident learning beside what they build on, at the ends."""
     lines = {
-        CE: Cell("prompt"), GCE: gce(), NLPROMPT: Cell("prompt", loss="nlprompt"), FILTERED: Cell("prompt", filtered=True),
-        PROBE_TITLE: Cell(PROBE), FILTERED_PROBE: Cell(PROBE, filtered=True),
+        CE: Cell("prompt"), GCE: gce(), NLPROMPT: Cell("prompt", loss="nlprompt"),
+        FILTERED: Cell("prompt", filtered=True), PROBE_TITLE: Cell(PROBE), FILTERED_PROBE: Cell(PROBE, filtered=True),
     }  # fmt: skip
     return [point for series, cell in lines.items() for point in by_rate(series, cell, plan.ends)]

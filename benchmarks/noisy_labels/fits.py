@@ -28,6 +28,7 @@ from debias_pt.tuner import PromptTuner, scheduler
 from .case import Case
 from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings
 
+Trace = list[dict[str, object]]
 TRACE_POINTS = 12
 PROBE_C = 100.0
 
@@ -68,7 +69,8 @@ def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     start = time.perf_counter()
     samples = [[sample(case, cell, seed) for seed in case.seeds] for cell in cells]
     if cells[0].head in APART:
-        logits, traces = [apart(case, cell, own) for cell, own in zip(cells, samples, strict=True)], [None] * len(cells)
+        logits = [apart(case, cell, own) for cell, own in zip(cells, samples, strict=True)]
+        traces: list[Trace | None] = [None] * len(cells)
     else:
         logits, traces = together(case, cells, samples)
     seconds = (time.perf_counter() - start) / len(cells)
@@ -108,7 +110,7 @@ def few_validation(case: Case, seed: int) -> tuple[NDArray[np.float32], NDArray[
 
 def together(
     case: Case, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
-) -> tuple[list[NDArray[np.floating]], list[list[dict[str, object]] | None]]:
+) -> tuple[list[NDArray[np.floating]], list[Trace | None]]:
     """Fit all runs of cells of one shape at once; return logits ``(R, N, K)`` and traces, cell by cell."""
     parts = [
         part(case, fit_settings(cell, case.settings, drawn_size(case, cell)), one, seed)
@@ -141,9 +143,9 @@ def part(case: Case, settings: FitSettings, one: Sample, seed: int) -> Part:
 
 def tracer(
     training: Training, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
-) -> tuple[list[list[dict[str, object]] | None], Callable[[], None]]:
+) -> tuple[list[Trace | None], Callable[[], None]]:
     """Return empty traces, and what fills those of traced cells when called before the first and after every step."""
-    traces: list[list[dict[str, object]] | None] = [[] if cell.traced else None for cell in cells]
+    traces: list[Trace | None] = [[] if cell.traced else None for cell in cells]
     steps = set(log_steps(training.settings.steps, TRACE_POINTS))
     runs = len(samples[0])
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from debias_pt.metrics import student_interval
 from debias_pt.registry import lookup
 from debias_pt.versions import versions
@@ -149,5 +151,5 @@ def summary(one: Experiment, figures: dict[str, Any]) -> dict[str, Any]:
         shares = [row["class_weights"] for row in figures["trace"]]
         per_seed = [sum(of_seed) / len(of_seed) for of_seed in zip(*shares, strict=True)]
     mean = sum(per_seed) / len(per_seed)
-    interval = list(student_interval(per_seed)) if len(per_seed) > 1 else None
+    interval = list(student_interval(np.array(per_seed))) if len(per_seed) > 1 else None
     return {**figures, "mean": mean, "interval": interval, "per_seed": per_seed}

@@ -57,7 +57,6 @@ class ClassTokenHead(Head):
     before: Tensor
     behind: Tensor
     is_name: Tensor
-    end: Tensor
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class ClassTokenHead(Head):
         self.register_buffer("before", self.tower.embed(first), persistent=False)
         self.register_buffer("behind", self.tower.embed(rows), persistent=False)
         self.register_buffer("is_name", is_name[..., None], persistent=False)
-        self.register_buffer("end", lengths + len(tail) - 1, persistent=False)
+        self._suffix_end = lengths + len(tail) - 1  # stays on the CPU: a GPU need not be waited for
         names = torch.where(self.is_name, self.behind.cpu(), 0.0)[:, : int(lengths.max())]
         self.names = nn.Parameter(names.repeat(len(seeds), 1, 1, 1))
         self.context = None if context is None else nn.Parameter(context)
@@ -103,13 +102,11 @@ class ClassTokenHead(Head):
 
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""
-        runs, classes, longest, _ = self.names.shape
+        runs, _, longest, _ = self.names.shape
         learned = nn.functional.pad(self.names, (0, 0, 0, self.behind.shape[1] - longest))
         suffix = torch.where(self.is_name, learned, self.behind)
         prefix = self.before.expand(runs, -1, -1)
         if self.context is not None:
             prefix = torch.cat([prefix, self.context], dim=1)
-        prompts = torch.cat([prefix[:, None].expand(-1, classes, -1, -1), suffix], dim=2)
-        end = (self.end + prefix.shape[1]).repeat(runs)
-        features = self.tower.encode(prompts.flatten(0, 1), end).view(runs, classes, -1)
+        features = self.tower.encode_shared(prefix, suffix, self._suffix_end)
         return nn.functional.normalize(features, dim=-1)

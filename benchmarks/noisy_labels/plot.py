@@ -1,0 +1,97 @@
+"""One picture per experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..figures import figure, save
+
+COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
+MARKERS = "os^DvP*"
+
+
+def plot_all(result: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw every experiment of a result into a folder; return the files."""
+    paths = []
+    for one in result["experiments"]:
+        path = folder / f"{one['experiment'].replace(': ', '-')}.png"
+        plot(result, one, path)
+        paths.append(path)
+    return paths
+
+
+def plot(result: dict[str, Any], one: dict[str, Any], path: Path) -> None:
+    """Draw one experiment: lines where x is a number, points beside each other where it is a word.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed, or the file's ending is not one it writes.
+    OutputError
+        If the file cannot be written.
+    """
+    drawn = figure(7.2, 4.6)
+    axes = drawn.add_subplot()
+    (_traces if one["measure"] == "noisy share" else _series)(axes, one)
+    axes.set_title(title(result, one), fontsize=8, loc="left")
+    axes.grid(axis="y", color="0.9")
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
+    save(drawn, path)
+
+
+def title(result: dict[str, Any], one: dict[str, Any]) -> str:
+    """Name experiment, data, split, model and seeds; synthetic data is called so."""
+    kind = " (synthetic)" if result["synthetic"] else ""
+    seeds = len(result["seeds"])
+    over = f"mean and 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"
+    return f"{one['title']}: {result['dataset']}{kind}, {result['split']} split, {result['model']}\n{over}"
+
+
+def _series(axes: Any, one: dict[str, Any]) -> None:
+    xs = list(dict.fromkeys(point["x"] for point in one["points"]))
+    ordered = all(_is_number(x) for x in xs)
+    places = {x: float(x) if ordered else i for i, x in enumerate(xs)}
+    names = list(dict.fromkeys(point["series"] for point in one["points"]))
+    width = max(places.values()) - min(places.values()) or 1
+    step = (0.006 * width) if ordered else min(0.12, 0.7 / len(names))
+    for number, name in enumerate(names):
+        own = [point for point in one["points"] if point["series"] == name]
+        aside = (number - (len(names) - 1) / 2) * step  # lest intervals hide each other
+        x = [places[point["x"]] + aside for point in own]
+        style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "linestyle": "-" if ordered else ""}
+        if name == "zero-shot":
+            style |= {"linestyle": "--" if ordered else "", "color": "black", "marker": "_"}
+        axes.errorbar(x, *_means(own), markersize=5, capsize=2, linewidth=1.2, label=name, **style)
+    turned = not ordered and sum(map(len, xs)) > 60
+    axes.set_xticks(
+        list(places.values()), xs, fontsize=8, rotation=20 if turned else 0, ha="right" if turned else "center"
+    )
+    axes.set_xlabel(one["x"])
+    axes.set_ylabel(f"{one['measure']}, %")
+
+
+def _means(points: list[dict[str, Any]]) -> tuple[list[float], list[list[float]]]:
+    """Return means in per cent, and how far their intervals reach below and above, within 0 and 100."""
+    means = [100 * point["mean"] for point in points]
+    ends = [point["interval"] or [point["mean"]] * 2 for point in points]
+    below = [mean - 100 * max(0.0, low) for mean, (low, _) in zip(means, ends, strict=True)]
+    return means, [below, [100 * min(1.0, high) - mean for mean, (_, high) in zip(means, ends, strict=True)]]
+
+
+def _traces(axes: Any, one: dict[str, Any]) -> None:
+    for number, point in enumerate(one["points"]):
+        steps = [row["step"] for row in point["trace"]]
+        shares = [[100 * value for value in row["class_weights"]] for row in point["trace"]]
+        means = [sum(row) / len(row) for row in shares]
+        axes.plot(steps, means, color=COLOURS[number], marker=MARKERS[number], markersize=4, label=point["series"])
+        axes.fill_between(
+            steps, [min(row) for row in shares], [max(row) for row in shares], color=COLOURS[number], alpha=0.15
+        )
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xlabel("step (band: all seeds)")
+    axes.set_ylabel("noisy samples' share of the gradient\nof the class weights, %")
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).isdigit()
