@@ -177,7 +177,7 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
     from debias_pt.groups import Groups
 
     groups = Groups.true(table.y, table.class_names, [table.attributes["background"]])
-    settings = FitSettings(head="text-encoder", method="erm", steps=10, lr=1e-3, seeds=2, batch_size=20, select="last")
+    settings = FitSettings(head="text-encoder", method="erm", steps=4, lr=5e-3, seeds=2, batch_size=30, select="last")
     tuner = PromptTuner(backbone, settings)
     losses: list[Any] = []
     tuner.fit(table, groups, begin=lambda training: lambda: losses.append(training.parts[0].history_[-1]["loss"]))

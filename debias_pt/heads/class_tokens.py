@@ -86,7 +86,7 @@ class ClassTokenHead(Head):
         self.register_buffer("before", self.tower.embed(first), persistent=False)
         self.register_buffer("behind", self.tower.embed(rows), persistent=False)
         self.register_buffer("is_name", is_name[..., None], persistent=False)
-        self._suffix_end = lengths + len(tail) - 1  # stays on the CPU: a GPU need not be waited for
+        self.end = lengths + len(tail) - 1  # stays on the CPU: a GPU need not be waited for
         names = torch.where(self.is_name, self.behind.cpu(), 0.0)[:, : int(lengths.max())]
         self.names = nn.Parameter(names.repeat(len(seeds), 1, 1, 1))
         self.context = None if context is None else nn.Parameter(context)
@@ -108,5 +108,4 @@ class ClassTokenHead(Head):
         prefix = self.before.expand(runs, -1, -1)
         if self.context is not None:
             prefix = torch.cat([prefix, self.context], dim=1)
-        features = self.tower.encode_shared(prefix, suffix, self._suffix_end)
-        return nn.functional.normalize(features, dim=-1)
+        return nn.functional.normalize(self.tower.encode_shared(prefix, suffix, self.end), dim=-1)

@@ -58,8 +58,8 @@ class TextEncoderHead(Head):
     torch.Size([2, 2, 512])
     """
 
-    embeddings: Tensor
-    end: Tensor
+    prefix: Tensor
+    suffix: Tensor
 
     def __init__(
         self,
@@ -74,8 +74,11 @@ class TextEncoderHead(Head):
         tokens = require_fit(backbone.tokenizer, class_prompts(class_names, template))
         require_distinct(class_names, list(tokens))
         end = backbone.text.end_positions(tokens)
-        self.register_buffer("embeddings", backbone.text.embed(tokens[:, : int(end.max()) + 1]), persistent=False)
-        self.register_buffer("end", end, persistent=False)
+        alike = common_length(tokens, end)
+        embeddings = backbone.text.embed(tokens[:, : int(end.max()) + 1])
+        self.register_buffer("prefix", embeddings[:1, :alike], persistent=False)
+        self.register_buffer("suffix", embeddings[:, alike:], persistent=False)
+        self.end = end - alike  # stays on the CPU: a GPU need not be waited for
         module: nn.Module = getattr(backbone.model, "text", backbone.model)
         self._encoder = (_Encoder(module, backbone.text),)  # in a tuple: its parameters are not this head's
         self.copies = nn.ParameterDict(
@@ -90,12 +93,12 @@ class TextEncoderHead(Head):
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""
         runs = len(self.copies["positional_embedding"])
-        features = torch.stack([self._encode(run) for run in range(runs)])
+        features = torch.cat([self._encode(run) for run in range(runs)])
         return nn.functional.normalize(features, dim=-1)
 
     def _encode(self, run: int) -> Tensor:
         own = {f"module.{name.replace('/', '.')}": value[run] for name, value in self.copies.items()}
-        return torch.as_tensor(functional_call(self._encoder[0], own, (self.embeddings, self.end)))
+        return torch.as_tensor(functional_call(self._encoder[0], own, (self.prefix, self.suffix, self.end)))
 
 
 class _Encoder(nn.Module):
@@ -105,5 +108,17 @@ class _Encoder(nn.Module):
         super().__init__()
         self.module, self.tower = module, tower
 
-    def forward(self, embeddings: Tensor, end: Tensor) -> Tensor:
-        return self.tower.encode(embeddings, end)
+    def forward(self, prefix: Tensor, suffix: Tensor, end: Tensor) -> Tensor:
+        return self.tower.encode_shared(prefix, suffix, end)
+
+
+def common_length(tokens: Tensor, end: Tensor) -> int:
+    """Return how many tokens all prompts begin with, end-of-text not counted.
+
+    Examples
+    --------
+    >>> common_length(torch.tensor([[9, 1, 2, 7], [9, 1, 7, 0]]), torch.tensor([3, 2]))
+    2
+    """
+    alike = (tokens == tokens[:1]).all(dim=0).cumprod(dim=0)
+    return min(int(alike.sum()), int(end.min()))

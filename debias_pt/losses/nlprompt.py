@@ -25,7 +25,8 @@ class NLPrompt(Loss):
     Parameters
     ----------
     epsilon : float
-        Weight of the plan's entropy.
+        Weight of the plan's entropy. At 1 with `log_cost` the plan is the model's own probabilities,
+        rescaled to the marginals.
     iterations : float
         Of Sinkhorn, a whole number, at most; it stops before where the classes' shares are met within 1 %.
     log_cost : bool
@@ -67,7 +68,7 @@ class NLPrompt(Loss):
     clean_: Tensor | None = None
 
     def __init__(
-        self, epsilon: float = 0.1, iterations: float = 100, log_cost: float = True, mae_weight: float = 1.0
+        self, epsilon: float = 1.0, iterations: float = 100, log_cost: float = True, mae_weight: float = 1.0
     ) -> None:
         if not epsilon > 0 or iterations < 1 or not mae_weight >= 0:
             raise UsageError(
