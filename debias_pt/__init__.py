@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from debias_pt.metrics import GroupReport
     from debias_pt.probe import AttributeProbe
     from debias_pt.samples import encode_samples
+    from debias_pt.stacking import fit_together
     from debias_pt.tables import join_tables, table_from_arrays
     from debias_pt.tuner import PromptTuner
 
@@ -37,6 +38,7 @@ _HOMES = {
     "TrueAttribute": "features",
     "encode": "encoding",
     "encode_samples": "samples",
+    "fit_together": "stacking",
     "join_tables": "tables",
     "load_dataset": "datasets",
     "table_from_arrays": "tables",
@@ -54,6 +56,7 @@ __all__ = [
     "TrueAttribute",
     "encode",
     "encode_samples",
+    "fit_together",
     "join_tables",
     "load_dataset",
     "table_from_arrays",

@@ -35,6 +35,8 @@ from debias_pt.tuner import PromptTuner, scheduler
 from .suite_case import gaussian_case
 from .worlds import gaussian_table
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TABLE = gaussian_table()
 TRUE = Groups.true(TABLE.y, TABLE.class_names, [TABLE.attributes["background"]])
 CPU = torch.device("cpu")
