@@ -30,9 +30,7 @@ COUNTS = {"train": 3, "val": 1, "test": 2}  # of every class
 
 def rows() -> dict[str, list[list[Any]]]:
     return {
-        split: [
-            [f"{name}/{split}_{i}.png", label, name] for label, name in enumerate(CLASSES) for i in range(n)
-        ]
+        split: [[f"{name}/{split}_{i}.png", label, name] for label, name in enumerate(CLASSES) for i in range(n)]
         for split, n in COUNTS.items()
     }
 

@@ -149,7 +149,7 @@ def _require_folder(name: str, of: CoopSet, root: Path) -> Path:
 
 def _provide(name: str, of: CoopSet) -> None:
     counts = {split: (size,) for split, size in zip(SPLITS, of.sizes, strict=True)}
-    card = Card((), None, (), counts, f"{of.terms}; splits by CoOp", n_classes=of.n_classes)
+    card = Card((), None, (), counts, f"{of.terms}; splits and layout as CoOp's", n_classes=of.n_classes)
 
     @provides(name, card)
     def load(options: DataOptions) -> ImageDataset:
