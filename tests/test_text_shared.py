@@ -58,20 +58,19 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 def joined(tower: TextTower, prefix: Tensor, suffix: Tensor, end: Tensor) -> Tensor:
-    """The reference: every run and class by itself, through open_clip's own modules, all 77 places filled up."""
+    """The reference: every run's and class's whole sequence in open_clip's own modules, all 77 places filled up."""
     model: Any = tower._tower
-    features = []
+    rows, places = [], []
     for run, begun in enumerate(prefix):
         for each, stop in enumerate(end.tolist()):
-            tail = suffix[each] if suffix.dim() == 3 else suffix[run, each]
-            row = torch.cat([begun, tail])
-            row = nn.functional.pad(row, (0, 0, 0, 77 - len(row))) + model.positional_embedding
-            hidden = model.ln_final(model.transformer(row[None], attn_mask=model.attn_mask)[0, len(begun) + stop])
-            projection = model.text_projection
-            if projection is not None:
-                hidden = projection(hidden) if isinstance(projection, nn.Linear) else hidden @ projection
-            features.append(hidden)
-    return torch.stack(features).view(len(prefix), len(end), -1)
+            row = torch.cat([begun, suffix[each] if suffix.dim() == 3 else suffix[run, each]])
+            rows.append(nn.functional.pad(row, (0, 0, 0, 77 - len(row))) + model.positional_embedding)
+            places.append(len(begun) + stop)
+    hidden = model.transformer(torch.stack(rows), attn_mask=model.attn_mask)
+    features, projection = model.ln_final(hidden)[torch.arange(len(rows)), places], model.text_projection
+    if projection is not None:
+        features = projection(features) if isinstance(projection, nn.Linear) else features @ projection
+    return torch.as_tensor(features).view(len(prefix), len(end), -1)
 
 
 def value_and_gradients(call: Callable[..., Tensor], *inputs: Tensor) -> list[Tensor]:
