@@ -10,7 +10,7 @@ from debias_pt.errors import UsageError
 from debias_pt.files import make_folder, write_bytes
 
 
-def figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Any:
     """Return an empty figure of this size in inches.
 
     Raises
@@ -23,16 +23,16 @@ def figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("a plot needs matplotlib, which is not installed; pip install 'debias-pt[plot]'") from error
-    made = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    FigureCanvasAgg(made)
-    return made
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def save(drawn: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
     """Write a figure, whole or not at all; its folder is made."""
     require_plot_path(path)
     data = io.BytesIO()
-    drawn.savefig(data, format=path.suffix[1:].lower())
+    figure.savefig(data, format=path.suffix[1:].lower())
     make_folder(path.parent)
     write_bytes(path, data.getvalue())
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..figures import figure, save
+from ..figures import new_figure, save_figure
 
 PLAIN, ORACLE = "#1f4e79", "#c55a11"
 
@@ -22,8 +22,8 @@ def plot_rows(result: dict[str, Any], path: Path) -> None:
         If the file cannot be written.
     """
     rows = [row for row in result["rows"] if not row["oracle"]] + [row for row in result["rows"] if row["oracle"]]
-    drawn = figure(9, 1.6 + 0.34 * len(rows))
-    axes = drawn.add_subplot()
+    figure = new_figure(9, 1.6 + 0.34 * len(rows))
+    axes = figure.add_subplot()
     for place, row in enumerate(rows):
         colour = ORACLE if row["oracle"] else PLAIN
         marker = "D" if row["oracle"] else "o"
@@ -38,7 +38,7 @@ def plot_rows(result: dict[str, Any], path: Path) -> None:
     axes.set_title(title(result), fontsize=9, loc="left")
     axes.grid(axis="x", color="0.9")
     _legend(axes)
-    save(drawn, path)
+    save_figure(figure, path)
 
 
 def plot_ablation(result: dict[str, Any], path: Path) -> None:
@@ -47,8 +47,8 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     values = list(dict.fromkeys(point["value"] for point in points))
     places = {value: float(value) if result["ordered"] else i for i, value in enumerate(values)}
     names = list(dict.fromkeys(point["series"] for point in points))
-    drawn = figure(6.5, 4.2)
-    axes = drawn.add_subplot()
+    figure = new_figure(6.5, 4.2)
+    axes = figure.add_subplot()
     for number, name in enumerate(names):
         own = [point for point in points if point["series"] == name]
         aside = (number - (len(names) - 1) / 2) * 0.008 * max(places.values())  # lest intervals hide each other
@@ -62,7 +62,7 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     axes.set_title(title(result), fontsize=9, loc="left")
     axes.grid(axis="y", color="0.9")
     axes.legend(fontsize=8)
-    save(drawn, path)
+    save_figure(figure, path)
 
 
 def title(result: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..figures import figure, save
+from ..figures import new_figure, save_figure
 
 COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
 MARKERS = "os^DvP*"
@@ -31,13 +31,13 @@ def plot(result: dict[str, Any], one: dict[str, Any], path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    drawn = figure(7.2, 4.6)
-    axes = drawn.add_subplot()
+    figure = new_figure(7.2, 4.6)
+    axes = figure.add_subplot()
     (_traces if one["measure"] == "noisy share" else _series)(axes, one)
     axes.set_title(title(result, one), fontsize=8, loc="left")
     axes.grid(axis="y", color="0.9")
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
-    save(drawn, path)
+    save_figure(figure, path)
 
 
 def title(result: dict[str, Any], one: dict[str, Any]) -> str:
