@@ -135,7 +135,8 @@ def _print_noisy(result: dict[str, Any]) -> None:
     last |= {"Published, not measured here": table.published_table(result)} if result["published"] else {}
     for heading, (header, lines) in last.items():
         print_table(header, lines, title=heading)
-    for line in (table.setting_line(result), *table.left_out_lines(result)):
+    notes = [table.reasons(result["findings"]), table.setting_line(result), *table.left_out_lines(result)]
+    for line in filter(None, notes):
         print(line)
     _print_stored("cells", result["computed"] + result["stored"], result["stored"])
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.metrics import student_interval
 
 Place = tuple[str, str]  # series and x
+SHOWN, CONTRADICTED, OPEN = "shown", "contradicted", "open"
 Values = Mapping[Place, Sequence[float]]  # of every seed
 
 
@@ -27,12 +28,15 @@ class Claim:
         Series and x of the two points.
     since : str, optional
         What is compared is the change from this x, not the value.
+    otherwise : str
+        What may lie behind it where the claim does not hold; said only there.
     """
 
     text: str
     higher: Place
     lower: Place
     since: str | None = None
+    otherwise: str = ""
 
     def places(self) -> list[Place]:
         """Return all points it is about."""
@@ -65,8 +69,25 @@ def finding(claim: Claim, values: Values) -> dict[str, Any] | None:
     if any(place not in values for place in claim.places()):
         return None
     each = claim.difference(values)
-    if len(each) < 2:
-        return {"claim": claim.text, "difference": float(each.mean()), "interval": None, "verdict": "open"}
-    low, high = student_interval(each)
-    verdict = "shown" if low > 0 else "contradicted" if high < 0 else "open"
-    return {"claim": claim.text, "difference": float(each.mean()), "interval": [low, high], "verdict": verdict}
+    interval = list(student_interval(each)) if len(each) > 1 else None
+    verdict = verdict_of(interval)
+    return {
+        "claim": claim.text,
+        "difference": float(each.mean()),
+        "interval": interval,
+        "verdict": verdict,
+        "likely_reason": claim.otherwise if verdict != SHOWN else "",
+    }
+
+
+def verdict_of(interval: Sequence[float] | None) -> str:
+    """Return what the interval of a difference says.
+
+    Examples
+    --------
+    >>> verdict_of([0.01, 0.02]), verdict_of([-0.02, -0.01]), verdict_of([-0.01, 0.01]), verdict_of(None)
+    ('shown', 'contradicted', 'open', 'open')
+    """
+    if interval is None:
+        return OPEN
+    return SHOWN if interval[0] > 0 else CONTRADICTED if interval[1] < 0 else OPEN

@@ -144,8 +144,8 @@ def _curve_claims(plan: Plan) -> list[Claim]:
 def curves(plan: Plan) -> list[Point]:
     """Return accuracy against the rate of symmetric noise."""
     lines = {CE: Cell("prompt"), GCE: gce(), FROM_TEXT: Cell("linear-from-text"), PROBE_TITLE: Cell(PROBE)}
+    lines[TUNED_TITLE] = Cell(TUNED_PROBE)
     points = [point for series, cell in lines.items() for point in by_rate(series, cell, plan.rates)]
-    points += by_rate(TUNED_TITLE, Cell(TUNED_PROBE), plan.ends)
     return points + [Point("zero-shot", percent(rate), Cell(ZERO_SHOT)) for rate in plan.rates]
 
 

@@ -54,6 +54,37 @@ def ensemble_line(one: dict[str, Any]) -> str:
     return f"Ensembles (logits averaged over seeds), %: {'; '.join(parts)}." if parts else ""
 
 
+def reasons(findings: list[dict[str, Any]]) -> str:
+    """Return what may lie behind findings that do not hold, as a list in Markdown."""
+    lines = [
+        f"- {one['verdict'].capitalize()}: {one['claim']}. {one['likely_reason']}"
+        for one in findings
+        if one["likely_reason"]
+    ]
+    return "\n".join(lines)
+
+
+def realised_line(one: dict[str, Any]) -> str:
+    """Say how many labels were wrong, as realised: by kind and rate, mean over seeds."""
+    found: dict[str, str] = {}
+    for point in one["points"]:
+        cell, facts = point.get("cell"), point.get("samples")
+        if not facts:
+            continue
+        asked = cell["kind"] if cell["kind"].startswith("pseudo") else f"{cell['kind']} {100 * cell['rate']:g} %"
+        found[asked] = f"{_mean_percent(facts, 'realised')} %"
+        if cell["filtered"]:
+            kept = sum(fact["samples"] for fact in facts) / len(facts)
+            left = f"{_mean_percent(facts, 'realised_after_filter')} % of the {kept:.0f} images kept"
+            found[f"{asked}, after cleanlab's filter"] = left
+    parts = [f"{asked}: {share}" for asked, share in found.items() if asked != "symmetric 0 %"]
+    return f"Wrong labels as realised: {'; '.join(parts)}." if parts else ""
+
+
+def _mean_percent(facts: list[dict[str, Any]], name: str) -> str:
+    return f"{100 * sum(fact[name] for fact in facts) / len(facts):.1f}"
+
+
 def published_table(result: dict[str, Any]) -> Table:
     """Return the published figures, by noise rate."""
     rates = list(dict.fromkeys(rate for one in result["published"] for rate in one["accuracy"]))
@@ -85,7 +116,8 @@ def markdown(result: dict[str, Any], one: dict[str, Any] | None = None) -> str:
     if one is not None:
         parts = [one["about"], markdown_table(*main_table(one), left=1)]
         parts += [ensemble_line(one)] if one["experiment"] == "unsupervised" else []
-        parts += [markdown_table(*findings_table(one["findings"]))] if one["findings"] else []
+        parts += [realised_line(one)]
+        parts += [markdown_table(*findings_table(one["findings"])), reasons(one["findings"])] if one["findings"] else []
         return "\n\n".join(part for part in parts if part)
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [setting_line(result)]
