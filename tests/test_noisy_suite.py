@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ from debias_pt.benchmarks.noisy_labels.cells import (
     fit_settings,
 )
 from debias_pt.benchmarks.noisy_labels.claims import Claim, finding
-from debias_pt.benchmarks.noisy_labels.experiments import CE, EXPERIMENTS, Plan
+from debias_pt.benchmarks.noisy_labels.experiments import EXPERIMENTS
+from debias_pt.benchmarks.noisy_labels.plan import CE, Plan
 from debias_pt.benchmarks.noisy_labels.published import FIGURES, published
 from debias_pt.benchmarks.noisy_labels.settings import QUICK, NoisySettings, rates_of
 from debias_pt.benchmarks.store import ResultStore
@@ -376,6 +378,7 @@ def test_the_page_has_every_finding_and_every_picture(
     result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: NoisySettings
 ) -> None:
     monkeypatch.setattr(results_page, "noisy_labels", lambda *_: result)
+    (tmp_path / "noisy-labels" / "waterbirds").mkdir(parents=True)
     monkeypatch.setattr(plot, "plot", lambda result, one, path: path.touch())
     text = results_page.write_page(tmp_path, settings, [], "COMMAND").read_text(encoding="utf-8")
     assert "COMMAND" in text
@@ -407,3 +410,16 @@ def test_the_command(cli: Cli, tiny: list[str], tmp_path: Path) -> None:
     assert json.loads((tmp_path / "samples.json").read_text()) == found["samples"]
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"curves.png", "unsupervised.png", "kinds.png"}
     assert len((tmp_path / "a" / "all.csv").read_text(encoding="utf-8").splitlines()) > 50
+
+
+def test_the_experiment_in_contributing_works() -> None:
+    from debias_pt.benchmarks.noisy_labels import experiments
+
+    text = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = re.search(r"(    @experiment\(.*?\n)\n", text, re.DOTALL)
+    assert code is not None
+    try:
+        exec(dedent(code[1]), {**vars(experiments), "claims": lambda plan: []})
+        assert len(EXPERIMENTS["mine"].points(PLAN)) == 8
+    finally:
+        EXPERIMENTS.pop("mine", None)

@@ -10,35 +10,27 @@ from dataclasses import dataclass, replace
 
 from debias_pt.registry import register
 
+from . import expected
 from .cells import PROBE, RANDOM, TOP_CONFIDENCE, TUNED_PROBE, ZERO_SHOT, Cell
 from .claims import Claim
-
-CE, GCE = "prompt, CE", "prompt, GCE q 0.7"
-FROM_TEXT, AT_RANDOM = "Classifier-C (from text)", "Classifier-R (random)"
-TOWER, PROBE_TITLE, TUNED_TITLE = "TEnc-FT (text tower)", "linear probe, C 100", "linear probe, C by validation"
-ROBUST_Q = 0.7
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was asked for: noise rates, in rising order."""
-
-    rates: tuple[float, ...]
-
-    @property
-    def top(self) -> float:
-        """The highest rate."""
-        return self.rates[-1]
-
-    @property
-    def ends(self) -> tuple[float, ...]:
-        """The lowest and the highest rate: for what is dear."""
-        return tuple(dict.fromkeys((self.rates[0], self.rates[-1])))
-
-    @property
-    def high(self) -> tuple[float, ...]:
-        """The two highest rates that are no 0."""
-        return tuple(rate for rate in self.rates if rate > 0)[-2:]
+from .plan import (
+    AT_RANDOM,
+    AT_RANDOM_K,
+    CE,
+    CLS,
+    FILTERED,
+    FILTERED_PROBE,
+    FROM_TEXT,
+    FULL,
+    GCE,
+    NLPROMPT,
+    PROBE_TITLE,
+    TOP_K,
+    TOWER,
+    TUNED_TITLE,
+    Plan,
+    percent,
+)
 
 
 @dataclass(frozen=True)
@@ -94,52 +86,19 @@ def experiment(
     return add
 
 
-def percent(rate: float) -> str:
-    """Return a rate in per cent.
-
-    Examples
-    --------
-    >>> percent(0.125)
-    '12.5'
-    """
-    return f"{100 * rate:g}"
-
-
 def by_rate(series: str, cell: Cell, rates: Sequence[float]) -> list[Point]:
     """Return one point per noise rate."""
     return [Point(series, percent(rate), cell.at(rate)) for rate in rates]
 
 
-def gce(q: float = ROBUST_Q) -> Cell:
+def gce(q: float = 0.7) -> Cell:
     """Return prompt tuning with generalised cross-entropy."""
     return Cell("prompt", loss="gce", q=q)
 
 
-def _curve_claims(plan: Plan) -> list[Claim]:
-    top, first = percent(plan.top), percent(plan.rates[0])
-    at = f"at {top} % symmetric noise"
-    claims = [
-        Claim(f"prompt tuning with GCE is above prompt tuning with CE {at}", (GCE, top), (CE, top)),
-        Claim(f"prompt tuning (CE) is above the linear probe (C 100) {at}", (CE, top), (PROBE_TITLE, top)),
-        Claim(f"prompt tuning (CE) is above the linear probe whose C is tuned {at}", (CE, top), (TUNED_TITLE, top)),
-    ]
-    if first != top:
-        claims += [
-            Claim(
-                f"from {first} to {top} % prompt tuning (CE) loses less than the linear probe (C 100)",
-                (CE, top), (PROBE_TITLE, top), since=first,
-            ),
-            Claim(
-                f"from {first} to {top} % prompt tuning loses less with GCE than with CE",
-                (GCE, top), (CE, top), since=first,
-            ),
-        ]  # fmt: skip
-    return claims
-
-
 @experiment(
     "curves", "Robustness curves",
-    "PTNL, finding 1: prompt tuning degrades least under noise, with GCE further least.", NOISE, _curve_claims,
+    "PTNL, finding 1: prompt tuning degrades least under noise, with GCE further least.", NOISE, expected.curve_claims,
 )  # fmt: skip
 def curves(plan: Plan) -> list[Point]:
     """Return accuracy against the rate of symmetric noise."""
@@ -149,20 +108,10 @@ def curves(plan: Plan) -> list[Point]:
     return points + [Point("zero-shot", percent(rate), Cell(ZERO_SHOT)) for rate in plan.rates]
 
 
-def _adaptation_claims(plan: Plan) -> list[Claim]:
-    top = percent(plan.top)
-    at = f"at {top} % symmetric noise"
-    return [
-        Claim(f"Classifier-C is above Classifier-R {at}", (FROM_TEXT, top), (AT_RANDOM, top)),
-        Claim(f"Classifier-C is above TEnc-FT {at}", (FROM_TEXT, top), (TOWER, top)),
-        *(Claim(f"prompt tuning is above {other} {at}", (CE, top), (other, top)) for other in (FROM_TEXT, TOWER)),
-    ]
-
-
 @experiment(
     "adaptations", "What is adapted",
     "PTNL, finding 2: under noise Classifier-R and TEnc-FT < Classifier-C, prompt tuning best; all with CE.",
-    NOISE, _adaptation_claims,
+    NOISE, expected.adaptation_claims,
 )  # fmt: skip
 def adaptations(plan: Plan) -> list[Point]:
     """Return four ways of adapting, the dear text tower at the ends only."""
@@ -171,21 +120,10 @@ def adaptations(plan: Plan) -> list[Point]:
     return points + by_rate(TOWER, Cell("text-encoder"), plan.ends)
 
 
-CLS, FULL = "CLS tuning (names learn)", "full tuning (both learn)"
-
-
-def _classname_claims(plan: Plan) -> list[Claim]:
-    top = percent(plan.top)
-    return [
-        Claim(f"prompt tuning is above {other} at {top} % symmetric noise", (CE, top), (other, top))
-        for other in (CLS, FULL)
-    ]
-
-
 @experiment(
     "classname", "Class-name tokens",
     "PTNL, finding 3: the fixed class name is the regulariser; learning its tokens costs robustness.",
-    NOISE, _classname_claims,
+    NOISE, expected.classname_claims,
 )  # fmt: skip
 def classname(plan: Plan) -> list[Point]:
     """Return prompt tuning beside heads that learn the names' tokens."""
@@ -193,17 +131,10 @@ def classname(plan: Plan) -> list[Point]:
     return [point for series, cell in lines.items() for point in by_rate(series, cell, plan.ends)]
 
 
-def _gradient_claims(plan: Plan) -> list[Claim]:
-    return [
-        Claim(f"noisy samples' share of the gradient is lower in prompt tuning than in {other}", (other, ""), (CE, ""))
-        for other in (FROM_TEXT, AT_RANDOM)
-    ]
-
-
 @experiment(
     "gradients", "Share of the gradient that noisy samples contribute",
     "PTNL, finding 4: noisy samples contribute less of the gradient in prompt tuning than elsewhere.",
-    "step", _gradient_claims, measure="noisy share",
+    "step", expected.gradient_claims, measure="noisy share",
 )  # fmt: skip
 def gradients(plan: Plan) -> list[Point]:
     """Return the heads at the highest rate, gradients measured on the way."""
@@ -230,21 +161,10 @@ def context(plan: Plan) -> list[Point]:
 KINDS = ("symmetric", "asymmetric", "replacement", "confusion")
 
 
-def _kind_claims(plan: Plan) -> list[Claim]:
-    return [
-        Claim(
-            f"confusion noise is harder than symmetric noise at {percent(rate)} % ({title})",
-            (f"{title}, {percent(rate)} %", "symmetric"), (f"{title}, {percent(rate)} %", "confusion"),
-        )
-        for title in (CE, GCE)
-        for rate in plan.high
-    ]  # fmt: skip
-
-
 @experiment(
     "kinds", "Kinds of noise",
     "PTNL, finding 6: confusion noise (the wrong class that zero-shot likes most) is harder than random noise.",
-    "kind of noise", _kind_claims,
+    "kind of noise", expected.kind_claims,
 )  # fmt: skip
 def kinds(plan: Plan) -> list[Point]:
     """Return four kinds of noise at the two highest rates."""
@@ -274,21 +194,10 @@ def losses(plan: Plan) -> list[Point]:
     ]
 
 
-TOP_K, AT_RANDOM_K = "top confidence (UPL)", "random (robust UPL)"
-
-
-def _unsupervised_claims(plan: Plan) -> list[Claim]:
-    return [
-        Claim("robust UPL (random K, GCE) is above UPL (top K, CE)", (AT_RANDOM_K, "GCE q 0.7"), (TOP_K, "CE")),
-        Claim("with CE, random K is above top K", (AT_RANDOM_K, "CE"), (TOP_K, "CE")),
-        Claim("with random K, GCE is above CE", (AT_RANDOM_K, "GCE q 0.7"), (AT_RANDOM_K, "CE")),
-    ]
-
-
 @experiment(
     "unsupervised", "Without any label",
     "PTNL, finding 7: robust UPL (K random zero-shot labels per class, GCE) against UPL (the K most confident, CE).",
-    "loss", _unsupervised_claims,
+    "loss", expected.unsupervised_claims,
 )  # fmt: skip
 def unsupervised(plan: Plan) -> list[Point]:
     """Return both samplings with both losses, and zero-shot beside them."""
@@ -300,24 +209,10 @@ def unsupervised(plan: Plan) -> list[Point]:
     return points + [Point("zero-shot", name, Cell(ZERO_SHOT)) for name in ("CE", "GCE q 0.7")]
 
 
-NLPROMPT, FILTERED, FILTERED_PROBE = "NLPrompt", "cleanlab filter, then prompt", "cleanlab filter, then linear probe"
-
-
-def _successor_claims(plan: Plan) -> list[Claim]:
-    top = percent(plan.top)
-    at = f"at {top} % symmetric noise"
-    return [
-        Claim(f"NLPrompt is above prompt tuning with CE {at}", (NLPROMPT, top), (CE, top)),
-        Claim(f"NLPrompt is above prompt tuning with GCE {at}", (NLPROMPT, top), (GCE, top)),
-        Claim(f"cleanlab's filter helps prompt tuning {at}", (FILTERED, top), (CE, top)),
-        Claim(f"cleanlab's filter helps the linear probe {at}", (FILTERED_PROBE, top), (PROBE_TITLE, top)),
-    ]
-
-
 @experiment(
     "successors", "Successors",
     "NLPrompt (optimal-transport split, CE on clean and MAE on noisy samples) and confident learning (cleanlab).",
-    NOISE, _successor_claims,
+    NOISE, expected.successor_claims,
 )  # fmt: skip
 def successors(plan: Plan) -> list[Point]:
     """Return NLPrompt and confident learning beside what they build on, at the ends."""

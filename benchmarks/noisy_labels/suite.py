@@ -18,7 +18,8 @@ from .case import Case
 from .cells import Cell, fit_settings
 from .claims import finding
 from .compute import compute
-from .experiments import EXPERIMENTS, Experiment, Plan, Point
+from .experiments import EXPERIMENTS, Experiment, Point
+from .plan import Plan
 from .published import published
 from .settings import NoisySettings, rates_of
 from .with_groups import GROUPS, with_groups

@@ -1,0 +1,129 @@
+"""What PTNL and its successors found, as claims about points, with what may lie behind it where one does not hold."""
+
+from __future__ import annotations
+
+from .claims import Claim
+from .plan import (
+    AT_RANDOM,
+    AT_RANDOM_K,
+    CE,
+    CLS,
+    FILTERED,
+    FILTERED_PROBE,
+    FROM_TEXT,
+    FULL,
+    GCE,
+    NLPROMPT,
+    PROBE_TITLE,
+    TOP_K,
+    TOWER,
+    TUNED_TITLE,
+    Plan,
+    percent,
+)
+
+WORDS_BOUND = (
+    "A prompt moves only within what the text tower can say. Where image features are much better than its words "
+    "(zero-shot far below a probe on clean labels), what learns on them has a longer way to fall."
+)
+PENALTY = (
+    "A penalty chosen on a few clean labels keeps a probe from learning wrong labels by heart, and then the better "
+    "features decide; a probe without such labels has no such choice."
+)
+BUDGET = "All have one budget, in which one way may have gone further into the wrong labels than another."
+DAMPED = "GCE listens less to samples of low probability, which costs most where the model is unsure of the right ones."
+FAR_OFF = "Where zero-shot is poor, its favourite wrong class is often far off, and misleads no more than another."
+POOR_LABELS = (
+    "The K most confident images of a class are alike and mostly right, random ones are wrong more often. Which of the "
+    "two costs more depends on the model: PTNL has CLIP's own weights."
+)
+
+
+def curve_claims(plan: Plan) -> list[Claim]:
+    """Prompt tuning degrades least, with GCE further least."""
+    top, first = percent(plan.top), percent(plan.rates[0])
+    at = f"at {top} % symmetric noise"
+    above = "prompt tuning (CE) is above the linear probe"
+    claims = [
+        Claim(f"prompt tuning with GCE is above prompt tuning with CE {at}", (GCE, top), (CE, top), otherwise=DAMPED),
+        Claim(f"{above} (C 100) {at}", (CE, top), (PROBE_TITLE, top), otherwise=WORDS_BOUND),
+        Claim(f"{above} whose C is tuned {at}", (CE, top), (TUNED_TITLE, top), otherwise=PENALTY),
+    ]
+    if first == top:
+        return claims
+    change = f"from {first} to {top} % prompt tuning"
+    less = f"{change} (CE) loses less than the linear probe"
+    return [
+        *claims,
+        Claim(f"{less} (C 100)", (CE, top), (PROBE_TITLE, top), since=first, otherwise=WORDS_BOUND),
+        Claim(f"{less} whose C is tuned", (CE, top), (TUNED_TITLE, top), since=first, otherwise=PENALTY),
+        Claim(f"{change} loses less with GCE than with CE", (GCE, top), (CE, top), since=first, otherwise=DAMPED),
+    ]
+
+
+def adaptation_claims(plan: Plan) -> list[Claim]:
+    """Classifier-R and TEnc-FT below Classifier-C, prompt tuning best."""
+    top = percent(plan.top)
+    at = f"at {top} % symmetric noise"
+    return [
+        Claim(f"Classifier-C is above Classifier-R {at}", (FROM_TEXT, top), (AT_RANDOM, top), otherwise=BUDGET),
+        Claim(f"Classifier-C is above TEnc-FT {at}", (FROM_TEXT, top), (TOWER, top), otherwise=BUDGET),
+        Claim(f"prompt tuning is above {FROM_TEXT} {at}", (CE, top), (FROM_TEXT, top), otherwise=WORDS_BOUND),
+        Claim(f"prompt tuning is above {TOWER} {at}", (CE, top), (TOWER, top), otherwise=WORDS_BOUND),
+    ]
+
+
+def classname_claims(plan: Plan) -> list[Claim]:
+    """Prompt tuning is above what learns the class names: they are the regulariser."""
+    top = percent(plan.top)
+    return [
+        Claim(
+            f"prompt tuning is above {other} at {top} % symmetric noise",
+            (CE, top), (other, top), otherwise=WORDS_BOUND,
+        )
+        for other in (CLS, FULL)
+    ]  # fmt: skip
+
+
+def gradient_claims(plan: Plan) -> list[Claim]:
+    """Noisy samples contribute less of the gradient in prompt tuning."""
+    lower = "noisy samples' share of the gradient, mean over training, is lower in prompt tuning than in"
+    return [
+        Claim(f"{lower} {other}", (other, ""), (CE, ""), otherwise=BUDGET) for other in (FROM_TEXT, AT_RANDOM, TOWER)
+    ]
+
+
+def kind_claims(plan: Plan) -> list[Claim]:
+    """Confusion noise is harder than random noise."""
+    return [
+        Claim(
+            f"confusion noise is harder than symmetric noise at {percent(rate)} % ({title})",
+            (f"{title}, {percent(rate)} %", "symmetric"),
+            (f"{title}, {percent(rate)} %", "confusion"),
+            otherwise=FAR_OFF,
+        )
+        for title in (CE, GCE)
+        for rate in plan.high
+    ]
+
+
+def unsupervised_claims(plan: Plan) -> list[Claim]:
+    """Robust UPL is above UPL, and what of it does that."""
+    best, plain, random = (AT_RANDOM_K, "GCE q 0.7"), (TOP_K, "CE"), (AT_RANDOM_K, "CE")
+    return [
+        Claim("robust UPL (random K, GCE) is above UPL (top K, CE)", best, plain, otherwise=POOR_LABELS),
+        Claim("with CE, random K is above top K", random, plain, otherwise=POOR_LABELS),
+        Claim("with random K, GCE is above CE", best, random, otherwise=DAMPED),
+    ]
+
+
+def successor_claims(plan: Plan) -> list[Claim]:
+    """NLPrompt is above both its losses; leaving out doubtful samples helps."""
+    top = percent(plan.top)
+    at = f"at {top} % symmetric noise"
+    return [
+        Claim(f"NLPrompt is above prompt tuning with CE {at}", (NLPROMPT, top), (CE, top), otherwise=DAMPED),
+        Claim(f"NLPrompt is above prompt tuning with GCE {at}", (NLPROMPT, top), (GCE, top), otherwise=BUDGET),
+        Claim(f"cleanlab's filter helps prompt tuning {at}", (FILTERED, top), (CE, top)),
+        Claim(f"cleanlab's filter helps the linear probe {at}", (FILTERED_PROBE, top), (PROBE_TITLE, top)),
+    ]
