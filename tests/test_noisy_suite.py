@@ -423,3 +423,13 @@ def test_the_experiment_in_contributing_works() -> None:
         assert len(EXPERIMENTS["mine"].points(PLAN)) == 8
     finally:
         EXPERIMENTS.pop("mine", None)
+
+
+def test_kinds_of_noise_without_noise_are_left_out(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    case = gaussian(backbone, steps=1, rates="0", cache_dir=str(tmp_path))
+    monkeypatch.setattr(suite.Case, "load", lambda _: case)
+    found = suite.noisy_labels(case.settings, ["kinds", "context"])
+    assert found["left_out"] == {"kinds": "it needs a noise rate above 0"}
+    assert [one["experiment"] for one in found["experiments"]] == ["context"]

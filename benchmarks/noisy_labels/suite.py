@@ -56,13 +56,11 @@ def noisy_labels(
     """
     chosen = choose(names, quick)
     case, plan = Case.load(settings), Plan(rates_of(settings.rates))
-    left_out = {} if names else {name: NOT_QUICK for name in NAMES if name not in chosen}
+    left_out = {} if names else {name: "not part of --quick" for name in NAMES if name not in chosen}
     if GROUPS in chosen and not names and not case.has_suspects:
         left_out[GROUPS] = f"{settings.dataset} has no suspected attribute; name one with --attribute"
-    points = {name: EXPERIMENTS[name].points(plan) for name in chosen if name != GROUPS}
-    if find_spec("cleanlab") is None and any(point.cell.filtered for own in points.values() for point in own):
-        left_out["cleanlab filter"] = "cleanlab is not installed; pip install 'debias-pt[noise]'"
-        points = {name: [point for point in own if not point.cell.filtered] for name, own in points.items()}
+    points, impossible = possible([name for name in chosen if name != GROUPS], plan)
+    left_out |= impossible
     cells = list(dict.fromkeys(point.cell for own in points.values() for point in own))
     figures = compute(case, cells, result_store(settings.cache_dir, fresh))
     experiments = [report(EXPERIMENTS[name], plan, own, figures, case.seeds) for name, own in points.items()]
@@ -81,7 +79,14 @@ def noisy_labels(
     }
 
 
-NOT_QUICK = "not part of --quick"
+def possible(names: Sequence[str], plan: Plan) -> tuple[dict[str, list[Point]], dict[str, str]]:
+    """Return the points of experiments that can be had, and what cannot, with the reason."""
+    points = {name: EXPERIMENTS[name].points(plan) for name in names}
+    left_out = {name: "it needs a noise rate above 0" for name, own in points.items() if not own}
+    if find_spec("cleanlab") is None and any(point.cell.filtered for own in points.values() for point in own):
+        left_out["cleanlab filter"] = "cleanlab is not installed; pip install 'debias-pt[noise]'"
+        points = {name: [point for point in own if not point.cell.filtered] for name, own in points.items()}
+    return {name: own for name, own in points.items() if own}, left_out
 
 
 def choose(names: Sequence[str], quick: bool = False) -> list[str]:
