@@ -5,6 +5,7 @@ Everything in it comes from the suite; what was computed before is taken from th
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +54,7 @@ beside published ones as if they were of one kind, and a finding that fails on i
   of anew in every epoch; an epoch's images are then drawn among all their crops."""
 
 
-def write_page(folder: Path, real: NoisySettings, grouped: list[str], command: str) -> Path:
+def write_page(folder: Path, real: NoisySettings, grouped: list[str], command: str, more_seeds: int = 0) -> Path:
     """Write ``noisy-labels.md`` and its pictures into a folder.
 
     Parameters
@@ -66,10 +67,15 @@ def write_page(folder: Path, real: NoisySettings, grouped: list[str], command: s
         Data sets with suspects, for the experiment on groups.
     command : str
         What made the page, to be written in it.
+    more_seeds : int
+        Seeds of the unsupervised experiment when it is shown a second time, with a narrower interval; 0 for not.
     """
     pictures = make_folder(folder / "noisy-labels")
     parts = [HEAD.format(command=command, seeds=real.seeds)]
     parts += _section(noisy_labels(real), pictures)
+    if more_seeds:
+        again = noisy_labels(dataclasses.replace(real, seeds=more_seeds), ["unsupervised"])
+        parts += _section(again, pictures, f", without any label, {more_seeds} seeds")
     for dataset in grouped:
         own = NoisySettings(
             dataset=dataset,
@@ -83,18 +89,17 @@ def write_page(folder: Path, real: NoisySettings, grouped: list[str], command: s
     return folder / "noisy-labels.md"
 
 
-def _section(result: dict[str, Any], pictures: Path) -> list[str]:
+def _section(result: dict[str, Any], pictures: Path, more: str = "") -> list[str]:
     """Return a data set's findings, then every experiment with its picture."""
     name = f"{result['dataset']} (synthetic)" if result["synthetic"] else result["dataset"]
-    drawn = plot_all(result, pictures / result["dataset"])
-    findings = result["findings"]
-    parts = [f"## {name}", table.setting_line(result)] if len(result["experiments"]) > 2 else [f"## {name}"]
+    drawn = plot_all(result, pictures / f"{result['dataset']}{'-more-seeds' if more else ''}")
+    parts = [f"## {name}{more}", table.setting_line(result)]
     if len(result["experiments"]) > 2:
-        parts += ["### All findings", markdown_table(*table.findings_table(findings)), table.reasons(findings)]
+        parts += ["### All findings", markdown_table(*table.findings_table(result["findings"]))]
     for one, picture in zip(result["experiments"], drawn, strict=True):
         image = f"![{one['title']}]({picture.relative_to(pictures.parent)})"
         parts += [f"### {one['title']} (`{one['experiment']}`)", table.markdown(result, one), image]
-    if result["published"]:
+    if result["published"] and not more:
         parts += ["### Published, not measured here", markdown_table(*table.published_table(result), left=3)]
     return [*parts, *table.left_out_lines(result)]
 
@@ -106,6 +111,7 @@ def main(
     dataset: Annotated[str, typer.Option(help="The data set with many classes.")] = "caltech101",
     seeds: int = 3,
     groups: Annotated[str, typer.Option(help="Data sets with suspects, joined by commas.")] = "waterbirds",
+    more_seeds: Annotated[int, typer.Option(help="Of the unsupervised experiment, shown again.")] = 10,
 ) -> None:
     """Write the page of results."""
     real = NoisySettings(dataset=dataset, data_root=data_root, pretrained=pretrained, seeds=seeds)
@@ -114,8 +120,9 @@ def main(
     words += [f"--dataset {dataset}"] if dataset != "caltech101" else []
     words += [f"--seeds {seeds}"] if seeds != 3 else []
     words += [f"--groups {groups}"] if groups != "waterbirds" else []
+    words += [f"--more-seeds {more_seeds}"] if more_seeds != 10 else []
     names = [name for name in groups.split(",") if name]
-    print(write_page(folder, real, names, " ".join(words)), file=sys.stderr)
+    print(write_page(folder, real, names, " ".join(words), more_seeds), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def main_table(one: dict[str, Any]) -> Table:
     places = {(point["series"], point["x"]): point for point in one["points"]}
     names = list(dict.fromkeys(point["series"] for point in one["points"]))
     lines = [[name, *(cell(places.get((name, x))) for x in xs)] for name in names]
-    if len(xs) > 5 and len(names) < len(xs):  # long words as columns make a table nobody can read
+    if sum(map(len, xs)) > 60 and len(names) < len(xs):  # long words as columns make a table nobody can read
         return [one["x"], *names], [[x, *(line[1 + i] for line in lines)] for i, x in enumerate(xs)]
     return [f"{one['measure']}, % by {one['x']}", *xs], lines
 
@@ -130,10 +130,12 @@ def markdown(result: dict[str, Any], one: dict[str, Any] | None = None) -> str:
 
 def setting_line(result: dict[str, Any]) -> str:
     """Say what the figures are."""
-    fit, settings = result["fit"], result["settings"]
-    batch = "full-batch steps" if fit["batch_size"] is None else f"steps in batches of {fit['batch_size']}"
     seeds = len(result["seeds"])
     over = f"mean ± half a 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"
+    if all("confusion" in one for one in result["experiments"]):  # no few shots among them
+        return f"{result['split'].capitalize()} split, {result['model']}; {over}. {VERDICTS}."
+    fit, settings = result["fit"], result["settings"]
+    batch = "full-batch steps" if fit["batch_size"] is None else f"steps in batches of {fit['batch_size']}"
     quick = "; --quick: fewer steps, rates and experiments" if result["quick"] else ""
     return (
         f"{settings['shots']} shots of {result['classes']} classes, {result['split']} split, {result['model']}; "

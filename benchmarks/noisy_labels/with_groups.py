@@ -14,6 +14,11 @@ from .settings import NoisySettings
 GROUPS = "groups"
 WORST = "worst_group_accuracy"
 ERM, DPT, MIXTURE = "erm (groups: none)", "dpt (groups: zero-shot probe)", "dpt-mixture (groups: refined probe)"
+ABOUT = {
+    "loss": "GCE damps samples of low probability, DPT boosts groups of low probability: alone, GCE should hurt the "
+    "worst group.",
+    "groups": "The probe's pseudo attributes are labels with confusion noise: what of their errors costs accuracy?",
+}
 CE, ROBUST = "cross-entropy", "gce, q 0.7"
 
 
@@ -54,10 +59,12 @@ def _report(name: str, title: str, x: str, result: dict[str, Any], claims: list[
     points = [_point(one, by_loss=x == "loss") for one in result["cells"]]
     values = {(point["series"], point["x"]): point["per_seed"] for point in points}
     found = [finding(claim, values) for claim in claims]
+    budget = result["settings"]
     return {
         "experiment": name,
         "title": title,
-        "about": "GCE damps samples of low probability, DPT boosts groups of low probability.",
+        "about": f"{ABOUT[x]} The whole training split with its own labels, {budget['steps']} steps, step selection "
+        f"{budget['select']}.",
         "x": x,
         "measure": "worst-group accuracy",
         "points": points,
