@@ -31,6 +31,7 @@ PENALTY = (
     "features decide; a probe without such labels has no such choice."
 )
 BUDGET = "All have one budget, in which one way may have gone further into the wrong labels than another."
+OWN_VIEW = "NLPrompt believes a label where the model's own plan agrees: a weak model doubts many right ones."
 GENTLE = (
     "The tower learns at a lower rate than the other heads, as it should, and so gets less far into the wrong labels "
     "in the same number of steps."
@@ -126,8 +127,8 @@ def successor_claims(plan: Plan) -> list[Claim]:
     top = percent(plan.top)
     at = f"at {top} % symmetric noise"
     return [
-        Claim(f"NLPrompt is above prompt tuning with CE {at}", (NLPROMPT, top), (CE, top), otherwise=DAMPED),
-        Claim(f"NLPrompt is above prompt tuning with GCE {at}", (NLPROMPT, top), (GCE, top), otherwise=BUDGET),
+        Claim(f"NLPrompt is above prompt tuning with CE {at}", (NLPROMPT, top), (CE, top), otherwise=OWN_VIEW),
+        Claim(f"NLPrompt is above prompt tuning with GCE {at}", (NLPROMPT, top), (GCE, top), otherwise=OWN_VIEW),
         Claim(f"cleanlab's filter helps prompt tuning {at}", (FILTERED, top), (CE, top)),
         Claim(f"cleanlab's filter helps the linear probe {at}", (FILTERED_PROBE, top), (PROBE_TITLE, top)),
     ]
