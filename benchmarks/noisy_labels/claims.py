@@ -29,7 +29,7 @@ class Claim:
     since : str, optional
         What is compared is the change from this x, not the value.
     otherwise : str
-        What may lie behind it where the claim does not hold; said only there.
+        What may lie behind it where the difference points the other way; said only there.
     """
 
     text: str
@@ -76,7 +76,7 @@ def finding(claim: Claim, values: Values) -> dict[str, Any] | None:
         "difference": float(each.mean()),
         "interval": interval,
         "verdict": verdict,
-        "likely_reason": claim.otherwise if verdict != SHOWN else "",
+        "likely_reason": claim.otherwise if each.mean() <= 0 else "",
     }
 
 

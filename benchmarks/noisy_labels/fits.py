@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from debias_pt.ensemble import predict_ensemble
 from debias_pt.features import FeatureTable, TrueAttribute
@@ -67,11 +68,12 @@ def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         ``samples``, the ``trace`` of gradient shares if asked for, and ``seconds``.
     """
     start = time.perf_counter()
-    samples = [[sample(case, cell, seed) for seed in case.seeds] for cell in cells]
-    if cells[0].head in APART:
-        logits = [apart(case, cell, own) for cell, own in zip(cells, samples, strict=True)]
-        traces: list[Trace | None] = [None] * len(cells)
-    else:
+    # A probe's products are small: threads wait for each other longer than they work, above all on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        samples = [[sample(case, cell, seed) for seed in case.seeds] for cell in cells]
+        logits = [apart(case, cell, own) for cell, own in zip(cells, samples, strict=True) if cell.head in APART]
+    traces: list[Trace | None] = [None] * len(cells)
+    if not logits:  # cells of one shape: all apart, or none
         logits, traces = together(case, cells, samples)
     seconds = (time.perf_counter() - start) / len(cells)
     y = case.reported.y

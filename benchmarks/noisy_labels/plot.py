@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from ..figures import new_figure, save_figure
@@ -31,21 +32,24 @@ def plot(result: dict[str, Any], one: dict[str, Any], path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    figure = new_figure(7.2, 4.6)
-    axes = figure.add_subplot()
+    drawn = new_figure(7.2, 4.6)
+    axes = drawn.add_subplot()
     (_traces if one["measure"] == "noisy share" else _series)(axes, one)
     axes.set_title(title(result, one), fontsize=8, loc="left")
     axes.grid(axis="y", color="0.9")
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
-    save_figure(figure, path)
+    drawn.legend(fontsize=7, loc="outside lower center", ncols=2, frameon=False)
+    save_figure(drawn, path)
 
 
 def title(result: dict[str, Any], one: dict[str, Any]) -> str:
     """Name experiment, data, split, model and seeds; synthetic data is called so."""
     kind = " (synthetic)" if result["synthetic"] else ""
     seeds = len(result["seeds"])
-    over = f"mean and 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"
-    return f"{one['title']}: {result['dataset']}{kind}, {result['split']} split, {result['model']}\n{over}"
+    share = one["measure"] == "noisy share"
+    spread = "the band from the lowest to the highest" if share else "95 % interval"
+    over = f"mean and {spread} of {seeds} seeds" if seeds > 1 else "one seed"
+    split = "train" if share else result["split"]
+    return f"{one['title']}: {result['dataset']}{kind}, {split} split, {result['model']}\n{over}"
 
 
 def _series(axes: Any, one: dict[str, Any]) -> None:
@@ -63,10 +67,8 @@ def _series(axes: Any, one: dict[str, Any]) -> None:
         if name == "zero-shot":
             style |= {"linestyle": "--" if ordered else "", "color": "black", "marker": "_"}
         axes.errorbar(x, *_means(own), markersize=5, capsize=2, linewidth=1.2, label=name, **style)
-    turned = not ordered and sum(map(len, xs)) > 60
-    axes.set_xticks(
-        list(places.values()), xs, fontsize=8, rotation=20 if turned else 0, ha="right" if turned else "center"
-    )
+    words = xs if ordered else [fill(x, max(9, 90 // len(xs))) for x in xs]
+    axes.set_xticks(list(places.values()), words, fontsize=8)
     axes.set_xlabel(one["x"])
     axes.set_ylabel(f"{one['measure']}, %")
 
@@ -89,7 +91,8 @@ def _traces(axes: Any, one: dict[str, Any]) -> None:
             steps, [min(row) for row in shares], [max(row) for row in shares], color=COLOURS[number], alpha=0.15
         )
     axes.set_xscale("symlog", linthresh=1)
-    axes.set_xlabel("step (band: all seeds)")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("step")
     axes.set_ylabel("noisy samples' share of the gradient\nof the class weights, %")
 
 

@@ -66,14 +66,16 @@ def noisy_labels(
     experiments = [report(EXPERIMENTS[name], plan, own, figures, case.seeds) for name, own in points.items()]
     if GROUPS in chosen and GROUPS not in left_out:
         experiments += with_groups(settings, quick=quick, fresh=fresh)
+    taken = [one["stored"] for one in figures.values()]
+    taken += [point["stored"] for one in experiments if "confusion" in one for point in one["points"]]
     return {
         "suite": "noisy-labels",
         **frame(case, quick),
         "experiments": experiments,
         "findings": [found for one in experiments for found in one["findings"]],
         "left_out": left_out,
-        "computed": sum(not one["stored"] for one in figures.values()),
-        "stored": sum(one["stored"] for one in figures.values()),
+        "computed": len(taken) - sum(taken),
+        "stored": sum(taken),
         "published": published(settings.dataset),
         "samples": case.samples(),
     }
