@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 from debias_pt.settings import TrainSettings
 
 from . import bench_noisy_labels, bench_speed
@@ -74,72 +73,6 @@ def group_robustness(
         _print_ablation(result)
     else:
         _print_rows(result)
-
-
-@app.command("noisy-labels")
-@with_settings(NoisySettings, without=("dataset", "probe"))
-def noisy_labels(
-    dataset: DatasetName = "shapes-mini",
-    experiment: Annotated[list[str] | None, typer.Option(help="curves, kinds, ... (repeat, or commas).")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Some experiments, two rates, fewer steps.")] = False,
-    as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
-    csv: Annotated[str | None, typer.Option(help="Write one line per point and seed to this file.")] = None,
-    plot: Annotated[str | None, typer.Option(help="Draw one picture per experiment into this folder.")] = None,
-    samples: Annotated[str | None, typer.Option(help="Write every image drawn, with its given label, as JSON.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Put ways of adapting under wrong labels: few shots, kinds of noise, robust losses, heads, no labels at all.
-
-    What was computed before with the same data, model and settings is taken from the cache folder.
-    """
-    from pathlib import Path
-
-    from debias_pt.benchmarks.noisy_labels import suite, table
-    from debias_pt.benchmarks.noisy_labels.plot import plot_all
-    from debias_pt.benchmarks.noisy_labels.settings import QUICK
-    from debias_pt.files import make_folder, write_csv, write_json
-    from debias_pt.settings import resolve
-
-    from .output import print_json
-
-    names = [name.strip() for text in experiment or () for name in text.split(",") if name.strip()]
-    settings = resolve(NoisySettings, QUICK if quick else {}, given, {"dataset": dataset})
-    result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh)
-    if csv is not None:
-        make_folder(Path(csv).parent)
-        write_csv(Path(csv), *table.csv_table(result))
-    if samples is not None:
-        make_folder(Path(samples).parent)
-        write_json(Path(samples), result["samples"])
-    if plot is not None:
-        plot_all(result, Path(plot))
-    if as_json:
-        print_json(result)
-    elif markdown:
-        print(table.markdown(result))
-    else:
-        _print_noisy(result)
-
-
-def _print_noisy(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.noisy_labels import table
-
-    from .output import data_name, print_table
-
-    for one in result["experiments"]:
-        header, lines = table.main_table(one)
-        print_table(header, lines, title=f"{data_name(result)}: {one['title']} ({one['experiment']})")
-    last = {"Findings": table.findings_table(result["findings"])} if result["findings"] else {}
-    last |= {"Published, not measured here": table.published_table(result)} if result["published"] else {}
-    for heading, (header, lines) in last.items():
-        print_table(header, lines, title=heading)
-    notes = [table.reasons(result["findings"]), table.setting_line(result), *table.left_out_lines(result)]
-    for line in filter(None, notes):
-        print(line)
-    _print_stored("cells", result["computed"] + result["stored"], result["stored"])
 
 
 def _print_rows(result: dict[str, Any]) -> None:
