@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from debias_pt.attributes import Attribute
 from debias_pt.backbone import Backbone
 from debias_pt.benchmarks.group_robustness.case import Case
+from debias_pt.benchmarks.noisy_labels.case import Case as NoisyCase
+from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
+from debias_pt.datasets.base import ImageDataset
 from debias_pt.encoding import EncodeStats
 from debias_pt.features import FeatureTable
 from debias_pt.jobs.prepared import Prepared
@@ -38,6 +41,14 @@ def gaussian_case(backbone: Backbone, wrong: float = 0.1, **options: Any) -> Cas
     prepared = Prepared(backbone, table, EncodeStats(len(table), 0, 0.0, ""), (PLACE,), said, (truth,))
     plain = {"head": "linear", "optimizer": "sgd", "momentum": 0.0, "lr": 0.05, "steps": 25, "select": "last"}
     return Case(TrainSettings(**{"dataset": "waterbirds", "seeds": 2, **plain, **options}), prepared)
+
+
+def noisy_case(backbone: Backbone, **options: Any) -> NoisyCase:
+    """Two classes of Gaussian features, 200 images each to draw from."""
+    rows = replace(gaussian_table(), fingerprint={})
+    images = ImageDataset("gaussian", Path(), rows.ids, rows.y, rows.split, rows.class_names)
+    settings = NoisySettings(**{"dataset": "gaussian", "shots": 12, "seeds": 2, "steps": 3, **options})
+    return NoisyCase(settings, backbone, rows, images)
 
 
 def tiny_settings(data_root: Path, checkpoint: Path, cache_dir: Path, **options: Any) -> TrainSettings:

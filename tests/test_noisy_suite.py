@@ -18,16 +18,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from debias_pt.backbone import Backbone
-from debias_pt.benchmarks.noisy_labels import case as cases
 from debias_pt.benchmarks.noisy_labels import compute as computing
-from debias_pt.benchmarks.noisy_labels import fits, plot, results_page, suite, table
+from debias_pt.benchmarks.noisy_labels import plot, results_page, suite, table
 from debias_pt.benchmarks.noisy_labels.case import Case
 from debias_pt.benchmarks.noisy_labels.cells import (
-    PROBE,
     RANDOM,
-    TOP_CONFIDENCE,
-    TUNED_PROBE,
-    ZERO_SHOT,
     Cell,
     fit_settings,
 )
@@ -37,32 +32,19 @@ from debias_pt.benchmarks.noisy_labels.plan import CE, Plan
 from debias_pt.benchmarks.noisy_labels.published import FIGURES, published
 from debias_pt.benchmarks.noisy_labels.settings import QUICK, NoisySettings, rates_of
 from debias_pt.benchmarks.store import ResultStore
-from debias_pt.datasets.base import ImageDataset
 from debias_pt.errors import UnknownNameError, UsageError
-from debias_pt.features import TrueAttribute
-from debias_pt.groups import Groups
-from debias_pt.linear_probe import fit_linear_probe
 from debias_pt.losses import LOSSES
 from debias_pt.noise import NoisyLabels
 from debias_pt.settings import resolve
-from debias_pt.tuner import PromptTuner
 
 from .conftest import Cli
-from .worlds import gaussian_table
+from .suite_case import noisy_case
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning"),  # classes of a few images
 ]
 PLAN = Plan((0.0, 0.125, 0.25, 0.5))
-
-
-def gaussian(backbone: Backbone, **options: Any) -> Case:
-    """Two classes of Gaussian features, 200 images each to draw from."""
-    rows = replace(gaussian_table(), fingerprint={})
-    images = ImageDataset("gaussian", Path(), rows.ids, rows.y, rows.split, rows.class_names)
-    settings = NoisySettings(**{"dataset": "gaussian", "shots": 12, "seeds": 2, "steps": 3, **options})
-    return Case(settings, backbone, rows, images)
 
 
 # Cells.
@@ -107,7 +89,6 @@ def test_ptnl_protocol_counts_epochs() -> None:
         ({"protocol": "ptnl", "steps": 5}, "--steps 5 with the protocol ptnl"),
         ({"shots": 0}, "shots is 0"),
         ({"seeds": 0}, "seeds is 0"),
-        ({"split": "tset"}, "split is 'tset'"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
@@ -115,124 +96,15 @@ def test_settings_that_cannot_work_are_refused(options: dict[str, Any], message:
         NoisySettings(**options)
 
 
+def test_a_split_that_there_cannot_be_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(UsageError, match="split is 'tset'"):
+        Case.load(NoisySettings(dataset="nowhere", split="tset"))
+
+
 def test_rates_are_sorted_and_quick_changes_only_what_was_not_asked_for() -> None:
     assert rates_of("0.5,0,0.5") == (0.0, 0.5)
     settings = resolve(NoisySettings, QUICK, {"rates": "0.25"})
     assert (settings.rates, settings.steps) == ("0.25", 40)
-
-
-# Fits.
-
-
-def alone(case: Case, cell: Cell, seed: int) -> float:
-    """One run by the library's own tuner."""
-    settings = replace(fit_settings(cell, case.settings, len(case.draw(cell, seed))), seed=seed)
-    rows = case.draw(cell, seed).of(case.table)
-    every = Groups.true(rows.y, rows.class_names, [TrueAttribute(("all",), np.zeros(len(rows), dtype=np.int64))])
-    tuner = PromptTuner(case.backbone, settings).fit(rows, every)
-    return float((tuner.predict(case.reported.features)[0] == case.reported.y).mean())
-
-
-@pytest.mark.parametrize(
-    "head", ["prompt", "linear", "linear-from-text", "class-tokens", "full-prompt", "text-encoder"]
-)
-@pytest.mark.parametrize("protocol", [{"steps": 3}, {"protocol": "ptnl", "steps": None, "shots": 2}])
-def test_a_cell_is_its_runs_alone(backbone: Backbone, head: str, protocol: dict[str, Any]) -> None:
-    case = gaussian(backbone, **protocol)
-    cell = Cell(head, rate=0.25)
-    assert fits.measure(case, [cell])[0]["per_seed"] == [alone(case, cell, seed) for seed in case.seeds]
-
-
-def test_cells_together_are_the_cells_alone(backbone: Backbone) -> None:
-    case = gaussian(backbone)
-    cells = [Cell("prompt"), Cell("prompt", loss="gce", q=0.7, rate=0.5), Cell("prompt", loss="nlprompt", rate=0.5),
-             Cell("prompt", rate=0.5, filtered=True), Cell("prompt", rate=0.5, traced=True)]  # fmt: skip
-    lots = computing.chunks(case, cells)
-    assert [len(lot) for lot in lots] == [1] * 5  # on a CPU
-    together = fits.measure(case, cells)
-    for cell, found in zip(cells, together, strict=True):
-        apart = fits.measure(case, [cell])[0]
-        assert {**apart, "seconds": 0, "trace": 0} == {**found, "seconds": 0, "trace": 0}
-        assert (found["trace"] is not None) == cell.traced
-    rows = together[4]["trace"]
-    assert [row["step"] for row in rows] == [0, 1, 2, 3]
-    assert all(0 < share < 1 for row in rows for share in row["class_weights"])
-
-
-def test_on_a_gpu_cells_of_one_shape_are_fitted_together(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(computing, "AT_ONCE", {"cpu": 2})
-    case = gaussian(backbone)
-    cells = [
-        Cell("prompt"),
-        Cell(PROBE),
-        Cell("prompt", rate=0.5),
-        Cell("prompt", context=4),
-        Cell("prompt", rate=0.25),
-    ]
-    lots = computing.chunks(case, cells)
-    assert sorted(len(lot) for lot in lots) == [1, 1, 1, 2]
-    assert {cell for lot in lots for cell in lot} == set(cells)
-
-
-def test_probes_and_zero_shot_are_scikit_learns_and_the_models_own(backbone: Backbone) -> None:
-    case = gaussian(backbone)
-    found = fits.measure(case, [Cell(PROBE, rate=0.25)])[0]
-    for seed, value in zip(case.seeds, found["per_seed"], strict=True):
-        labels = case.draw(Cell(PROBE, rate=0.25), seed)
-        probe = fit_linear_probe(case.table.features[labels.rows(case.table)], labels.y_given, 2, C=100.0)
-        assert value == (probe.predict(case.reported.features)[0] == case.reported.y).mean()
-    said = case.probabilities[case.table.split == "test"].argmax(axis=1)
-    zero = fits.measure(case, [Cell(ZERO_SHOT, rate=0.5)])[0]
-    assert zero["per_seed"] == [(said == case.reported.y).mean()] * 2
-    assert zero["ensemble"] == zero["per_seed"][0]
-
-
-def test_the_tuned_probe_sees_four_clean_validation_images_per_class(backbone: Backbone) -> None:
-    case = gaussian(backbone)
-    x, y = fits.few_validation(case, 0)
-    assert np.bincount(y).tolist() == [4, 4]
-    val = case.table.where("val")
-    assert all(((val.features == row).all(axis=1) & (val.y == label)).any() for row, label in zip(x, y, strict=True))
-    assert fits.measure(case, [Cell(TUNED_PROBE, rate=0.5)])[0]["per_seed"] != [0, 0]
-
-
-def test_a_seed_draws_the_same_for_all_ways_of_adapting_and_another_another(backbone: Backbone) -> None:
-    case = gaussian(backbone)
-    one = case.draw(Cell("prompt", rate=0.5), 0)
-    assert case.draw(Cell(PROBE, rate=0.5, filtered=True), 0) is one
-    assert set(case.draw(Cell("prompt", rate=0.5), 1).ids) != set(one.ids)
-    assert set(case.draw(Cell("prompt", rate=0.25), 0).ids) == set(one.ids)
-    assert one.realised == 0.5
-    for kind in ("asymmetric", "confusion", "replacement"):
-        assert case.draw(Cell("prompt", kind=kind, rate=0.5), 0).realised == 0.5
-    for kind in (TOP_CONFIDENCE, RANDOM):
-        assert (case.draw(Cell("prompt", kind=kind), 0).y_given == case.probabilities[
-            case.draw(Cell("prompt", kind=kind), 0).rows(case.table)].argmax(axis=1)).all()  # fmt: skip
-
-
-def test_a_filter_keeps_what_it_believes_and_says_what_is_left(backbone: Backbone) -> None:
-    case = gaussian(backbone, shots=40)
-    sample = fits.sample(case, Cell(PROBE, rate=0.25, filtered=True), 0)
-    assert sample.facts["samples"] == len(sample.y) < 80
-    assert sample.facts["realised"] == 0.25
-    assert sample.facts["realised_after_filter"] == sample.wrong.mean() < 0.25
-
-
-def test_views_stand_behind_the_plain_images(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = gaussian(backbone, views=2)
-    seen: dict[str, Any] = {}
-
-    def crops(_: Any, dataset: ImageDataset, rows: Any, views: int, seed: int, **more: Any) -> Any:
-        seen.update(ids=[dataset.ids[row] for row in rows], seed=seed)
-        return np.stack([case.table.features[rows] * (-1) ** view for view in range(views)])
-
-    monkeypatch.setattr(cases, "encode_views", crops)
-    cell = Cell("prompt", rate=0.5)
-    sample, labels = fits.sample(case, cell, 1), case.draw(cell, 1)
-    assert seen == {"ids": list(labels.ids), "seed": 1}
-    assert len(sample.features) == len(sample.y) == 3 * len(labels)
-    assert (sample.features[48:] == -sample.features[:24]).all()
-    assert (sample.y == np.tile(labels.y_given, 3)).all()
 
 
 # Findings.
@@ -319,7 +191,7 @@ def test_unknown_experiments_give_the_nearest() -> None:
 
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, backbone: Backbone, tmp_path: Path) -> None:
-    case = gaussian(backbone, steps=1, cache_dir=str(tmp_path))
+    case = noisy_case(backbone, steps=1, cache_dir=str(tmp_path))
     monkeypatch.setattr(suite.Case, "load", lambda _: case)
     monkeypatch.setattr(suite, "find_spec", lambda _: None)
     monkeypatch.setattr(suite, "EXPERIMENTS", {"successors": EXPERIMENTS["successors"]})
@@ -332,7 +204,7 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, backbone: Bac
 
 
 def test_what_the_data_do_not_allow_is_refused_before_anything_is_fitted(backbone: Backbone, tmp_path: Path) -> None:
-    case, store = gaussian(backbone, shots=195), ResultStore(tmp_path)
+    case, store = noisy_case(backbone, shots=195), ResultStore(tmp_path)
     cells = [Cell("prompt"), Cell("prompt", kind="replacement", rate=0.5)]
     with pytest.raises(UsageError, match="ask for fewer shots or a lower rate"):
         computing.compute(case, cells, store)
@@ -428,7 +300,7 @@ def test_the_experiment_in_contributing_works() -> None:
 def test_kinds_of_noise_without_noise_are_left_out(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    case = gaussian(backbone, steps=1, rates="0", cache_dir=str(tmp_path))
+    case = noisy_case(backbone, steps=1, rates="0", cache_dir=str(tmp_path))
     monkeypatch.setattr(suite.Case, "load", lambda _: case)
     found = suite.noisy_labels(case.settings, ["kinds", "context"])
     assert found["left_out"] == {"kinds": "it needs a noise rate above 0"}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from debias_pt.backbone import Backbone
 from debias_pt.datasets import ImageDataset
-from debias_pt.features import FeatureTable
+from debias_pt.features import FeatureTable, require_split
 from debias_pt.few_shot import FewShot
 from debias_pt.jobs.prepare import encode_dataset, load_backbone
 from debias_pt.jobs.source import load_source
@@ -48,6 +48,7 @@ class Case:
     @classmethod
     def load(cls, settings: NoisySettings) -> Case:
         """Read, encode what the cache does not hold."""
+        require_split(settings.split)
         check_images = not skips_bad(settings.on_bad_image)
         dataset = load_source(settings, check_counts=settings.check_counts, check_images=check_images)
         backbone = load_backbone(settings)

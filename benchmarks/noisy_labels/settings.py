@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from debias_pt.errors import UsageError
-from debias_pt.features import require_split
 from debias_pt.registry import nearest
 from debias_pt.settings import DataSettings, option
 
@@ -30,7 +29,6 @@ class NoisySettings(DataSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_split(self.split)
         if self.protocol not in PROTOCOLS:
             raise UsageError(
                 f"unknown protocol {self.protocol!r}{nearest(self.protocol, PROTOCOLS)}; known: {', '.join(PROTOCOLS)}"
