@@ -44,7 +44,7 @@ def _panel(axes: Any, section: dict[str, Any]) -> None:
     axes.set_xlim(low / 2, high * (high / low) ** 0.25 * 3)  # room for the words behind the bars
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.tick_params(axis="x", labelsize=7)
+    axes.tick_params(axis="x", which="both", labelsize=7)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     axes.set_title(f"{section['title']}: times as fast as {section['baseline']}", fontsize=8, loc="left")
