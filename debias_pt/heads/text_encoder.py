@@ -48,8 +48,8 @@ class TextEncoderHead(Head):
 
     Notes
     -----
-    A learning rate that suits a prompt destroys a tower: see the page on adaptations for what was measured. Saved
-    runs hold the R towers, since class weights alone could not be trained on.
+    Under wrong labels a tower wants a lower learning rate than a prompt. Saved runs hold the R towers, since class
+    weights alone could not be trained on.
 
     Examples
     --------
