@@ -24,13 +24,14 @@ from debias_pt.files import read_tensors, write_bytes, write_json, write_tensors
 from debias_pt.fingerprint import require_match
 from debias_pt.runs import RunFolder, new_path, newest, same_work
 
+from .conftest import THREADS
 from .worlds import FOLDER, write_checkpoint
 
 Cli = Any
 
 
 def start(*words: object, cache: Path) -> subprocess.Popen[str]:
-    env = {**os.environ, "DEBIAS_PT_CACHE": str(cache), "OMP_NUM_THREADS": "2"}
+    env = {**os.environ, "DEBIAS_PT_CACHE": str(cache), "OMP_NUM_THREADS": str(THREADS)}
     command = [sys.executable, "-m", "debias_pt", *map(str, words)]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

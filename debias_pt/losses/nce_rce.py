@@ -33,6 +33,7 @@ class NormalizedAndReverseCrossEntropy(Loss):
 
     Examples
     --------
+    >>> import torch
     >>> NormalizedAndReverseCrossEntropy(beta=0.0)(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.long))
     tensor([[0.5000]])
     """
