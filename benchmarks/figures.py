@@ -9,6 +9,8 @@ from typing import Any
 from debias_pt.errors import UsageError
 from debias_pt.files import make_folder, write_bytes
 
+BLUE, ORANGE = "#1f4e79", "#c55a11"
+
 
 def new_figure(width: float, height: float) -> Any:
     """Return an empty figure of this size in inches.

@@ -9,7 +9,7 @@ import typer
 from debias_pt.settings import TrainSettings
 
 from . import bench_noisy_labels, bench_speed
-from .options import DatasetName, Json, with_settings
+from .options import DatasetName, Json, names_in, with_settings
 
 PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head")
 
@@ -54,7 +54,7 @@ def group_robustness(
         require_plot_path(Path(plot))
     if rows and ablation:
         raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
-    names = [name.strip() for name in rows.split(",") if name.strip()]
+    names = names_in(rows)
     settings = resolve(TrainSettings, {"seeds": 3}, given, {"dataset": dataset})
     if ablation:
         result = ablations.ablation(settings, ablation, fresh=fresh)

@@ -8,7 +8,7 @@ import typer
 
 from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 
-from .options import DatasetName, Json, with_settings
+from .options import DatasetName, Json, names_in, with_settings
 
 
 @with_settings(NoisySettings, without=("dataset", "probe"))
@@ -39,7 +39,7 @@ def noisy_labels(
 
     from .output import print_json
 
-    names = [name.strip() for text in experiment or () for name in text.split(",") if name.strip()]
+    names = names_in(",".join(experiment or ()))
     settings = resolve(NoisySettings, QUICK if quick else {}, given, {"dataset": dataset})
     result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh)
     if csv is not None:

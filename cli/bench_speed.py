@@ -8,7 +8,7 @@ import typer
 
 from debias_pt.settings import TrainSettings
 
-from .options import Json, with_settings
+from .options import Json, names_in, with_settings
 
 # What is timed is plain prompt tuning; these change nothing about its cost.
 NOT_TIMED = (
@@ -44,9 +44,8 @@ def speed(
 
     if plot is not None:
         require_plot_path(Path(plot))
-    names = [name.strip() for name in sections.split(",") if name.strip()]
     settings = resolve(TrainSettings, given, {"dataset": dataset})
-    result = suite.speed(settings, names, quick=quick, random_weights=random_weights)
+    result = suite.speed(settings, names_in(sections), quick=quick, random_weights=random_weights)
     if plot is not None:
         draw(result, Path(plot))
     print_json(result) if as_json else _print(result)

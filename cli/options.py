@@ -18,6 +18,11 @@ DatasetName = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
+def names_in(text: str) -> list[str]:
+    """Return names that were typed joined by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def with_settings(kind: type, *, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per setting; it receives those that were given as ``given``.
 

@@ -214,6 +214,10 @@ class FeatureTable:
             attributes={name: true.rows(index) for name, true in self.attributes.items()},
         )
 
+    def trained_on(self, index: NDArray[np.int64]) -> FeatureTable:
+        """Return these rows, and behind them all that are not ``train`` rows."""
+        return self.rows(np.concatenate([index, np.flatnonzero(self.split != "train")]))
+
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the rows of these images, in their order.
 

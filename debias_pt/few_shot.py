@@ -124,7 +124,7 @@ class FewShot:
 
     def of(self, table: FeatureTable) -> FeatureTable:
         """Return a table whose ``train`` rows are the drawn ones; the other splits are left whole, behind them."""
-        return table.rows(np.concatenate([self.rows(table), np.flatnonzero(table.split != "train")]))
+        return table.trained_on(self.rows(table))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""

@@ -103,9 +103,9 @@ class Part:
 
     def load_state(self, state: dict[str, dict[str, Tensor]]) -> None:
         """Take back what :meth:`state` returned; what had no state is not in it."""
-        self.reweighter.load_state(state.get("reweighter", {}))
         self.selector.load_state(state["selector"])
-        self.loss.load_state({name: value.to(self.train.y.device) for name, value in state.get("loss", {}).items()})
+        for kind, keeper in (("reweighter", self.reweighter), ("loss", self.loss)):
+            keeper.load_state({name: value.to(self.train.y.device) for name, value in state.get(kind, {}).items()})
 
 
 def require_common(parts: Sequence[Part]) -> None:

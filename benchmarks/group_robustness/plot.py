@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..figures import new_figure, save_figure
+from ..figures import BLUE, ORANGE, new_figure, save_figure
 
-PLAIN, ORACLE = "#1f4e79", "#c55a11"
+PLAIN, ORACLE = BLUE, ORANGE
 
 
 def plot_rows(result: dict[str, Any], path: Path) -> None:

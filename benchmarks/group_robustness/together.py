@@ -51,8 +51,8 @@ def timed(case: Case, fit: Fit) -> Timed:
 
 def fit_missing(wanted: Iterable[tuple[Case, Fit]], store: ResultStore) -> dict[str, Timed]:
     """Fit all of the training loop's rows that the store does not hold, by the digest of their key."""
-    missing = {digest(key(case, fit)): (case, fit) for case, fit in wanted if isinstance(fit, Loop)}
-    missing = {name: job for name, job in missing.items() if not store.holds(key(*job))}
+    keyed = [(key(case, fit), (case, fit)) for case, fit in wanted if isinstance(fit, Loop)]
+    missing = {digest(depends_on): job for depends_on, job in keyed if not store.holds(depends_on)}
     found: dict[str, Timed] = {}
     for names in stacks(missing):
         found |= zip(names, fit_stack([missing[name] for name in names]), strict=True)

@@ -14,10 +14,8 @@ from debias_pt.backbone import Backbone
 from debias_pt.datasets import ImageDataset
 from debias_pt.features import FeatureTable, require_split
 from debias_pt.few_shot import FewShot
-from debias_pt.jobs.prepare import encode_dataset, load_backbone
-from debias_pt.jobs.source import load_source
+from debias_pt.jobs.prepare import encode_dataset, load_backbone, load_images
 from debias_pt.noise import NoisyLabels, add_noise, pseudo_labels
-from debias_pt.settings import skips_bad
 from debias_pt.views import encode_views
 from debias_pt.zero_shot import zero_shot_probabilities
 
@@ -49,9 +47,7 @@ class Case:
     def load(cls, settings: NoisySettings) -> Case:
         """Read, encode what the cache does not hold."""
         require_split(settings.split)
-        check_images = not skips_bad(settings.on_bad_image)
-        dataset = load_source(settings, check_counts=settings.check_counts, check_images=check_images)
-        backbone = load_backbone(settings)
+        dataset, backbone = load_images(settings), load_backbone(settings)
         return cls(settings, backbone, encode_dataset(settings, backbone, dataset)[0], dataset)
 
     @property

@@ -80,6 +80,13 @@ def finding(claim: Claim, values: Values) -> dict[str, Any] | None:
     }
 
 
+def findings(experiment: str, claims: Sequence[Claim], points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what an experiment's points say of its claims, without those about points that are not there."""
+    values = {(point["series"], point["x"]): point["per_seed"] for point in points}
+    found = [finding(claim, values) for claim in claims]
+    return [{"experiment": experiment, **each} for each in found if each is not None]
+
+
 def verdict_of(interval: Sequence[float] | None) -> str:
     """Return what the interval of a difference says.
 

@@ -28,12 +28,13 @@ def compute(case: Case, cells: Sequence[Cell], store: ResultStore) -> dict[Cell,
     for cell in cells:
         for seed in case.seeds:
             case.draw(cell, seed)
-    found = {cell: store.find(key(case, cell)) for cell in cells}
+    keys = {cell: key(case, cell) for cell in cells}
+    found = {cell: store.find(wanted) for cell, wanted in keys.items()}
     absent = [cell for cell in cells if found[cell] is None]
     with progress("cells", len(absent), "cells") as advance:
         for chunk in chunks(case, absent):
             for cell, figures in zip(chunk, measure(case, chunk), strict=True):
-                store.keep(key(case, cell), figures)
+                store.keep(keys[cell], figures)
                 found[cell] = {**figures, "stored": False}
                 advance(1)
     return {cell: {"stored": True, **(figures or {})} for cell, figures in found.items()}

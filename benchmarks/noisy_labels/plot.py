@@ -6,9 +6,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..figures import new_figure, save_figure
+from ..figures import BLUE, ORANGE, new_figure, save_figure
 
-COLOURS = ("#1f4e79", "#c55a11", "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
+COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
 MARKERS = "os^DvP*"
 
 

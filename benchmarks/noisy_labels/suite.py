@@ -16,7 +16,7 @@ from debias_pt.versions import versions
 from ..store import result_store
 from .case import Case
 from .cells import Cell, fit_settings
-from .claims import finding
+from .claims import findings
 from .compute import compute
 from .experiments import EXPERIMENTS, Experiment, Point
 from .plan import Plan
@@ -138,8 +138,6 @@ def report(
         {"series": point.series, "x": point.x, "cell": point.cell.describe(), **summary(one, figures[point.cell])}
         for point in points
     ]
-    values = {(point["series"], point["x"]): point["per_seed"] for point in reported}
-    found = [finding(claim, values) for claim in one.claims(plan)]
     return {
         "experiment": one.name,
         "title": one.title,
@@ -148,7 +146,7 @@ def report(
         "measure": one.measure,
         "seeds": list(seeds),
         "points": reported,
-        "findings": [{"experiment": one.name, **each} for each in found if each is not None],
+        "findings": findings(one.name, one.claims(plan), reported),
     }
 
 

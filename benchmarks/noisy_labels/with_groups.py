@@ -8,7 +8,7 @@ from typing import Any
 from debias_pt.settings import TrainSettings
 
 from . import groups
-from .claims import Claim, finding
+from .claims import Claim, findings
 from .settings import NoisySettings
 
 GROUPS = "groups"
@@ -57,8 +57,6 @@ def _claims() -> list[Claim]:
 
 def _report(name: str, title: str, x: str, result: dict[str, Any], claims: list[Claim]) -> dict[str, Any]:
     points = [_point(one, by_loss=x == "loss") for one in result["cells"]]
-    values = {(point["series"], point["x"]): point["per_seed"] for point in points}
-    found = [finding(claim, values) for claim in claims]
     budget = result["settings"]
     return {
         "experiment": name,
@@ -68,7 +66,7 @@ def _report(name: str, title: str, x: str, result: dict[str, Any], claims: list[
         "x": x,
         "measure": "worst-group accuracy",
         "points": points,
-        "findings": [{"experiment": name, **each} for each in found if each is not None],
+        "findings": findings(name, claims, points),
         "confusion": result.get("confusion"),
     }
 

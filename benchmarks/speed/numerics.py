@@ -17,6 +17,7 @@ from debias_pt.batches import default_batch_size
 from debias_pt.device_decoding import DeviceDecoder, read_jpeg
 from debias_pt.errors import UsageError
 from debias_pt.images import open_rgb
+from debias_pt.zero_shot import zero_shot_weights
 
 from .case import Case
 from .timing import compare
@@ -91,7 +92,7 @@ def _encode(case: Case, pixels: Sequence[Tensor], lower: torch.dtype | None = No
 
 def _compared(case: Case, name: str, features: Tensor, others: Tensor) -> dict[str, Any]:
     cosine = (features * others).sum(dim=-1)
-    words = case.backbone.encode_text([f"a photo of a {name}." for name in case.dataset.class_names])
+    words = zero_shot_weights(case.backbone, case.dataset.class_names).to(features.device)
     said, then = ((part @ words.T).argmax(dim=-1) for part in (features, others))
     return {
         "name": name,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..figures import new_figure, save_figure
-from ..group_robustness.plot import PLAIN
+from ..figures import BLUE, new_figure, save_figure
 from .table import figure, heading
 
 
@@ -35,7 +34,7 @@ def _panel(axes: Any, section: dict[str, Any]) -> None:
     for place, row in enumerate(rows):
         times = row["times_as_fast"]
         ends = [[times["median"] - times["low"]], [times["high"] - times["median"]]]
-        colour = "0.6" if row["name"] == section["baseline"] else PLAIN
+        colour = "0.6" if row["name"] == section["baseline"] else BLUE
         axes.barh(place, times["median"], xerr=ends, color=colour, height=0.6, error_kw={"linewidth": 1, "capsize": 2})
         text = f" {figure(times['median'])}x, {figure(row['seconds']['median'])} s"
         axes.text(max(times["high"], times["median"]), place, text, va="center", fontsize=7)

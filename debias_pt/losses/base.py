@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from debias_pt.fit_data import Rows
+from debias_pt.kept_state import KeptState
 from debias_pt.registry import build
 
 
-class Loss(ABC):
+class Loss(KeptState, ABC):
     """A per-sample loss. Subclasses compute; weights and means are the training loop's.
 
     Most losses know nothing but logits and labels. One that treats samples by what it knows of each of them
@@ -46,7 +47,7 @@ class Loss(ABC):
         """Return the loss for some rows of the training set: a slice, or a tensor of int ``(R, B)``."""
         return self
 
-    def start_epoch(self, logits: Tensor, y: Tensor) -> None:  # noqa: B027 - most losses have nothing to do
+    def start_epoch(self, logits: Tensor, y: Tensor) -> None:
         """Take a look at the whole training set before the first step of an epoch.
 
         With full-batch steps every step is an epoch.
@@ -58,15 +59,6 @@ class Loss(ABC):
         y : Tensor of int, shape (R, N)
             Class labels.
         """
-
-    def state(self) -> dict[str, Tensor]:
-        """Return all that a resumed run needs; attributes that end in ``_`` by name."""
-        return {name: value for name, value in vars(self).items() if name.endswith("_")}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
-        for name, value in state.items():
-            setattr(self, name, value)
 
 
 def of_true_class(values: Tensor, y: Tensor) -> Tensor:

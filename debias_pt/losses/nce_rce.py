@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from debias_pt.losses.base import LOSSES, Loss, of_true_class
-from debias_pt.losses.terms import log_probabilities, require_range, reverse_cross_entropy
+from debias_pt.losses.terms import log_probabilities, require_with_reverse, reverse_cross_entropy
 from debias_pt.registry import register
 
 
@@ -43,9 +43,7 @@ class NormalizedAndReverseCrossEntropy(Loss):
     A: float = -4.0
 
     def __post_init__(self) -> None:
-        require_range("nce-rce", "alpha", self.alpha, 0)
-        require_range("nce-rce", "beta", self.beta, 0)
-        require_range("nce-rce", "A", self.A, -1e9, 0)
+        require_with_reverse("nce-rce", self.alpha, self.beta, self.A)
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the loss of every sample, shape ``(R, B)``."""

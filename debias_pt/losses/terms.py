@@ -53,3 +53,10 @@ def require_range(loss: str, name: str, value: float, least: float, most: float 
         upper = "up" if most == math.inf else f"to {most:g}"
         lower = "any number" if least == -math.inf else f"{least:g}"
         raise UsageError(f"{name} is {value}; {loss} takes {lower} {upper}")
+
+
+def require_with_reverse(loss: str, alpha: float, beta: float, A: float) -> None:
+    """Refuse options of a loss that adds `beta` times reverse cross-entropy to `alpha` times another; as above."""
+    require_range(loss, "alpha", alpha, 0)
+    require_range(loss, "beta", beta, 0)
+    require_range(loss, "A", A, -1e9, 0)

@@ -105,8 +105,7 @@ class NoisyLabels:
 
         The other splits stand behind them with their true labels.
         """
-        rows = np.concatenate([self.rows(table), np.flatnonzero(table.split != "train")])
-        chosen = table.rows(rows)
+        chosen = table.trained_on(self.rows(table))
         return replace(chosen, y=np.concatenate([self.y_given, chosen.y[len(self) :]]))
 
     def report(self) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from debias_pt.kept_state import KeptState
 from debias_pt.registry import build
 
 
-class Reweighter(ABC):
+class Reweighter(KeptState, ABC):
     """Base of all schedulers: the public methods check, a subclass only computes.
 
     Membership matrices ``(B, G)`` say how much each sample belongs to each group: one-hot rows for
@@ -72,15 +73,6 @@ class Reweighter(ABC):
         with torch.no_grad():
             self._update(p, losses, membership)
             return self._of_samples(losses, membership)
-
-    def state(self) -> dict[str, Tensor]:
-        """Return all that a resumed run needs; attributes that end in ``_`` by name."""
-        return {name: value for name, value in vars(self).items() if name.endswith("_")}
-
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
-        for name, value in state.items():
-            setattr(self, name, value.to(getattr(self, name).device))
 
     def _of_samples(self, losses: Tensor, membership: Tensor) -> Tensor:
         """Return each sample's weight, shape ``(R, B)``: that of its group."""
