@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from debias_pt.errors import UsageError
-from debias_pt.registry import nearest
+from debias_pt.utils.registry import nearest
 
 METHODS = ("dpt", "dpt-mixture", "erm", "balanced", "class-balanced", "group-dro", "cvar")
 PROBES = ("zero-shot", "calibrated", "mixture")

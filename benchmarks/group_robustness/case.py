@@ -1,4 +1,4 @@
-"""What a row is given and what it gives back."""
+"""A case of the suite: data, model and settings, and the store of its results."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from debias_pt.groups import Groups
-from debias_pt.heads import Head
-from debias_pt.jobs.prepared import Prepared
-from debias_pt.part import Part
-from debias_pt.selection import RULES, Selector
-from debias_pt.settings import TrainSettings, resolve
-from debias_pt.training import Training
+from debias_pt.groups.groups import Groups
+from debias_pt.models.heads import Head
+from debias_pt.settings import FitSettings, TrainSettings, resolve
+from debias_pt.training.loop import Training
+from debias_pt.training.run_group import Part
+from debias_pt.training.selection import RULES, Selector
+from debias_pt.utils.fingerprint import digest
+from debias_pt.utils.versions import versions
+from debias_pt.workflows.probed_data import Prepared
 
 CLASSES, TRAIN_ATTRIBUTES, VAL_ATTRIBUTES = "class labels", "training attributes", "validation attributes"
 
@@ -160,3 +162,28 @@ def joined(parts: Sequence[Fitted]) -> Fitted:
         [step for part in parts for step in part.steps_by_true],
         np.concatenate(flagged) if flagged else None,
     )
+
+
+# Raise it when a change of code changes a result.
+EDITION = 2
+
+
+def key(case: Case, fit: Fit) -> dict[str, Any]:
+    """Return all that a row's result depends on, as plain JSON.
+
+    The row's own settings, the common budget, images, labels, annotations, model, the attributes' wording,
+    versions, and the edition of this code.
+    """
+    table, settings = case.prepared.table, case.settings
+    annotated = {name: [true.values, true.labels.tolist()] for name, true in table.attributes.items()}
+    return {
+        "edition": EDITION,
+        "versions": versions(),
+        "fit": repr(fit),
+        "settings": {name: getattr(settings, name) for name in FitSettings.__dataclass_fields__},
+        "split": settings.split,
+        "backbone": case.prepared.backbone.fingerprint,
+        "data": {**table.data_fingerprint(), "annotations": digest(annotated)},
+        "attributes": [attribute.describe() for attribute in case.prepared.attributes],
+        **({} if case.prepared.probe == "zero-shot" else {"probe": case.prepared.probe}),
+    }

@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from debias_pt.ensemble import predict_ensemble
-from debias_pt.features import FeatureTable, TrueAttribute
-from debias_pt.few_shot import draw_shots
-from debias_pt.fit_data import FitData
-from debias_pt.gradients import gradient_share, log_steps
-from debias_pt.groups import Groups
-from debias_pt.linear_probe import fit_linear_probe, joined_probes
+from debias_pt.datasets.attributes import TrueAttribute
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
 from debias_pt.losses import loss_of
-from debias_pt.noise_filter import confident_mask
-from debias_pt.part import COMMON, Part
+from debias_pt.noise.confident_learning import confident_mask
+from debias_pt.noise.few_shot import draw_shots
+from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
 from debias_pt.settings import FitSettings
-from debias_pt.training import Training
-from debias_pt.tuner import PromptTuner, scheduler
+from debias_pt.training.data import FitData
+from debias_pt.training.ensemble import predict_ensemble
+from debias_pt.training.gradients import gradient_share, log_steps
+from debias_pt.training.loop import Training
+from debias_pt.training.run_group import COMMON, Part
+from debias_pt.training.tuner import PromptTuner, scheduler
 
 from .case import Case
 from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings

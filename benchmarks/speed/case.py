@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import open_clip
 
-from debias_pt.backbone import Backbone
 from debias_pt.datasets import ImageDataset
-from debias_pt.encoding import EncodeStats
 from debias_pt.errors import UsageError
-from debias_pt.features import FeatureTable
-from debias_pt.jobs.prepare import encode_dataset, load_backbone, read_dataset
-from debias_pt.jobs.prepared import Prepared, ask
+from debias_pt.features.encoding import EncodeStats
+from debias_pt.features.table import FeatureTable
+from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
+from debias_pt.workflows.prepare import encode_dataset, load_backbone, read_dataset
+from debias_pt.workflows.probed_data import Prepared, ask
 
 
 @dataclass(frozen=True)

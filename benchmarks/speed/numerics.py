@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from debias_pt.backbone import DRAFT_TIMES
-from debias_pt.batches import default_batch_size
-from debias_pt.device_decoding import DeviceDecoder, read_jpeg
+from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import UsageError
-from debias_pt.images import open_rgb
-from debias_pt.zero_shot import zero_shot_weights
+from debias_pt.features.loader import default_batch_size
+from debias_pt.models.backbone import DRAFT_TIMES
+from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
+from debias_pt.models.zero_shot import zero_shot_weights
 
 from .case import Case
 from .timing import compare

@@ -18,13 +18,12 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.attributes import Attribute
+from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
-from debias_pt.datasets.published import no_update_check, read_present, reading, require_binary, require_folder
-from debias_pt.datasets.remembered import Metadata, remembered
+from debias_pt.datasets.download.archive import Archive
+from debias_pt.datasets.metadata_cache import Metadata, remembered
+from debias_pt.datasets.wilds_reader import no_update_check, read_present, reading, require_binary, require_folder
 from debias_pt.errors import DatasetError
-from debias_pt.features import TrueAttribute
-from debias_pt.fetching.archive import Archive
 
 FOLDER = "celebA_v1.0"
 IMAGES = "img_align_celeba"

@@ -13,8 +13,8 @@ import numpy as np
 
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.coop_split import Item, read_split, read_variants
+from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError
-from debias_pt.features import SPLITS
 
 PHOTO = "a photo of a {}."
 

@@ -13,17 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.attributes import Attribute
+from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
-from debias_pt.datasets.published import require_folder
+from debias_pt.datasets.custom.folders import read_tree
+from debias_pt.datasets.custom.listing import Listing, OwnData
+from debias_pt.datasets.custom.table import read_table
+from debias_pt.datasets.download.archive import Archive
+from debias_pt.datasets.splits import Shares, draw
+from debias_pt.datasets.wilds_reader import require_folder
 from debias_pt.errors import DatasetError, DebiasWarning
-from debias_pt.features import TrueAttribute
-from debias_pt.fetching.archive import Archive
-from debias_pt.listings.drawing import Shares, draw
-from debias_pt.listings.listing import Listing
-from debias_pt.listings.own_data import OwnData
-from debias_pt.listings.table import read_table
-from debias_pt.listings.tree import read_tree
 
 FOLDER = "metashift"
 METADATA = "metadata_metashift.csv"

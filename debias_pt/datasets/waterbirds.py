@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from debias_pt.attributes import Attribute
+from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
-from debias_pt.datasets.published import read_present, reading, require_binary, require_folder
-from debias_pt.datasets.remembered import Metadata, remembered
-from debias_pt.features import TrueAttribute
-from debias_pt.fetching.archive import Archive
+from debias_pt.datasets.download.archive import Archive
+from debias_pt.datasets.metadata_cache import Metadata, remembered
+from debias_pt.datasets.wilds_reader import read_present, reading, require_binary, require_folder
 
 FOLDER = "waterbirds_v1.0"
 # The archive that WILDS downloads; neither its size nor its hash is published.

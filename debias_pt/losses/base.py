@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from debias_pt.fit_data import Rows
-from debias_pt.kept_state import KeptState
-from debias_pt.registry import build
+from debias_pt.utils.registry import build
+from debias_pt.utils.stateful import KeptState
+from debias_pt.utils.tensors import Rows
 
 
 class Loss(KeptState, ABC):
@@ -59,11 +59,6 @@ class Loss(KeptState, ABC):
         y : Tensor of int, shape (R, N)
             Class labels.
         """
-
-
-def of_true_class(values: Tensor, y: Tensor) -> Tensor:
-    """Return each sample's value for its true class, ``(R, B, K)`` and ``(B,)`` or ``(R, B)`` to ``(R, B)``."""
-    return values.gather(-1, y.expand(values.shape[:-1])[..., None]).squeeze(-1)
 
 
 LOSSES: dict[str, type[Loss]] = {}

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from debias_pt.registry import register
 from debias_pt.reweighting.base import REWEIGHTERS, Reweighter
+from debias_pt.utils.registry import register
 
 
 @register(REWEIGHTERS, "erm")

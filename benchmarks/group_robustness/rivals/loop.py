@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.groups import Groups
-from debias_pt.part import Part
+from debias_pt.groups.groups import Groups
 from debias_pt.reweighting import Reweighter
-from debias_pt.stacking import stack
-from debias_pt.tuner import PromptTuner, scheduler
+from debias_pt.training.run_group import Part
+from debias_pt.training.stacking import stack
+from debias_pt.training.tuner import PromptTuner, scheduler
 
 from ..case import CLASSES, Case, Fitted, run_both_selections
-from ..grouping import Grouping, Pseudo
-from ..minority import in_minority
+from ..groupings import Grouping, Pseudo
+from ..minority_recall import in_minority
 
 # What a head without a prompt does not take.
 LINEAR = {"head": "linear", "context_length": None, "context_init": "random", "class_specific": False}

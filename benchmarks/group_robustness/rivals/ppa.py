@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from debias_pt.fit_data import FitData
-from debias_pt.groups import Groups
-from debias_pt.heads import LinearHead
+from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss
 from debias_pt.losses.cross_entropy import CrossEntropy
-from debias_pt.part import Part
+from debias_pt.models.heads import LinearHead
 from debias_pt.reweighting import make_reweighter
-from debias_pt.training import Training
+from debias_pt.training.data import FitData
+from debias_pt.training.loop import Training
+from debias_pt.training.run_group import Part
 
 from ..case import CLASSES, Case, Fitted, run_both_selections
-from ..minority import in_minority
+from ..minority_recall import in_minority
 from .jtt import error_groups
 from .loop import LINEAR
 from .projection import off_span
