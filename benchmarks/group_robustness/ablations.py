@@ -11,7 +11,7 @@ from debias_pt.datasets.attributes import CLASS_TEMPLATES, Attribute
 from debias_pt.settings import TrainSettings
 from debias_pt.utils.registry import lookup, register
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.probed_data import ask
+from debias_pt.workflows.probed_data import probe_table
 from debias_pt.workflows.train import check_train
 
 from ..shared.results_store import result_store
@@ -175,7 +175,9 @@ def reworded(case: Case, reword: Reword | None) -> Case:
         return case
     prepared = case.prepared
     attributes = tuple(reword(attribute) for attribute in prepared.attributes)
-    return dataclasses.replace(case, prepared=ask(prepared.backbone, prepared.table, prepared.stats, attributes))
+    return dataclasses.replace(
+        case, prepared=probe_table(prepared.backbone, prepared.table, prepared.stats, attributes)
+    )
 
 
 def attribute_accuracy(case: Case, groups: Grouping) -> float | None:

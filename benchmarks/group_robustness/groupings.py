@@ -85,7 +85,7 @@ class Grouping(Protocol):
 
 @dataclass(frozen=True)
 class Pseudo:
-    """Class x what the probe said."""
+    """Class x the probe's answers."""
 
     labels: ClassVar[tuple[str, ...]] = ()
 
@@ -100,7 +100,7 @@ class Pseudo:
 
 @dataclass(frozen=True)
 class Probed:
-    """Class x what a probe of one's own choice said.
+    """Class x the answers of a probe of one's own choice.
 
     Parameters
     ----------

@@ -48,18 +48,18 @@ class Confused:
     def __call__(self, case: Case) -> Groups:
         """Return the groups of all rows."""
         true = case.prepared.require_true("true attributes with the probe's errors")
-        said, split = case.prepared.pseudo.attribute, case.prepared.table.split
+        answers, split = case.prepared.pseudo.attribute, case.prepared.table.split
         values = true.attribute.copy()
         for number, name in enumerate(SPLITS):
             rng = np.random.default_rng([self.seed, number])
             inside = np.flatnonzero(split == name)
             if self.shape == "rate":
-                values[inside] = flipped(true.attribute[inside], said[inside], len(true.attribute_names), rng)
+                values[inside] = flipped(true.attribute[inside], answers[inside], len(true.attribute_names), rng)
                 continue
             cells = true.attribute if self.shape == "attribute" else true.index
             for cell in np.unique(cells[inside]):
                 rows = inside[cells[inside] == cell]
-                values[rows] = rng.permutation(said[rows])
+                values[rows] = rng.permutation(answers[rows])
         return dataclasses.replace(true, posterior=np.eye(len(true.attribute_names))[values])
 
     def for_selection(self, case: Case) -> Groups:
@@ -68,18 +68,18 @@ class Confused:
 
 
 def flipped(
-    true: NDArray[np.int64], said: NDArray[np.int64], n_values: int, rng: np.random.Generator
+    true: NDArray[np.int64], answers: NDArray[np.int64], n_values: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return true attributes with as many uniform errors as the probe made.
 
     Examples
     --------
-    >>> true, said = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    >>> int((flipped(true, said, 2, np.random.default_rng(0)) != true).sum())
+    >>> true, answers = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    >>> int((flipped(true, answers, 2, np.random.default_rng(0)) != true).sum())
     1
     """
     values: NDArray[np.int64] = true.copy()
-    chosen = rng.choice(len(true), int((true != said).sum()), replace=False)
+    chosen = rng.choice(len(true), int((true != answers).sum()), replace=False)
     values[chosen] = (true[chosen] + rng.integers(1, n_values, len(chosen))) % n_values
     return values
 

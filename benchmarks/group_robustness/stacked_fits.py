@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from debias_pt.settings import FitSettings
-from debias_pt.training.run_group import COMMON
+from debias_pt.training.callbacks import Progress
+from debias_pt.training.run_group import SHARED_SETTINGS
 from debias_pt.training.stacking import OF_HEAD
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.progress import progress
@@ -71,14 +72,14 @@ def stacks(jobs: dict[str, Job]) -> Iterator[list[str]]:
 
 def shared(options: FitSettings) -> tuple[object, ...]:
     """Return what runs of one fit have in common."""
-    return tuple(getattr(options, name) for name in (*COMMON, *OF_HEAD))
+    return tuple(getattr(options, name) for name in (*SHARED_SETTINGS, *OF_HEAD))
 
 
 def fit_stack(jobs: Sequence[Job]) -> list[Timed]:
     """Fit several rows as one."""
     start = time.perf_counter()
     with progress(f"fitting {len(jobs)} rows at once", jobs[0][0].settings.steps, "steps") as advance:
-        fitted = fit_loops(jobs, lambda: advance(1))
+        fitted = fit_loops(jobs, [Progress(advance)])
     runs = sum(len(one.seeds) for one in fitted)
     per_run = (time.perf_counter() - start) / runs
     return [Timed(one, per_run * len(one.seeds), runs) for one in fitted]

@@ -135,6 +135,6 @@ def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
 def scores(case: Case, predict: Predict, seeds: Sequence[int]) -> dict[str, Any]:
     """Return the accuracies by group on the reported split."""
     prepared, split = case.prepared, case.settings.split
-    groups = prepared.yardstick.rows(prepared.rows(split))
+    groups = prepared.report_groups.rows(prepared.rows(split))
     predictions = predict(prepared.table.where(split).features)
     return GroupReport.of(predictions, groups, train_counts(prepared), seeds).to_dict()

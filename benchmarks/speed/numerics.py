@@ -93,11 +93,11 @@ def _encode(case: Case, pixels: Sequence[Tensor], lower: torch.dtype | None = No
 def _compared(case: Case, name: str, features: Tensor, others: Tensor) -> dict[str, Any]:
     cosine = (features * others).sum(dim=-1)
     words = zero_shot_weights(case.backbone, case.dataset.class_names).to(features.device)
-    said, then = ((part @ words.T).argmax(dim=-1) for part in (features, others))
+    before, after = ((part @ words.T).argmax(dim=-1) for part in (features, others))
     return {
         "name": name,
         "images": len(features),
         "mean_cosine": float(cosine.mean()),
         "least_cosine": float(cosine.min()),
-        "changed_predictions": float((said != then).float().mean()),
+        "changed_predictions": float((before != after).float().mean()),
     }

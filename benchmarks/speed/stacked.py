@@ -102,5 +102,5 @@ def _each(fit: Callable[..., None], settings: Sequence[Mapping[str, Any]]) -> No
 
 
 def _together(tuners: Sequence[PromptTuner], table: FeatureTable, groups: Groups) -> None:
-    first = tuners[0].part(table, groups)
-    fit_together(tuners, [first, *(tuner.part(table, groups, beside=first) for tuner in tuners[1:])])
+    first = tuners[0].run_group(table, groups)
+    fit_together(tuners, [first, *(tuner.run_group(table, groups, beside=first) for tuner in tuners[1:])])

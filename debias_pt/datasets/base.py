@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.datasets import DATASETS
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.download.archive import Archive
 from debias_pt.utils.files import default_cache_dir
@@ -143,9 +144,6 @@ class Source:
 
     card: Card
     load: Loader
-
-
-DATASETS: dict[str, Source] = {}
 
 
 def provides(name: str, card: Card) -> Callable[[Loader], Loader]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from debias_pt.datasets.base import DATASETS, Card, DataOptions, ImageDataset, is_synthetic
+from debias_pt.datasets import DATASETS
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, is_synthetic
 from debias_pt.datasets.custom.listing import AS_USUAL, OwnData
 from debias_pt.datasets.custom.read import is_path, read_own
 from debias_pt.datasets.download.fetch import fetch

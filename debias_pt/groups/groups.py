@@ -58,13 +58,13 @@ class Groups:
 
     @classmethod
     def pseudo(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[PseudoAttribute]) -> Groups:
-        """Cross classes with what the probe said, the joint posterior of several attributes being their product."""
+        """Cross classes with the probe's answers, the joint posterior of several attributes being their product."""
         named = [(attribute.values, attribute.posterior) for attribute in attributes]
         return cls._cross(y, class_names, named, "pseudo")
 
     @classmethod
     def true(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[TrueAttribute]) -> Groups:
-        """Cross classes with annotated attributes: an oracle when fitted with, the yardstick when reported by."""
+        """Cross classes with annotated attributes: an oracle when fitted with, the report_groups when reported by."""
         named = [(attribute.values, np.eye(len(attribute.values))[attribute.labels]) for attribute in attributes]
         return cls._cross(y, class_names, named, "true")
 

@@ -26,8 +26,8 @@ class ProbeReport:
 
     Examples
     --------
-    >>> y, true, said = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    >>> groups = [Groups(y, np.eye(2)[a], ("cat", "dog"), ("in", "out"), "true") for a in (said, true)]
+    >>> y, true, answer = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    >>> groups = [Groups(y, np.eye(2)[a], ("cat", "dog"), ("in", "out"), "true") for a in (answer, true)]
     >>> report = probe_report(*groups)
     >>> report.accuracy, report.recall.tolist()
     (0.75, [0.5, 1.0, nan, 1.0])
@@ -85,7 +85,7 @@ class ProbeReport:
 
 
 def probe_report(pseudo: Groups, true: Groups) -> ProbeReport:
-    """Compare what the probe said with what is annotated.
+    """Compare the probe's answers with what is annotated.
 
     Raises
     ------

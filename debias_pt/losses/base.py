@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from debias_pt.losses import LOSSES
 from debias_pt.utils.registry import build
-from debias_pt.utils.stateful import KeptState
+from debias_pt.utils.stateful import Stateful
 from debias_pt.utils.tensors import Rows
 
 
-class Loss(KeptState, ABC):
+class Loss(Stateful, ABC):
     """A per-sample loss. Subclasses compute; weights and means are the training loop's.
 
     Most losses know nothing but logits and labels. One that treats samples by what it knows of each of them
@@ -59,9 +60,6 @@ class Loss(KeptState, ABC):
         y : Tensor of int, shape (R, N)
             Class labels.
         """
-
-
-LOSSES: dict[str, type[Loss]] = {}
 
 
 def make_loss(name: str, **options: Any) -> Loss:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from debias_pt.losses.base import LOSSES, Loss
+from debias_pt.losses import LOSSES
+from debias_pt.losses.base import Loss
 from debias_pt.losses.terms import log_probabilities
 from debias_pt.utils.registry import register
 from debias_pt.utils.tensors import of_true_class

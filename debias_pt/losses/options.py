@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from inspect import signature
 
 from debias_pt.errors import UsageError
-from debias_pt.losses.base import LOSSES, Loss, make_loss
+from debias_pt.losses import LOSSES
+from debias_pt.losses.base import Loss, make_loss
 from debias_pt.utils.registry import lookup, nearest
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from debias_pt.reweighting.base import REWEIGHTERS, Reweighter
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.reweighting.base import Reweighter
 from debias_pt.utils.registry import register
 
 

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.utils.registry import build
-from debias_pt.utils.stateful import KeptState
+from debias_pt.utils.stateful import Stateful
 
 
-class Reweighter(KeptState, ABC):
+class Reweighter(Stateful, ABC):
     """Base of all schedulers: the public methods check, a subclass only computes.
 
     Membership matrices ``(B, G)`` say how much each sample belongs to each group: one-hot rows for
@@ -106,9 +107,6 @@ def mean_one(weights: Tensor, counts: Tensor) -> Tensor:
     tensor([0.6667, 2.0000])
     """
     return weights * counts.sum(dim=-1, keepdim=True) / (weights * counts).sum(dim=-1, keepdim=True)
-
-
-REWEIGHTERS: dict[str, type[Reweighter]] = {}
 
 
 def make_reweighter(name: str, **options: Any) -> Reweighter:

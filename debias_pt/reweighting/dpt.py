@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from debias_pt.errors import UsageError
-from debias_pt.reweighting.base import REWEIGHTERS, Reweighter, mean_one
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.reweighting.base import Reweighter, mean_one
 from debias_pt.utils.registry import register
 from debias_pt.utils.tensors import group_means
 

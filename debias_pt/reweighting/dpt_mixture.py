@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from debias_pt.reweighting.base import REWEIGHTERS
+from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.dpt import DPT
 from debias_pt.utils.registry import register
 

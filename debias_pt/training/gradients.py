@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from torch import Tensor
 from debias_pt.errors import UsageError
 from debias_pt.losses import Loss
 from debias_pt.models.heads import Head
+from debias_pt.training.callbacks import Callback
+from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
 
 
@@ -89,7 +91,7 @@ def gradient_share(
     return GradientShare(_share(*of_parameters), _share(*of_weights))
 
 
-class GradientWatch:
+class GradientWatch(Callback):
     """Measures the noisy samples' share of the gradient while a head is fitted.
 
     Parameters
@@ -98,8 +100,8 @@ class GradientWatch:
         Where a training label is wrong: for analysis only, nothing is fitted with it.
     steps : collection of int
         When to look: after so many updates; 0 is before the first.
-    part : int
-        Which part of the fit, if there are several.
+    run_groups : slice
+        Which of the fit's run groups: one, or several of one run each that share a loss.
 
     Attributes
     ----------
@@ -109,28 +111,30 @@ class GradientWatch:
     Examples
     --------
     >>> watch = GradientWatch(wrong, log_steps(200))                        # doctest: +SKIP
-    >>> tuner.fit(table, groups, begin=watch.begin).selected_steps_          # doctest: +SKIP
+    >>> tuner.fit(table, groups, callbacks=[watch]).selected_steps_          # doctest: +SKIP
     >>> watch.rows_[0]                                                       # doctest: +SKIP
     {'step': 0, 'parameters': [0.63], 'class_weights': [0.61]}
     """
 
-    def __init__(self, noisy: NDArray[np.bool_], steps: Collection[int], *, part: int = 0) -> None:
-        self.noisy, self.steps, self.part = torch.from_numpy(np.asarray(noisy, dtype=bool)), frozenset(steps), part
+    def __init__(self, noisy: NDArray[np.bool_], steps: Collection[int], run_groups: slice = slice(1)) -> None:
+        self.noisy, self.steps = torch.from_numpy(np.asarray(noisy, dtype=bool)), frozenset(steps)
+        self.run_groups = run_groups
         self.rows_: list[dict[str, object]] = []
 
-    def begin(self, training: Training) -> Callable[[], None]:
-        """Look before the first step, and return what looks after each one."""
+    def on_start(self, training: Training) -> None:
+        """Look before the first step."""
+        self.on_step(training)
 
-        def look() -> None:
-            if training.step_ not in self.steps:
-                return
-            part = training.parts[self.part]
-            noisy = self.noisy.to(part.train.y.device)
-            share = gradient_share(training.head, part.loss, part.train.features, part.train.y, noisy, runs=part.runs)
-            self.rows_.append(share.row(training.step_))
-
-        look()
-        return look
+    def on_step(self, training: Training) -> None:
+        """Look, if it is time."""
+        if training.step_ not in self.steps:
+            return
+        watched = training.run_groups[self.run_groups]
+        train = watched[0].train if len(watched) == 1 else FitData.stack([one.train for one in watched])
+        runs = slice(watched[0].runs.start, watched[-1].runs.stop)
+        noisy = self.noisy.to(train.y.device)
+        share = gradient_share(training.head, watched[0].loss, train.features, train.y, noisy, runs=runs)
+        self.rows_.append(share.row(training.step_))
 
 
 def _all_rows(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:

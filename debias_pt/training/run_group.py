@@ -1,4 +1,4 @@
-"""A part of a fit: runs that share a loss, a scheduler, a learning rate and their data's shape."""
+"""Run groups: runs of one fit that share a loss, a scheduler, a learning rate and their data's shape."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from debias_pt.training.selection import Selector
 
 Watcher = Callable[[int, Tensor], object]
 
-# What all parts of one fit share; the rest of the settings is each part's own.
-COMMON = ("steps", "batch_size", "optimizer", "weight_decay", "momentum")
+# What all run groups of one fit share; the rest of the settings is each run group's own.
+SHARED_SETTINGS = ("steps", "batch_size", "optimizer", "weight_decay", "momentum")
 
 
-class Part:
+class RunGroup:
     """Some of the runs of a fit, and all that they do not share with the others.
 
     Parameters
     ----------
     loss : Loss
-        Per sample; not shared with another part if it keeps a state.
+        Per sample; not shared with another run group if it keeps a state.
     reweighter : Reweighter
         Fresh; started on the training set's groups.
     settings : FitSettings
@@ -51,7 +51,7 @@ class Part:
         One row per step, not yet written.
     watchers : list of callable
         Called with the step and the validation logits ``(r, B, K)`` whenever the selector looks: a second
-        selection rule costs no second fit. They are no part of the state.
+        selection rule costs no second fit. They are not part of the state.
 
     Raises
     ------
@@ -96,32 +96,36 @@ class Part:
             watch(step, logits)
         return self.selector.observe(step, logits, self.val.y, self.val.membership)
 
-    def state(self) -> dict[str, dict[str, Tensor]]:
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """Return all that a resumed run needs beside the head and the optimiser."""
-        return {"reweighter": self.reweighter.state(), "selector": self.selector.state(), "loss": self.loss.state()}
+        return {
+            "reweighter": self.reweighter.state_dict(),
+            "selector": self.selector.state_dict(),
+            "loss": self.loss.state_dict(),
+        }
 
-    def load_state(self, state: dict[str, dict[str, Tensor]]) -> None:
-        """Take back what :meth:`state` returned; what had no state is not in it."""
-        self.selector.load_state(state["selector"])
+    def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Take back what :meth:`state_dict` returned; what had no state is not in it."""
+        self.selector.load_state_dict(state["selector"])
         for kind, keeper in (("reweighter", self.reweighter), ("loss", self.loss)):
-            keeper.load_state({name: value.to(self.train.y.device) for name, value in state.get(kind, {}).items()})
+            keeper.load_state_dict({name: value.to(self.train.y.device) for name, value in state.get(kind, {}).items()})
 
 
-def require_common(parts: Sequence[Part]) -> None:
-    """Refuse parts that cannot be fitted together.
+def require_shared_settings(run_groups: Sequence[RunGroup]) -> None:
+    """Refuse run groups that cannot be fitted together.
 
     Raises
     ------
     UsageError
         Names the setting and the values seen.
     """
-    if not parts:
-        raise UsageError("no parts to fit; give one or more")
-    for name in COMMON:
-        first, *others = [getattr(part.settings, name) for part in parts]
+    if not run_groups:
+        raise UsageError("no run groups to fit; give one or more")
+    for name in SHARED_SETTINGS:
+        first, *others = [getattr(run_group.settings, name) for run_group in run_groups]
         other = next((value for value in others if value != first), first)
         if other != first:
             raise UsageError(
-                f"{name} is {first} in one part and {other} in another; parts of one fit share "
-                f"{', '.join(COMMON)}: fit these apart"
+                f"{name} is {first} in one run group and {other} in another; run groups of one fit share "
+                f"{', '.join(SHARED_SETTINGS)}: fit these apart"
             )

@@ -120,13 +120,13 @@ class Selector:
             for parameter, kept in zip(self.parameters, self.kept_, strict=True):
                 parameter.copy_(kept)
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Return all that a resumed run needs."""
         kept = {f"kept.{i}": tensor for i, tensor in enumerate(self.kept_)}
         return {"score": self.score_, "step": self.step_, **kept}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take back what :meth:`state_dict` returned."""
         device = self.score_.device
         self.score_, self.step_ = state["score"].to(device), state["step"].to(device)
         self.kept_ = [state[f"kept.{i}"].to(device) for i in range(len(self.kept_))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,14 @@ from debias_pt.groups.metrics import GroupReport
 from debias_pt.losses import loss_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
-from debias_pt.models.heads.build import PROMPT_OPTIONS, TAKES, starts_at_random
+from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import Reweighter, make_reweighter
 from debias_pt.settings import FitSettings, resolve
+from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
 from debias_pt.training.optimizer import make_optimizer
-from debias_pt.training.run_group import Part
+from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.registry import lookup
@@ -91,7 +92,7 @@ class PromptTuner:
         *,
         validation_groups: Groups | None = None,
         reweighter: Reweighter | None = None,
-        begin: Callable[[Training], Callable[[], None]] | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> PromptTuner:
         """Train on the table's ``train`` rows, select on its ``val`` rows.
 
@@ -105,9 +106,8 @@ class PromptTuner:
             Of all N rows, for the selection rule; default `groups`.
         reweighter : Reweighter, optional
             A fresh scheduler instead of the one that the settings name.
-        begin : callable
-            Takes the :class:`~debias_pt.training.loop.Training` before its first step and returns what to
-            call after each one: checkpoints, progress.
+        callbacks : sequence of Callback
+            Told of the start and of every update: checkpoints, progress.
 
         Raises
         ------
@@ -116,21 +116,21 @@ class PromptTuner:
         NonFiniteError
             If training diverges; names step, group and learning rate.
         """
-        part = self.part(table, groups, validation_groups=validation_groups, reweighter=reweighter)
-        training = Training(self.make_head(table.class_names), [part])
-        training.run(begin(training) if begin else lambda: None)
-        self.take(training.head, part)
+        run_group = self.run_group(table, groups, validation_groups=validation_groups, reweighter=reweighter)
+        training = Training(self.make_head(table.class_names), [run_group])
+        training.run(callbacks)
+        self.take(training.head, run_group)
         return self
 
-    def part(
+    def run_group(
         self,
         table: FeatureTable,
         groups: Groups,
         *,
         validation_groups: Groups | None = None,
         reweighter: Reweighter | None = None,
-        beside: Part | None = None,
-    ) -> Part:
+        beside: RunGroup | None = None,
+    ) -> RunGroup:
         """Return what :meth:`fit` would fit with the same arguments, to be fitted together with others.
 
         See :func:`debias_pt.training.stacking.fit_together`.
@@ -139,8 +139,8 @@ class PromptTuner:
         ----------
         table, groups, validation_groups, reweighter
             As of :meth:`fit`.
-        beside : Part, optional
-            A part made from the same table: its features are shared instead of copied.
+        beside : RunGroup, optional
+            A run group made from the same table: its features are shared instead of copied.
 
         Raises
         ------
@@ -165,16 +165,16 @@ class PromptTuner:
         if beside is not None:
             train, val = (replace(a, features=b.features) for a, b in ((train, beside.train), (val, beside.val)))
         loss = loss_of(self.settings.loss, self.settings.loss_option, self.settings.q)
-        return Part(loss, reweighter, self.settings, self.seeds, train, val, groups)
+        return RunGroup(loss, reweighter, self.settings, self.seeds, train, val, groups)
 
-    def take(self, head: Head, part: Part) -> None:
-        """Take what a finished fit learned in this tuner's part of it."""
-        if len(part.seeds) != len(next(head.parameters())):
-            state = {name: value[part.runs] for name, value in head.state_dict().items()}
+    def take(self, head: Head, run_group: RunGroup) -> None:
+        """Take what a finished fit learned in this tuner's run group of it."""
+        if len(run_group.seeds) != len(next(head.parameters())):
+            state = {name: value[run_group.runs] for name, value in head.state_dict().items()}
             head = self.make_head(self.class_names_)
             head.load_state_dict(state)
         self.head_ = head
-        self.selected_steps_ = part.selector.step_.tolist()
+        self.selected_steps_ = run_group.selector.step_.tolist()
         self.freeze()
 
     def make_head(self, class_names: Sequence[str], seeds: Sequence[int] | None = None) -> Head:
@@ -266,7 +266,7 @@ def check_fit(settings: FitSettings) -> None:
 def _require_prompt_options(settings: FitSettings) -> None:
     """Refuse options of a prompt that the head does not take."""
     given = [name for name in PROMPT_OPTIONS if getattr(settings, name) != getattr(FitSettings(), name)]
-    foreign = [name for name in given if name not in TAKES[settings.head]]
+    foreign = [name for name in given if name not in HEADS[settings.head].takes]
     if foreign:
         raise UsageError(f"the head {settings.head!r} does not take {', '.join(foreign)}; leave it out")
 
@@ -274,9 +274,9 @@ def _require_prompt_options(settings: FitSettings) -> None:
 def _require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
     """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
     full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
-    if settings.seeds < 2 or not full or starts_at_random(settings):
+    if settings.seeds < 2 or not full or HEADS[settings.head].random_start(settings):
         return
-    if "context_init" in TAKES[settings.head]:
+    if "context_init" in HEADS[settings.head].takes:
         raise UsageError(
             f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
             "run; add a smaller --batch-size, take --context-init random, or one seed"

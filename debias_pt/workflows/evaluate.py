@@ -16,7 +16,7 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.probed_data import Prepared
+from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import report
 from debias_pt.workflows.run_folder import RunFolder, newest
 
@@ -92,7 +92,7 @@ def evaluate(
     return {**report(settings, prepared, tuner, split), "run": str(run.path), "csv": csv_path}
 
 
-def write_predictions(prepared: Prepared, tuner: PromptTuner, split: str, path: Path) -> None:
+def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path: Path) -> None:
     """Write one line per image of a split.
 
     Columns: id, split, label; the predicted class, whether that is correct, its probability (the mean
@@ -102,18 +102,18 @@ def write_predictions(prepared: Prepared, tuner: PromptTuner, split: str, path: 
     """
     table, chosen = prepared.table, np.flatnonzero(prepared.rows(split))
     probabilities = tuner.predict_proba(table.features[chosen]).mean(axis=0)
-    pseudo = {one.name: one for one in prepared.said}
-    shown = [*(prepared.benchmark or pseudo).values(), *prepared.said]
+    pseudo = {one.name: one for one in prepared.answers}
+    shown = [*(prepared.benchmark or pseudo).values(), *prepared.answers]
     rows = []
     for row, p in zip(chosen, probabilities, strict=True):
         label, predicted = table.class_names[table.y[row]], table.class_names[p.argmax()]
-        answer = [label, predicted, int(label == predicted), f"{p.max():.6f}", prepared.yardstick.source]
+        answer = [label, predicted, int(label == predicted), f"{p.max():.6f}", prepared.report_groups.source]
         rows.append([table.ids[row], split, *answer, *(one.values[one.labels[row]] for one in shown)])
     names = [*(prepared.benchmark or pseudo), *(f"{name}_probe" for name in pseudo)]
     write_csv(path, ["id", "split", "label", "predicted", "correct", "probability", "groups_from", *names], rows)
 
 
-def require_same_data(run: RunFolder, prepared: Prepared) -> None:
+def require_same_data(run: RunFolder, prepared: ProbedData) -> None:
     """Refuse data that is not what the run was trained on."""
     found, wanted = run.facts["data"], prepared.table.data_fingerprint()
     require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run, or the --dataset of your own")

@@ -64,13 +64,13 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     paths = [name for name in paths if name not in skipped]
     probabilities = tuner.predict_proba(features).mean(axis=0)
     attributes = [Attribute(**wording) for wording in run.facts["attributes"]]
-    probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load(run.read_probe())
-    said = probe.predict(features, probabilities.argmax(axis=1))
+    probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load_state_dict(run.read_probe())
+    answers = probe.predict(features, probabilities.argmax(axis=1))
     rows = [
-        {"path": name, **_answer(tuner.class_names_, p), "attributes": _values(said, i)}
+        {"path": name, **_answer(tuner.class_names_, p), "attributes": _values(answers, i)}
         for i, (name, p) in enumerate(zip(paths, probabilities, strict=True))
     ]
-    names = {"class_names": list(tuner.class_names_), "attributes": [one.name for one in said]}
+    names = {"class_names": list(tuner.class_names_), "attributes": [one.name for one in answers]}
     return {"run": str(run.path), **origin(run), **names, "images": rows, "left_out": left_out, "skipped": skipped}
 
 
@@ -79,8 +79,8 @@ def _answer(class_names: Sequence[str], p: NDArray[np.float64]) -> dict[str, Any
     return {"label": class_names[int(p.argmax())], "probability": float(p.max()), "probabilities": probabilities}
 
 
-def _values(said: Sequence[PseudoAttribute], i: int) -> dict[str, Any]:
-    return {one.name: {"value": one.values[one.labels[i]], "confidence": float(one.confidence[i])} for one in said}
+def _values(answers: Sequence[PseudoAttribute], i: int) -> dict[str, Any]:
+    return {one.name: {"value": one.values[one.labels[i]], "confidence": float(one.confidence[i])} for one in answers}
 
 
 def as_csv(result: dict[str, Any]) -> str:
@@ -89,9 +89,9 @@ def as_csv(result: dict[str, Any]) -> str:
     header = ["path", "label", "probability", *(f"p({name})" for name in result["class_names"]), *attributes]
     rows = []
     for image in result["images"]:
-        said = [cell for one in image["attributes"].values() for cell in (one["value"], f"{one['confidence']:.6f}")]
+        answers = [cell for one in image["attributes"].values() for cell in (one["value"], f"{one['confidence']:.6f}")]
         numbers = [f"{p:.6f}" for p in (image["probability"], *image["probabilities"].values())]
-        rows.append([image["path"], image["label"], *numbers, *said])
+        rows.append([image["path"], image["label"], *numbers, *answers])
     return csv_text(header, rows)
 
 

@@ -16,7 +16,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.settings import PROBES, DataSettings, FitSettings, skips_bad
 from debias_pt.utils.registry import lookup, nearest
-from debias_pt.workflows.probed_data import Prepared, ask
+from debias_pt.workflows.probed_data import ProbedData, probe_table
 from debias_pt.workflows.source import load_source
 
 
@@ -67,7 +67,7 @@ def encode_dataset(
     )
 
 
-def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda backbone: None) -> Prepared:
+def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda backbone: None) -> ProbedData:
     """Load, encode, probe and group.
 
     Parameters
@@ -88,7 +88,9 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     check(backbone)
     table, stats = encode_dataset(settings, backbone, dataset)
     return replace(
-        ask(backbone, table, stats, attributes, probe), split_rule=dataset.split_rule, synthetic=dataset.synthetic
+        probe_table(backbone, table, stats, attributes, probe),
+        split_rule=dataset.split_rule,
+        synthetic=dataset.synthetic,
     )
 
 

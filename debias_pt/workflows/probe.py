@@ -9,7 +9,7 @@ from debias_pt.datasets.splits import SPLITS
 from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.probed_data import Prepared
+from debias_pt.workflows.probed_data import ProbedData
 
 
 def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, Any]:
@@ -43,11 +43,11 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     }
 
 
-def write_answers(prepared: Prepared, path: Path) -> None:
+def write_answers(prepared: ProbedData, path: Path) -> None:
     """Write one line per image."""
-    columns = [column for said in prepared.said for column in (said.name, f"{said.name}_confidence")]
+    columns = [column for answer in prepared.answers for column in (answer.name, f"{answer.name}_confidence")]
     table = prepared.table
-    values = [(said.values, said.labels, said.confidence) for said in prepared.said]
+    values = [(answer.values, answer.labels, answer.confidence) for answer in prepared.answers]
     rows = []
     for i, name in enumerate(table.ids):
         answers = [cell for names, labels, sure in values for cell in (names[labels[i]], f"{sure[i]:.6f}")]

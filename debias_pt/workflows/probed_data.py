@@ -1,4 +1,4 @@
-"""All that comes before fitting, in one object: features, what the probe said, groups."""
+"""All that comes before fitting, in one object: features, the probe's answers, groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from debias_pt.models.backbone import Backbone
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ProbedData:
     """All that comes before fitting.
 
     Parameters
@@ -33,13 +33,13 @@ class Prepared:
     stats : EncodeStats
     attributes : tuple of Attribute
         What the probe asked.
-    said : tuple of PseudoAttribute
+    answers : tuple of PseudoAttribute
         What it answered, for all rows.
     annotated : tuple of TrueAttribute or None
         For each of these, its annotation, where there is one under the same name and values.
     refined : RefinedProbe, optional
         Who answered, if not the zero-shot probe.
-    others : dict of str to Prepared
+    others : dict of str to ProbedData
         The same with the answers of other probes, once they were asked for.
     split_rule : mapping
         How the splits came about, where they are not the data set's own.
@@ -51,10 +51,10 @@ class Prepared:
     table: FeatureTable
     stats: EncodeStats
     attributes: tuple[Attribute, ...]
-    said: tuple[PseudoAttribute, ...]
+    answers: tuple[PseudoAttribute, ...]
     annotated: tuple[TrueAttribute | None, ...]
     refined: RefinedProbe | None = None
-    others: dict[str, Prepared] = field(default_factory=dict, repr=False, compare=False)
+    others: dict[str, ProbedData] = field(default_factory=dict, repr=False, compare=False)
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
 
@@ -63,19 +63,19 @@ class Prepared:
         """Who answered: a name in ``PROBES``."""
         return self.refined.kind if self.refined else "zero-shot"
 
-    def probed_by(self, probe: str) -> Prepared:
+    def probed_by(self, probe: str) -> ProbedData:
         """Return the same with the answers of another probe."""
         if probe == self.probe:
             return self
         if probe not in self.others:
-            other = ask(self.backbone, self.table, self.stats, self.attributes, probe)
+            other = probe_table(self.backbone, self.table, self.stats, self.attributes, probe)
             self.others[probe] = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
         return self.others[probe]
 
     @cached_property
     def pseudo(self) -> Groups:
         """Class x pseudo attributes, for all rows."""
-        return Groups.pseudo(self.table.y, self.table.class_names, self.said)
+        return Groups.pseudo(self.table.y, self.table.class_names, self.answers)
 
     @cached_property
     def true(self) -> Groups | None:
@@ -93,10 +93,12 @@ class Prepared:
         """
         if self.true is None:
             return self.table.attributes
-        return {said.name: true for said, true in zip(self.said, self.annotated, strict=True) if true is not None}
+        return {
+            answer.name: true for answer, true in zip(self.answers, self.annotated, strict=True) if true is not None
+        }
 
     @cached_property
-    def yardstick(self) -> Groups:
+    def report_groups(self) -> Groups:
         """The groups to report by: class x :attr:`benchmark`, or pseudo groups where nothing is annotated."""
         if not self.benchmark:
             return self.pseudo
@@ -136,28 +138,32 @@ class Prepared:
             "kind": self.probe,
             **({"refinement": self.refined.facts_} if self.refined and split == "train" else {}),
             "attributes": [attribute.describe() for attribute in self.attributes],
-            "mean_confidence": {said.name: float(said.confidence[rows].mean()) for said in self.said},
+            "mean_confidence": {answer.name: float(answer.confidence[rows].mean()) for answer in self.answers},
             "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
             "not_annotated": self._not_annotated(),
         }
-        if len(self.said) > 1:
+        if len(self.answers) > 1:
             result["by_attribute"] = {
-                said.name: self._report_one(said, true, rows)
-                for said, true in zip(self.said, self.annotated, strict=True)
+                answer.name: self._report_one(answer, true, rows)
+                for answer, true in zip(self.answers, self.annotated, strict=True)
                 if true is not None
             }
         if self.true is not None:
             return {**probe_report(pseudo, self.true.rows(rows)).to_dict(), **result}
         return result
 
-    def _report_one(self, said: PseudoAttribute, true: TrueAttribute, rows: NDArray[np.bool_]) -> dict[str, Any]:
+    def _report_one(self, answer: PseudoAttribute, true: TrueAttribute, rows: NDArray[np.bool_]) -> dict[str, Any]:
         y, names = self.table.y, self.table.class_names
-        pseudo, known = Groups.pseudo(y, names, [said]), Groups.true(y, names, [true])
+        pseudo, known = Groups.pseudo(y, names, [answer]), Groups.true(y, names, [true])
         return probe_report(pseudo.rows(rows), known.rows(rows)).to_dict()
 
     def _not_annotated(self) -> list[str]:
         """Name the attributes without an annotation, and say what is annotated instead."""
-        return [self._missing(said.name) for said, true in zip(self.said, self.annotated, strict=True) if true is None]
+        return [
+            self._missing(answer.name)
+            for answer, true in zip(self.answers, self.annotated, strict=True)
+            if true is None
+        ]
 
     def _missing(self, name: str) -> str:
         known = self.table.attributes
@@ -166,24 +172,24 @@ class Prepared:
         return f"{name!r} (annotated are: {', '.join(known) or 'none'})"
 
 
-def ask(
+def probe_table(
     backbone: Backbone,
     table: FeatureTable,
     stats: EncodeStats,
     attributes: tuple[Attribute, ...],
     probe: str = "zero-shot",
-) -> Prepared:
+) -> ProbedData:
     """Ask a probe for the attributes of all rows."""
     zero_shot = AttributeProbe(backbone, attributes, table.class_names)
     refined = None if probe == "zero-shot" else RefinedProbe(zero_shot, probe).fit(table)
-    said = refined.answer(table) if refined else zero_shot.predict(table.features, table.y)
-    annotated = tuple(annotation(table.attributes.get(one.name), one) for one in said)
-    return Prepared(backbone, table, stats, attributes, said, annotated, refined)
+    answers = refined.answer(table) if refined else zero_shot.predict(table.features, table.y)
+    annotated = tuple(annotation(table.attributes.get(one.name), one) for one in answers)
+    return ProbedData(backbone, table, stats, attributes, answers, annotated, refined)
 
 
-def annotation(true: TrueAttribute | None, said: PseudoAttribute) -> TrueAttribute | None:
+def annotation(true: TrueAttribute | None, answer: PseudoAttribute) -> TrueAttribute | None:
     """Return an annotation in the probe's order of values, or None if it has other values."""
-    if true is None or set(true.values) != set(said.values):
+    if true is None or set(true.values) != set(answer.values):
         return None
-    order = np.array([said.values.index(value) for value in true.values])
-    return TrueAttribute(said.values, order[true.labels])
+    order = np.array([answer.values.index(value) for value in true.values])
+    return TrueAttribute(answer.values, order[true.labels])

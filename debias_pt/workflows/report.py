@@ -14,15 +14,15 @@ from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, scheduler
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.prepare import probe_of
-from debias_pt.workflows.probed_data import Prepared
+from debias_pt.workflows.probed_data import ProbedData
 
 
-def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, split: str) -> dict[str, Any]:
+def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
     """Return the fields of ``train`` and ``eval`` for one split."""
     prepared = prepared.probed_by(probe_of(settings))
     rows = prepared.rows(split)
     seeds = list(tuner.seeds)
-    scores = tuner.score(prepared.table.where(split), prepared.yardstick.rows(rows), train_counts(prepared))
+    scores = tuner.score(prepared.table.where(split), prepared.report_groups.rows(rows), train_counts(prepared))
     used = {
         "training groups": settings.groups == "true",
         "step selection": RULES[settings.select].uses_true_attributes,
@@ -44,12 +44,12 @@ def report(settings: TrainSettings, prepared: Prepared, tuner: PromptTuner, spli
     }
 
 
-def train_counts(prepared: Prepared) -> NDArray[np.int64]:
+def train_counts(prepared: ProbedData) -> NDArray[np.int64]:
     """Return the sizes of the training groups that reports are by, shape ``(G,)``."""
-    return prepared.yardstick.rows(prepared.rows("train")).counts
+    return prepared.report_groups.rows(prepared.rows("train")).counts
 
 
-def facts(settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
     """Return what the run uses: versions, the method's options in full, fingerprints, group counts, wording."""
     used = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     counts = {

@@ -13,6 +13,7 @@ from debias_pt.datasets.splits import require_split
 from debias_pt.errors import RunError, UsageError
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
+from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, check_fit
@@ -20,7 +21,7 @@ from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
 from debias_pt.workflows.prepare import prepare, probe_of
-from debias_pt.workflows.probed_data import Prepared
+from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import facts, report
 from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest
 
@@ -65,7 +66,7 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
         return train_in(run, settings, prepared)
 
 
-def train_in(run: RunFolder, settings: TrainSettings, prepared: Prepared) -> dict[str, Any]:
+def train_in(run: RunFolder, settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
     """Train in a run folder, from its checkpoint if it has one, and write the result."""
     run.write_facts(facts(settings, prepared))
     write_records(run, prepared)
@@ -85,12 +86,12 @@ def train_in(run: RunFolder, settings: TrainSettings, prepared: Prepared) -> dic
         "backbone": prepared.backbone.fingerprint,
     }
     if prepared.refined:
-        run.write_probe(prepared.refined.state())
+        run.write_probe(prepared.refined.state_dict())
     run.finish(tuner.head_.state_dict(), meta, result)
     return result
 
 
-def write_records(run: RunFolder, prepared: Prepared) -> None:
+def write_records(run: RunFolder, prepared: ProbedData) -> None:
     """Write which images were left out and why, and which split drew which image, where that happened."""
     if prepared.stats.skipped:
         write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
@@ -160,44 +161,59 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
     return run
 
 
-def fit(settings: TrainSettings, prepared: Prepared, run: RunFolder | None) -> PromptTuner:
+def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
     prepared = prepared.probed_by(probe_of(settings))
     groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
     tuner = PromptTuner(prepared.backbone, settings)
-    begun: list[Training] = []
     with progress(f"fitting {settings.method}", settings.steps, "steps") as advance:
-
-        def begin(training: Training) -> Callable[[], None]:
-            after_step = checkpointing(training, run, settings.checkpoint_every, advance)
-            begun.append(training)
-            return after_step
-
+        checkpoints = Checkpoints(run, settings.checkpoint_every, advance)
         try:
-            return tuner.fit(prepared.table, groups, validation_groups=validation, begin=begin)
+            return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[checkpoints])
         finally:  # what led to a divergence is worth reading; resuming drops it
-            if run is not None and begun:
-                run.append_history(begun[0].parts[0].history_)
+            checkpoints.write_history()
 
 
-def checkpointing(
-    training: Training, run: RunFolder | None, every: int, advance: Callable[[int], None]
-) -> Callable[[], None]:
-    """Load a run's checkpoint into a training, and return what writes the next ones."""
-    if run is not None:
-        state = run.read_checkpoint()
+class Checkpoints(Callback):
+    """Loads a run's checkpoint into a training, and writes the next ones.
+
+    Parameters
+    ----------
+    run : RunFolder or None
+        Where they are kept, if anywhere.
+    every : int
+        Steps between them.
+    advance : callable
+        Told how many steps were made.
+    """
+
+    def __init__(self, run: RunFolder | None, every: int, advance: Callable[[int], None]) -> None:
+        self.run, self.every, self.advance = run, every, advance
+        self.training: Training | None = None
+
+    def on_start(self, training: Training) -> None:
+        """Go on from the checkpoint, if there is one."""
+        self.training = training
+        if self.run is None:
+            return
+        state = self.run.read_checkpoint()
         if state is not None:
-            training.load_state(state)
-        run.trim_history(training.step_)
-        advance(training.step_)
+            training.load_state_dict(state)
+        self.run.trim_history(training.step_)
+        self.advance(training.step_)
 
-    def after_step() -> None:
-        advance(1)
-        if run is not None and (training.step_ % every == 0 or training.step_ == training.settings.steps):
-            run.append_history(training.parts[0].history_)
-            training.parts[0].history_.clear()
-            run.write_checkpoint(training.state())
+    def on_step(self, training: Training) -> None:
+        """Write a checkpoint when it is time."""
+        self.advance(1)
+        if self.run is not None and (training.step_ % self.every == 0 or training.step_ == training.settings.steps):
+            self.write_history()
+            self.run.write_checkpoint(training.state_dict())
 
-    return after_step
+    def write_history(self) -> None:
+        """Write the steps' figures that are not yet written."""
+        if self.run is not None and self.training is not None:
+            history = self.training.run_groups[0].history_
+            self.run.append_history(history)
+            history.clear()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from debias_pt.datasets import DATASETS, load_dataset
-from debias_pt.datasets.coop import COOP
+from debias_pt.datasets.named.coop import COOP
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError, UnknownNameError, UsageError
 from debias_pt.features.encoding import encode

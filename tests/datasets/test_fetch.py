@@ -26,7 +26,7 @@ from rich.filesize import decimal
 
 from debias_pt.datasets import DATASETS, load_dataset
 from debias_pt.datasets.download.fetch import Fetched
-from debias_pt.datasets.waterbirds import ARCHIVE, COUNTS, TERMS, URL
+from debias_pt.datasets.named.waterbirds import ARCHIVE, COUNTS, TERMS, URL
 from debias_pt.datasets.wilds_reader import no_update_check
 from debias_pt.errors import DatasetError, FetchError, OutputError, UsageError
 from debias_pt.workflows.fetch import fetch as job

@@ -72,7 +72,7 @@ def test_waterbirds_is_the_same_from_memory_and_wrong_values_stay_refused(
 ) -> None:
     first = load_dataset("waterbirds", data_root, check_counts=False, cache_dir=tmp_path / "cache")
     with monkeypatch.context() as patch:
-        patch.setattr("debias_pt.datasets.waterbirds.read_present", None)
+        patch.setattr("debias_pt.datasets.named.waterbirds.read_present", None)
         again = load_dataset("waterbirds", data_root, check_counts=False, cache_dir=tmp_path / "cache")
     assert again.ids == first.ids
     assert (again.y == first.y).all()

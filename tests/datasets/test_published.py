@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from debias_pt.datasets import DATASETS, load_dataset
-from debias_pt.datasets import celeba as celeba_module
 from debias_pt.datasets.load import group_counts
+from debias_pt.datasets.named import celeba as celeba_module
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.datasets.synthetic import layouts
 from debias_pt.datasets.synthetic.worlds import WORLDS
@@ -153,7 +153,7 @@ def test_a_bare_tree_has_a_split_that_the_file_system_has_no_part_in(
 
 
 def test_a_drawn_split_has_the_published_group_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from debias_pt.datasets import metashift as module
+    from debias_pt.datasets.named import metashift as module
 
     monkeypatch.setattr(module, "require_folder", lambda *_: tmp_path)
     listed = []

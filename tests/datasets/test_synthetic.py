@@ -15,12 +15,12 @@ import torch
 from scipy.stats import chi2_contingency
 
 from debias_pt.datasets import DATASETS, load_dataset
-from debias_pt.datasets.coop import COOP
+from debias_pt.datasets.named.coop import COOP
+from debias_pt.datasets.named.waterbirds import COUNTS
 from debias_pt.datasets.synthetic import dataset as mini_datasets
 from debias_pt.datasets.synthetic import layouts
 from debias_pt.datasets.synthetic.scene import Scene, with_article
 from debias_pt.datasets.synthetic.worlds import STREAMS, WORLDS, World
-from debias_pt.datasets.waterbirds import COUNTS
 from debias_pt.datasets.wilds_reader import no_update_check
 from debias_pt.errors import BackboneError, DebiasWarning, OutputError
 from debias_pt.models import mini_pretraining as pretraining

@@ -255,7 +255,7 @@ def test_only_training_rows_are_fitted_and_only_they_use_class_shares(two: Attri
     features = table.features.copy()
     features[~train] = table.features[order]  # other images outside training
     again = refined_or_not(two, dataclasses.replace(table, features=features))
-    for one, other in zip(refined.state().items(), again.state().items(), strict=True):
+    for one, other in zip(refined.state_dict().items(), again.state_dict().items(), strict=True):
         assert one[0] == other[0]
         assert (one[1] == other[1]).all()
     for said, flat, shares in zip(
@@ -270,7 +270,7 @@ def test_only_training_rows_are_fitted_and_only_they_use_class_shares(two: Attri
 
 def test_state_comes_back(two: AttributeProbe, table: FeatureTable) -> None:
     refined = refined_or_not(two, table)
-    loaded = RefinedProbe(two).load(refined.state())
+    loaded = RefinedProbe(two).load_state_dict(refined.state_dict())
     pairs = zip(refined.predict(table.features, table.y), loaded.predict(table.features, table.y), strict=True)
     assert all((a.posterior == b.posterior).all() for a, b in pairs)
 

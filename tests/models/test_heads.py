@@ -13,9 +13,11 @@ import torch
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, ClassTokenHead, Head, PromptHead, TextEncoderHead
-from debias_pt.models.heads.build import PROMPT_OPTIONS, TAKES, starts_at_random
+from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import FitSettings
+from debias_pt.training.callbacks import Callback
+from debias_pt.training.loop import Training
 from debias_pt.training.tuner import PromptTuner, check_fit
 
 NAMES = ["landbird", "a very small water bird", "dog"]  # 1, 5 and 1 tokens or so
@@ -147,10 +149,9 @@ def test_a_prompt_of_words_and_name_that_does_not_fit_is_refused(backbone: Backb
 
 
 def test_options_that_a_head_does_not_take_are_refused() -> None:
-    assert set(TAKES) == set(HEADS)
     other: dict[str, Any] = {"template": "a {}", "context_length": 3, "context_init": "a", "class_specific": True}
     other["class_position"] = "front"
-    for name, taken in TAKES.items():
+    for name, taken in ((name, kind.takes) for name, kind in HEADS.items()):
         for option in PROMPT_OPTIONS:
             settings = FitSettings(head=name, **{option: other[option]})
             if option in taken:
@@ -164,8 +165,8 @@ def test_options_that_a_head_does_not_take_are_refused() -> None:
 def test_seeds_that_would_be_the_same_run_are_refused(backbone: Backbone, name: str) -> None:
     settings = FitSettings(head=name)
     first, second = (HEADS[name](backbone, NAMES, [seed], settings)() for seed in (0, 1))
-    assert starts_at_random(settings) == (not torch.equal(first, second))
-    if starts_at_random(settings):
+    assert HEADS[name].random_start(settings) == (not torch.equal(first, second))
+    if HEADS[name].random_start(settings):
         check_fit(FitSettings(head=name, seeds=2))
     else:
         with pytest.raises(UsageError, match="would be the same run"):
@@ -180,7 +181,12 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
     settings = FitSettings(head="text-encoder", method="erm", steps=4, lr=5e-3, seeds=2, batch_size=30, select="last")
     tuner = PromptTuner(backbone, settings)
     losses: list[Any] = []
-    tuner.fit(table, groups, begin=lambda training: lambda: losses.append(training.parts[0].history_[-1]["loss"]))
+
+    class Losses(Callback):
+        def on_step(self, training: Training) -> None:
+            losses.append(training.run_groups[0].history_[-1]["loss"])
+
+    tuner.fit(table, groups, callbacks=[Losses()])
     assert np.mean(losses[-1]) < np.mean(losses[0])
     again = PromptTuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
     assert np.array_equal(again.class_weights_, tuner.class_weights_)

@@ -28,7 +28,7 @@ from debias_pt.models.heads import LinearHead
 from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
-from debias_pt.training.run_group import Part
+from debias_pt.training.run_group import RunGroup
 from debias_pt.training.stacking import fit_together
 from debias_pt.training.tuner import PromptTuner, scheduler
 from debias_pt.utils.tensors import Rows
@@ -54,25 +54,25 @@ def split(name: str, groups: Groups = TRUE) -> FitData:
     return FitData.of(TABLE.where(name), groups.rows(TABLE.split == name), CPU)
 
 
-def part(
+def run_group(
     criterion: Loss | None = None, train: FitData | None = None, val: FitData | None = None, **options: Any
-) -> Part:
+) -> RunGroup:
     settings = FitSettings(**{"steps": 9, "lr": 0.05, "weight_decay": 0.02, "select": "pseudo-wga", **options})
     seeds = range(settings.seed, settings.seed + settings.seeds)
     criterion = criterion or make_loss(settings.loss, q=settings.q)
-    return Part(criterion, scheduler(settings), settings, seeds, train or split("train"), val or split("val"), TRUE)
+    return RunGroup(criterion, scheduler(settings), settings, seeds, train or split("train"), val or split("val"), TRUE)
 
 
-def train(parts: Sequence[Part]) -> Training:
-    training = Training(LinearHead(24, 2, seeds=[s for one in parts for s in one.seeds], scale=5.0), parts)
+def train(run_groups: Sequence[RunGroup]) -> Training:
+    training = Training(LinearHead(24, 2, seeds=[s for one in run_groups for s in one.seeds], scale=5.0), run_groups)
     training.run()
     return training
 
 
 def assert_same(together: Training, alone: Sequence[Training]) -> None:
-    """Every step's figures, and what was learned, part by part."""
-    for of_stack, single in zip(together.parts, alone, strict=True):
-        (own,) = single.parts
+    """Every step's figures, and what was learned, run group by run group."""
+    for of_stack, single in zip(together.run_groups, alone, strict=True):
+        (own,) = single.run_groups
         assert len(of_stack.history_) == len(own.history_) == single.settings.steps
         for row, other in zip(of_stack.history_, own.history_, strict=True):
             assert row.keys() == other.keys()
@@ -87,8 +87,8 @@ def assert_same(together: Training, alone: Sequence[Training]) -> None:
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_different_parts_are_the_parts_alone(batch_size: int | None, optimizer: str) -> None:
     common = {"batch_size": batch_size, "optimizer": optimizer}
-    together = train([part(**{**common, **one}) for one in DIFFERENT])
-    assert_same(together, [train([part(**{**common, **one})]) for one in DIFFERENT])
+    together = train([run_group(**{**common, **one}) for one in DIFFERENT])
+    assert_same(together, [train([run_group(**{**common, **one})]) for one in DIFFERENT])
 
 
 @pytest.mark.parametrize("batch_size", [None, 16])
@@ -96,22 +96,22 @@ def test_different_parts_are_the_parts_alone(batch_size: int | None, optimizer: 
 def test_runs_with_data_of_their_own_are_the_runs_alone(method: str, batch_size: int | None) -> None:
     options: dict[str, Any] = {"method": method, "batch_size": batch_size, "loss": "gce"}
     own = [noisy(seed, "train") for seed in range(3)], [noisy(seed, "val") for seed in range(3)]
-    both = part(train=FitData.stack(own[0]), val=FitData.stack(own[1]), seeds=3, **options)
-    together = train([part(**{**options, "method": "erm"}), both])
+    both = run_group(train=FitData.stack(own[0]), val=FitData.stack(own[1]), seeds=3, **options)
+    together = train([run_group(**{**options, "method": "erm"}), both])
     for run in range(3):
-        alone = train([part(train=own[0][run], val=own[1][run], seed=run, **options)])
+        alone = train([run_group(train=own[0][run], val=own[1][run], seed=run, **options)])
         assert torch.allclose(together.head.weight[1 + run], alone.head.weight[0], atol=1e-5)  # type: ignore[index]
-        for row, single in zip(both.history_, alone.parts[0].history_, strict=True):
+        for row, single in zip(both.history_, alone.run_groups[0].history_, strict=True):
             for name in ("loss", "selection_score", "p_bar", "group_weights"):
                 assert np.array(row[name])[run] == pytest.approx(np.array(single[name])[0], rel=2e-4, abs=2e-6)
-        assert int(both.selector.step_[run]) == int(alone.parts[0].selector.step_[0])
+        assert int(both.selector.step_[run]) == int(alone.run_groups[0].selector.step_[0])
 
 
 def test_labels_may_be_each_runs_own_on_shared_features() -> None:
     shared = split("train")
     wrong = torch.stack([shared.y, 1 - shared.y])
-    both = train([part(train=replace(shared, y=wrong), seeds=2, method="erm", batch_size=50)])
-    alone = train([part(train=replace(shared, y=wrong[1]), seed=1, method="erm", batch_size=50)])
+    both = train([run_group(train=replace(shared, y=wrong), seeds=2, method="erm", batch_size=50)])
+    alone = train([run_group(train=replace(shared, y=wrong[1]), seed=1, method="erm", batch_size=50)])
     assert torch.allclose(both.head.weight[1], alone.head.weight[0], atol=1e-5)  # type: ignore[index]
 
 
@@ -162,28 +162,28 @@ class OnRows(Loss):
 def test_a_loss_that_knows_its_rows_looks_once_an_epoch_and_resumes(batch_size: int | None) -> None:
     """400 samples in batches of 150 are three steps; the fit stops in the middle of the second epoch."""
 
-    def parts() -> list[Part]:
-        return [part(**DIFFERENT[0], batch_size=batch_size), part(Weighed(), seeds=2, batch_size=batch_size)]
+    def run_groups() -> list[RunGroup]:
+        return [run_group(**DIFFERENT[0], batch_size=batch_size), run_group(Weighed(), seeds=2, batch_size=batch_size)]
 
-    whole = Training(LinearHead(24, 2, seeds=[0, 1, 0, 1]), parts())
+    whole = Training(LinearHead(24, 2, seeds=[0, 1, 0, 1]), run_groups())
     half: dict[str, Tensor] = {}
 
     def keep() -> None:
         if whole.step_ == 4:
-            half.update({name: value.clone() for name, value in whole.state().items()})
+            half.update({name: value.clone() for name, value in whole.state_dict().items()})
 
     whole.run(keep)
-    loss = whole.parts[1].loss
+    loss = whole.run_groups[1].loss
     assert isinstance(loss, Weighed)
     assert loss.looks == (9 if batch_size is None else 3)
-    resumed = Training(LinearHead(24, 2, seeds=[9, 9, 9, 9]), parts())
-    resumed.load_state(half)
+    resumed = Training(LinearHead(24, 2, seeds=[9, 9, 9, 9]), run_groups())
+    resumed.load_state_dict(half)
     resumed.run()
     assert torch.equal(whole.head.weight, resumed.head.weight)  # type: ignore[arg-type]
-    for one, other in zip(whole.parts, resumed.parts, strict=True):
+    for one, other in zip(whole.run_groups, resumed.run_groups, strict=True):
         assert one.history_[4:] == other.history_
         assert torch.equal(one.selector.step_, other.selector.step_)
-    alone = Training(LinearHead(24, 2, seeds=[0, 1]), [part(Weighed(), seeds=2, batch_size=batch_size)])
+    alone = Training(LinearHead(24, 2, seeds=[0, 1]), [run_group(Weighed(), seeds=2, batch_size=batch_size)])
     alone.run()
     assert torch.allclose(whole.head.weight[2:], alone.head.weight, atol=1e-5)  # type: ignore[index,arg-type]
 
@@ -192,33 +192,33 @@ def test_nan_names_the_seed_and_group_of_its_own_part() -> None:
     own = FitData.stack([noisy(seed, "train") for seed in range(2)])
     bad = int(own.membership[1, :, 3].argmax())
     own.features[1, bad, 0] = torch.nan
-    parts = [part(**DIFFERENT[0]), part(train=own, seed=6, seeds=2, lr=0.3)]
+    run_groups = [run_group(**DIFFERENT[0]), run_group(train=own, seed=6, seeds=2, lr=0.3)]
     with pytest.raises(NonFiniteError, match=r"step 0, seed 7: the loss of group \(waterbird, water\) .* rate 0\.3;"):
-        train(parts)
+        train(run_groups)
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"steps": 5}, r"steps is 9 in one part and 5 in another; .* fit these apart"),
-        ({"batch_size": 7}, "batch_size is None in one part and 7"),
-        ({"optimizer": "sgd"}, "optimizer is adamw in one part and sgd"),
-        ({"weight_decay": 0.5}, "weight_decay is 0.02 in one part and 0.5"),
-        ({"momentum": 0.5}, "momentum is 0.9 in one part and 0.5"),
+        ({"steps": 5}, r"steps is 9 in one run group and 5 in another; .* fit these apart"),
+        ({"batch_size": 7}, "batch_size is None in one run group and 7"),
+        ({"optimizer": "sgd"}, "optimizer is adamw in one run group and sgd"),
+        ({"weight_decay": 0.5}, "weight_decay is 0.02 in one run group and 0.5"),
+        ({"momentum": 0.5}, "momentum is 0.9 in one run group and 0.5"),
     ],
 )
 def test_what_must_be_common_is_asked_for(other: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        train([part(), part(**other)])
+        train([run_group(), run_group(**other)])
 
 
 def test_runs_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UsageError, match="no parts"):
+    with pytest.raises(UsageError, match="no run groups"):
         Training(LinearHead(24, 2), [])
-    with pytest.raises(ValueError, match="the head has 3 runs, the parts have 2"):
-        Training(LinearHead(24, 2, seeds=[0, 1, 2]), [part(seeds=2)])
+    with pytest.raises(ValueError, match="the head has 3 runs, the run groups have 2"):
+        Training(LinearHead(24, 2, seeds=[0, 1, 2]), [run_group(seeds=2)])
     with pytest.raises(ValueError, match=r"features has shape \(3, 40, 24\); 2 runs expected"):
-        part(train=FitData.stack([noisy(seed, "train") for seed in range(3)]), seeds=2)
+        run_group(train=FitData.stack([noisy(seed, "train") for seed in range(3)]), seeds=2)
 
 
 def test_prompts_fitted_together_are_the_prompts_alone(backbone: Backbone) -> None:
@@ -226,9 +226,9 @@ def test_prompts_fitted_together_are_the_prompts_alone(backbone: Backbone) -> No
     common = {"steps": 6, "context_length": 4, "select": "pseudo-wga", "select_after": 0.0}
     options = [{"method": "erm", "seeds": 2}, {"method": "dpt", "lr": 0.02, "seed": 5}]
     together = [PromptTuner(backbone, **common, **one) for one in options]
-    first = together[0].part(table, TRUE)
-    training = fit_together(together, [first, together[1].part(table, TRUE, beside=first)])
-    assert training.parts[1].train.features is first.train.features
+    first = together[0].run_group(table, TRUE)
+    training = fit_together(together, [first, together[1].run_group(table, TRUE, beside=first)])
+    assert training.run_groups[1].train.features is first.train.features
     for tuner, one in zip(together, options, strict=True):
         alone = PromptTuner(backbone, **common, **one).fit(table, TRUE)
         assert tuner.class_weights_ == pytest.approx(alone.class_weights_, abs=1e-5)
@@ -240,15 +240,17 @@ def test_prompts_fitted_together_are_the_prompts_alone(backbone: Backbone) -> No
 def test_other_heads_and_names_are_not_fitted_together(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={})
     first, longer = PromptTuner(backbone, context_length=2), PromptTuner(backbone, context_length=3)
-    parts = [first.part(table, TRUE), longer.part(table, TRUE)]
-    with pytest.raises(UsageError, match="context_length is 2 in one part and 3 in another"):
-        fit_together([first, longer], parts)
+    run_groups = [first.run_group(table, TRUE), longer.run_group(table, TRUE)]
+    with pytest.raises(UsageError, match="context_length is 2 in one run group and 3 in another"):
+        fit_together([first, longer], run_groups)
     named = PromptTuner(backbone, context_length=2)
     other = replace(table, class_names=("gull", "wren"))
-    with pytest.raises(UsageError, match="the class names are landbird, waterbird in one part and gull, wren"):
-        fit_together([first, named], [parts[0], named.part(other, replace(TRUE, class_names=("gull", "wren")))])
-    with pytest.raises(UsageError, match="1 tuners and 2 parts"):
-        fit_together([first], parts)
+    with pytest.raises(UsageError, match="the class names are landbird, waterbird in one run group and gull, wren"):
+        fit_together(
+            [first, named], [run_groups[0], named.run_group(other, replace(TRUE, class_names=("gull", "wren")))]
+        )
+    with pytest.raises(UsageError, match="1 tuners and 2 run groups"):
+        fit_together([first], run_groups)
 
 
 def noisy(seed: int, name: str, rate: float = 0.3) -> FitData:

@@ -83,7 +83,7 @@ def test_watching_a_fit_changes_nothing(backbone: Backbone, loss: str) -> None:
     noisy = np.arange(int((table.split == "train").sum())) % 4 == 0
     plain = PromptTuner(backbone, **options).fit(table, groups)
     watch = GradientWatch(noisy, [0, 1, 4])
-    watched = PromptTuner(backbone, **options).fit(table, groups, begin=watch.begin)
+    watched = PromptTuner(backbone, **options).fit(table, groups, callbacks=[watch])
     assert np.array_equal(plain.class_weights_, watched.class_weights_)
     assert [row["step"] for row in watch.rows_] == [0, 1, 4]
     shares: Any = [row["parameters"] for row in watch.rows_]

@@ -21,12 +21,12 @@ from debias_pt.losses import make_loss
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, LinearHead, PromptHead
 from debias_pt.reweighting import REWEIGHTERS, make_reweighter
-from debias_pt.settings import HEADS as HEAD_NAMES
-from debias_pt.settings import SELECTIONS, FitSettings, resolve
+from debias_pt.settings import SELECTIONS, FitSettings, choices, resolve
+from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import FitData, Minibatches
 from debias_pt.training.loop import Training
 from debias_pt.training.optimizer import learning_rate
-from debias_pt.training.run_group import Part
+from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES, Selector
 from debias_pt.training.tuner import PromptTuner
 from tests.helpers.tiny_data import gaussian_table
@@ -45,8 +45,8 @@ def data(split: str, table: FeatureTable = TABLE, groups: Groups = TRUE) -> FitD
 def make(head: torch.nn.Module, seeds: Any = (0,), table: FeatureTable = TABLE, **options: Any) -> Training:
     settings = FitSettings(**{"steps": 12, "lr": 0.05, "select": "last", **options})
     loss, reweighter = make_loss(settings.loss), make_reweighter(settings.method, eta=settings.eta)
-    part = Part(loss, reweighter, settings, seeds, data("train", table), data("val", table), TRUE)
-    return Training(head, [part])  # type: ignore[arg-type]
+    run_group = RunGroup(loss, reweighter, settings, seeds, data("train", table), data("val", table), TRUE)
+    return Training(head, [run_group])  # type: ignore[arg-type]
 
 
 def test_one_sgd_step_equals_the_formula() -> None:
@@ -75,7 +75,7 @@ def test_stacked_runs_are_the_runs_alone(method: str, batch_size: int | None, op
         alone = make(LinearHead(24, 2, seeds=[seed], scale=5.0), seeds=[seed], **options)
         alone.run()
         assert torch.allclose(together.head.weight[run], alone.head.weight[0], atol=1e-5)
-        for row, single in zip(together.parts[0].history_, alone.parts[0].history_, strict=True):
+        for row, single in zip(together.run_groups[0].history_, alone.run_groups[0].history_, strict=True):
             assert row["loss"][run] == pytest.approx(single["loss"][0], rel=1e-4)  # type: ignore[index]
     assert not torch.allclose(together.head.weight[0], together.head.weight[1], atol=1e-3)
 
@@ -90,15 +90,15 @@ def test_a_loaded_state_goes_on_bit_by_bit(method: str, batch_size: int | None, 
 
     def keep() -> None:
         if whole.step_ == 6:
-            half.update({name: value.clone() for name, value in whole.state().items()})
+            half.update({name: value.clone() for name, value in whole.state_dict().items()})
 
     whole.run(keep)
     resumed = make(LinearHead(24, 2, seeds=[7, 8]), seeds=[0, 1], **options)
-    resumed.load_state(half)
+    resumed.load_state_dict(half)
     resumed.run()
     assert torch.equal(whole.head.weight, resumed.head.weight)
-    assert whole.parts[0].history_[6:] == resumed.parts[0].history_
-    assert torch.equal(whole.parts[0].selector.step_, resumed.parts[0].selector.step_)
+    assert whole.run_groups[0].history_[6:] == resumed.run_groups[0].history_
+    assert torch.equal(whole.run_groups[0].selector.step_, resumed.run_groups[0].selector.step_)
 
 
 def test_a_prompt_learns_through_the_text_tower(backbone: Backbone) -> None:
@@ -106,10 +106,11 @@ def test_a_prompt_learns_through_the_text_tower(backbone: Backbone) -> None:
     tuner = PromptTuner(backbone, method="erm", steps=40, lr=0.05, seeds=2, context_length=4, select="last")
     losses: list[Any] = []
 
-    def begin(training: Training) -> Any:
-        return lambda: losses.append(training.parts[0].history_[-1]["loss"])
+    class Losses(Callback):
+        def on_step(self, training: Training) -> None:
+            losses.append(training.run_groups[0].history_[-1]["loss"])
 
-    tuner.fit(table, TRUE, begin=begin)
+    tuner.fit(table, TRUE, callbacks=[Losses()])
     assert max(losses[-1]) < min(losses[0]) - 0.05
     assert tuner.class_weights_.shape == (2, 2, 24)
     assert np.linalg.norm(tuner.class_weights_, axis=-1) == pytest.approx(1, abs=1e-5)
@@ -130,7 +131,7 @@ def test_debiasing_raises_the_worst_group_of_a_shortcut() -> None:
     for method in ("erm", "dpt", "group-dro", "balanced"):
         head, settings = LinearHead(24, 2, scale=10.0), FitSettings(steps=150, lr=0.02, select="last")
         loss = make_loss("cross-entropy")
-        Training(head, [Part(loss, make_reweighter(method), settings, (0,), train, val, groups)]).run()
+        Training(head, [RunGroup(loss, make_reweighter(method), settings, (0,), train, val, groups)]).run()
         predictions = (test.features @ head.weight.detach().numpy()[0].T).argmax(axis=1)
         worst[method] = min(np.mean(predictions[index == g] == test.y[index == g]) for g in range(4))
     assert min(worst["dpt"], worst["group-dro"], worst["balanced"]) > worst["erm"] + 0.15
@@ -139,7 +140,7 @@ def test_debiasing_raises_the_worst_group_of_a_shortcut() -> None:
 def test_nan_names_step_seed_group_and_rate() -> None:
     training = make(LinearHead(24, 2, seeds=[5, 6]), seeds=[5, 6])
     row = int(np.flatnonzero(TRUE.rows(TABLE.split == "train").index == 2)[0])
-    training.parts[0].train.features[row, 0] = torch.nan
+    training.run_groups[0].train.features[row, 0] = torch.nan
     with pytest.raises(NonFiniteError, match=r"step 0, seed 5: the loss of group \(waterbird, land\) .* rate 0\.05"):
         training.run()
 
@@ -326,18 +327,18 @@ def test_a_second_rule_watches_the_same_fit() -> None:
     """A watcher sees exactly the validation logits that the selector sees, at every step and after the last."""
     training = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], select="average-accuracy", steps=6)
     other = Selector("pseudo-wga", list(training.head.parameters()))
-    val = training.parts[0].val
-    training.parts[0].watchers.append(lambda step, logits: other.observe(step, logits, val.y, val.membership))
+    val = training.run_groups[0].val
+    training.run_groups[0].watchers.append(lambda step, logits: other.observe(step, logits, val.y, val.membership))
     training.run()
     alone = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], select="pseudo-wga", steps=6, select_after=0.0)
     alone.run()
     other.restore()
-    assert other.step_.tolist() == alone.parts[0].selector.step_.tolist()
+    assert other.step_.tolist() == alone.run_groups[0].selector.step_.tolist()
     assert torch.equal(training.head.weight, alone.head.weight)
 
 
 def test_heads_by_name(backbone: Backbone) -> None:
-    assert set(HEAD_NAMES) == set(HEADS)
+    assert choices(FitSettings.__dataclass_fields__["head"]) == tuple(HEADS)
     table = replace(TABLE, fingerprint={})
     random = PromptTuner(backbone, head="linear", method="erm", seeds=2, steps=3).fit(table, TRUE)
     assert random.class_weights_.shape == (2, 2, 24)

@@ -95,7 +95,7 @@ def test_groups_of_the_probe_are_said_to_be_so(
 ) -> None:
     run = train_tiny(tmp_path / "run", attribute=["pose=flying:sitting", "size=small:large"])
     monkeypatch.setattr(FeatureTable, "attributes", {}, raising=False)
-    monkeypatch.setattr("debias_pt.workflows.prepare.Prepared.benchmark", {})
+    monkeypatch.setattr("debias_pt.workflows.prepare.ProbedData.benchmark", {})
     result = evaluate(str(run), csv_path=str(tmp_path / "test.csv"))
     rows = read(tmp_path / "test.csv")
     assert {row["groups_from"] for row in rows} == {"pseudo"}

@@ -90,11 +90,11 @@ class RefinedProbe:
         from training would be wrong for every second image of a small group.
         """
         train = table.split == "train"
-        said = zip(
+        answers = zip(
             self.predict(table.features, table.y, prior=True), self.predict(table.features, table.y), strict=True
         )
         return tuple(
-            PseudoAttribute(a.name, a.values, np.where(train[:, None], a.posterior, b.posterior)) for a, b in said
+            PseudoAttribute(a.name, a.values, np.where(train[:, None], a.posterior, b.posterior)) for a, b in answers
         )
 
     def predict(
@@ -112,7 +112,7 @@ class RefinedProbe:
             answers.append(PseudoAttribute(attribute.name, tuple(attribute.values), posterior))
         return tuple(answers)
 
-    def state(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, torch.Tensor]:
         """Return what was fitted, for :meth:`load`."""
         return {
             f"{name}/{field.name}": torch.from_numpy(np.ascontiguousarray(getattr(refinement, field.name)))
@@ -120,8 +120,8 @@ class RefinedProbe:
             for field in fields(Refinement)
         }
 
-    def load(self, state: Mapping[str, torch.Tensor]) -> RefinedProbe:
-        """Take back what :meth:`state` returned."""
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> RefinedProbe:
+        """Take back what :meth:`state_dict` returned."""
         names = {key.rpartition("/")[0] for key in state}
         self.refinements_ = {
             name: Refinement(**{field.name: state[f"{name}/{field.name}"].numpy() for field in fields(Refinement)})

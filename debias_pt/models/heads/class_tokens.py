@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads.base import Head
+from debias_pt.models.heads.base import Head, provides_head
 from debias_pt.models.heads.prompt_init import first_context, require_distinct, split_template
 from debias_pt.models.zero_shot import TEMPLATE
+from debias_pt.settings import FitSettings
 
 
 class ClassTokenHead(Head):
@@ -109,3 +110,9 @@ class ClassTokenHead(Head):
         if self.context is not None:
             prefix = torch.cat([prefix, self.context], dim=1)
         return nn.functional.normalize(self.tower.encode_shared(prefix, suffix, self.end), dim=-1)
+
+
+@provides_head("class-tokens", takes=("template",))
+def class_tokens(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Token embeddings of the class names, among fixed words (PTNL's CLS tuning)."""
+    return ClassTokenHead(backbone, class_names, seeds=seeds, template=settings.template or TEMPLATE)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from debias_pt.models.heads.base import Head
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.heads.base import Head, provides_head
+from debias_pt.settings import FitSettings
 
 
 class LinearHead(Head):
@@ -58,3 +60,10 @@ class LinearHead(Head):
     def forward(self) -> Tensor:
         """Return the class weights, shape ``(R, K, D)``."""
         return self.weight
+
+
+@provides_head("linear", random_start=lambda settings: True)
+def linear(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Class weights with a random start: a linear probe (PTNL's Classifier-R). The text tower is not used."""
+    head = LinearHead(backbone.dim, len(class_names), seeds=seeds, scale=backbone.logit_scale)
+    return head.to(backbone.device)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads.base import Head
+from debias_pt.models.heads.base import Head, provides_head, random_context
 from debias_pt.models.heads.prompt_init import first_context, require_distinct
+from debias_pt.settings import FitSettings
 
 POSITIONS = ("end", "middle", "front")
 
@@ -126,3 +127,21 @@ class PromptHead(Head):
         rows = torch.arange(classes, device=prompts.device)[:, None].expand(-1, length)
         prompts[:, rows, self.slots] = context
         return self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs)).view(runs, classes, -1)
+
+
+@provides_head(
+    "prompt",
+    takes=("context_length", "context_init", "class_specific", "class_position"),
+    random_start=random_context,
+)
+def prompt(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Context vectors around the class names, through the frozen text tower."""
+    return PromptHead(
+        backbone,
+        class_names,
+        seeds=seeds,
+        context_length=settings.context_length,
+        context_init=settings.context_init,
+        class_specific=settings.class_specific,
+        class_position=settings.class_position,
+    )

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads.base import Head
+from debias_pt.models.heads.base import Head, provides_head
 from debias_pt.models.heads.prompt_init import require_distinct
 from debias_pt.models.text import TextTower, require_fit
 from debias_pt.models.zero_shot import TEMPLATE, class_prompts
+from debias_pt.settings import FitSettings
 
 # What open_clip's native text tower is made of, but for the table of token embeddings.
 PARTS = ("positional_embedding", "transformer.", "ln_final.", "text_projection")
@@ -122,3 +123,9 @@ def common_length(tokens: Tensor, end: Tensor) -> int:
     """
     alike = (tokens == tokens[:1]).all(dim=0).cumprod(dim=0)
     return min(int(alike.sum()), int(end.min()))
+
+
+@provides_head("text-encoder", takes=("template",))
+def text_encoder(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Text towers that learn, behind fixed words (PTNL's TEnc-FT)."""
+    return TextEncoderHead(backbone, class_names, seeds=seeds, template=settings.template or TEMPLATE)

@@ -32,8 +32,8 @@ def case(backbone: Backbone) -> Case:
     wrong = np.random.default_rng(3).beta(1, 4, len(truth))
     posterior = np.stack([1 - wrong, wrong], axis=1)
     posterior[truth == 1] = posterior[truth == 1, ::-1]
-    said = (PseudoAttribute("background", ("land", "water"), posterior),)
-    return replace(case, prepared=replace(case.prepared, said=said))
+    answers = (PseudoAttribute("background", ("land", "water"), posterior),)
+    return replace(case, prepared=replace(case.prepared, answers=answers))
 
 
 def flips(case: Case, flipped: Flipped, split: str = "train") -> np.ndarray:  # type: ignore[type-arg]
@@ -79,8 +79,8 @@ def test_a_flip_goes_to_the_likeliest_wrong_value(backbone: Backbone) -> None:
     case = gaussian_case(backbone)
     n = len(case.prepared.table)
     truth = TrueAttribute(("a", "b", "c"), np.full(n, 1))
-    said = (PseudoAttribute("background", truth.values, np.tile([0.1, 0.6, 0.3], (n, 1))),)
-    own = replace(case, prepared=replace(case.prepared, said=said, annotated=(truth,)))
+    answers = (PseudoAttribute("background", truth.values, np.tile([0.1, 0.6, 0.3], (n, 1))),)
+    own = replace(case, prepared=replace(case.prepared, answers=answers, annotated=(truth,)))
     for kind in KINDS:
         values = Flipped(kind, 0.5)(own).attribute
         assert set(values[values != 1].tolist()) == ({0, 2} if kind == "uniform" else {2})

@@ -181,8 +181,8 @@ def test_ppa_leaves_groups_out_that_do_not_occur(case: Case) -> None:
     pseudo = case.prepared.pseudo
     posterior = pseudo.posterior.copy()
     posterior[pseudo.y == 1] = [0.0, 1.0]
-    said = replace(case.prepared.said[0], posterior=posterior)
-    fitted = PPA(probe=True, rate=1.0)(replace(case, prepared=replace(case.prepared, said=(said,))))
+    answer = replace(case.prepared.answers[0], posterior=posterior)
+    fitted = PPA(probe=True, rate=1.0)(replace(case, prepared=replace(case.prepared, answers=(answer,))))
     x, y = training_rows(case)
     groups = 2 * y + posterior.argmax(axis=1)[case.prepared.table.split == "train"]
     sizes = np.bincount(groups, minlength=4)

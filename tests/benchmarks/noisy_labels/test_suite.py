@@ -255,7 +255,7 @@ def test_the_page_has_every_finding_and_every_picture(
 
 
 def test_published_figures_are_of_coops_sets_and_say_what_differs() -> None:
-    from debias_pt.datasets.coop import COOP
+    from debias_pt.datasets.named.coop import COOP
 
     assert {figure[0] for figure in FIGURES} <= set(COOP)
     assert all(len(rates) == len(values) for *_, rates, values in FIGURES)

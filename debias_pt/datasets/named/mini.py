@@ -9,11 +9,11 @@ import numpy as np
 
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
-from debias_pt.datasets.celeba import GENDER
-from debias_pt.datasets.metashift import PLACE
+from debias_pt.datasets.named.celeba import GENDER
+from debias_pt.datasets.named.metashift import PLACE
+from debias_pt.datasets.named.waterbirds import BACKGROUND
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.datasets.synthetic.worlds import EDITION, MARK, WORLDS, World
-from debias_pt.datasets.waterbirds import BACKGROUND
 from debias_pt.utils.files import locked, make_folder, whole_folder, write_csv
 
 TERMS = "synthetic, drawn by this package; free to use"
