@@ -95,21 +95,26 @@ def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
         "gap": "gap (average - worst group)",
     }
     shown = names if by_group else {"average_accuracy": names["average_accuracy"]}
-    rows = [[text, percent(result[name]), interval(ends.get(name))] for name, text in shown.items()]
-    print_table(["", "accuracy, %", result["interval"]], rows)
+    over_images = result.get("image_intervals", {}) if len(result["seeds"]) > 1 else {}
+    more = [result["image_interval"]] if over_images else []  # of one run, the same as the first
+    rows = [
+        [text, percent(result[name]), interval(ends.get(name)), *[interval(over_images.get(name)) for _ in more]]
+        for name, text in shown.items()
+    ]
+    print_table(["", "accuracy, %", result["interval"], *more], rows)
     if by_group:
         rows = [
-            [f"{g['label']}, {g['attribute']}", str(g["n"]), percent(g["accuracy"]), interval(g["ci"])]
+            [
+                f"{g['label']}, {g['attribute']}", str(g["n"]), percent(g["accuracy"]), interval(g["ci"]),
+                *[interval(g["image_ci"]) for _ in more],
+            ]
             for g in result["groups"]
-        ]
-        print_table([f"{result['groups_from']} group", "n", "accuracy, %", result["interval"]], rows)
-    if "accuracy" in result["probe"]:
-        probe = result["probe"]
-        print(
-            f"{probe['kind']} probe right for {percent(probe['accuracy'])} % of the training images, "
-            f"worst group: recall {percent(probe['worst_group_recall'])} %, "
-            f"precision {percent(probe['worst_group_precision'])} %"
-        )
+        ]  # fmt: skip
+        print_table([f"{result['groups_from']} group", "n", "accuracy, %", result["interval"], *more], rows)
+    if "worst_group" in result["probe"]:
+        from debias_pt.groups.probe_report import probe_sentence
+
+        print(f"{result['probe']['kind']} probe {probe_sentence(result['probe'])}")
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
@@ -150,7 +155,11 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
     ]  # fmt: skip
     print_table([f"{title}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
     values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
-    print(f"right for {percent(probe['accuracy'])} % of the images; by true value: {values}")
+    print(
+        f"right for {percent(probe['accuracy'])} % of the images (naming each class's majority: "
+        f"{percent(probe['majority_accuracy'])} %); mean over groups {percent(probe['balanced_accuracy'])} %; "
+        f"by true value: {values}"
+    )
 
 
 def print_stored(what: str, n: int, stored: int) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.download.archive import Archive
+from debias_pt.errors import DatasetError
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.registry import register
 
@@ -73,6 +74,20 @@ class ImageDataset:
             y=self.y[index],
             split=self.split[index],
             attributes={name: true.rows(index) for name, true in self.attributes.items()},
+        )
+
+
+def require_classes(name: str, class_names: Sequence[str]) -> None:
+    """Refuse to train on fewer than two classes.
+
+    Raises
+    ------
+    DatasetError
+        Names the one class there is.
+    """
+    if len(class_names) < 2:
+        raise DatasetError(
+            f"{name}: has one class ({class_names[0]!r}); two or more expected, to tell one from another"
         )
 
 
