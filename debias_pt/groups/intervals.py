@@ -29,7 +29,8 @@ def wilson_bounds(share: Floats, n: Floats, tail: float) -> tuple[Floats, Floats
     z = float(ndtri(1 - tail))
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    # Where none or all are right one end is exact, but for rounding.
+    return np.where(share <= 0, 0.0, centre - half), np.where(share >= 1, 1.0, centre + half)
 
 
 def student_interval(values: Floats) -> tuple[float, float]:

@@ -24,7 +24,7 @@ class Difference:
     mean : float
         The difference over these runs and images.
     interval : tuple of float
-        Of 95 %, for other seeds and other images.
+        Of 95 %, for other seeds and other images; with one seed, for other images only.
     """
 
     mean: float
