@@ -1,4 +1,4 @@
-"""Draw two finished runs by group: ``python -m debias_pt.benchmarks.group_robustness.before_after RUN RUN --out FILE``."""
+"""Draw the groups of two runs: ``python -m debias_pt.benchmarks.group_robustness.before_after RUN RUN --out FILE``."""
 
 from __future__ import annotations
 
