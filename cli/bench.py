@@ -41,12 +41,12 @@ def group_robustness(
     """
     from pathlib import Path
 
-    from debias_pt.benchmarks.figures import require_plot_path
     from debias_pt.benchmarks.group_robustness import ablations, suite, table
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
+    from debias_pt.benchmarks.shared.figures import require_plot_path
     from debias_pt.errors import UsageError
-    from debias_pt.files import make_folder, write_csv
     from debias_pt.settings import resolve
+    from debias_pt.utils.files import make_folder, write_csv
 
     from .output import print_json
 

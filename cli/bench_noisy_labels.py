@@ -34,8 +34,8 @@ def noisy_labels(
     from debias_pt.benchmarks.noisy_labels import suite, table
     from debias_pt.benchmarks.noisy_labels.plot import plot_all
     from debias_pt.benchmarks.noisy_labels.settings import QUICK
-    from debias_pt.files import make_folder, write_csv, write_json
     from debias_pt.settings import resolve
+    from debias_pt.utils.files import make_folder, write_csv, write_json
 
     from .output import print_json
 

@@ -35,7 +35,7 @@ def speed(
     """Time the hot parts beside their rivals and the machine's own limits."""
     from pathlib import Path
 
-    from debias_pt.benchmarks.figures import require_plot_path
+    from debias_pt.benchmarks.shared.figures import require_plot_path
     from debias_pt.benchmarks.speed import suite
     from debias_pt.benchmarks.speed.plot import plot as draw
     from debias_pt.settings import resolve

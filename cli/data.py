@@ -17,7 +17,7 @@ app = typer.Typer(help="List data sets, fetch them, look at them, write miniatur
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show all data sets, the built-in synthetic ones beside the real ones."""
-    from debias_pt.jobs.data import list_datasets
+    from debias_pt.workflows.data import list_datasets
 
     from .output import print_json, print_table
 
@@ -48,8 +48,8 @@ def verify(
     given: dict[str, Any],
 ) -> None:
     """Check a data set's counts and files, and print what is wrong with which."""
-    from debias_pt.jobs.verify import verify as job
     from debias_pt.settings import resolve
+    from debias_pt.workflows.verify import verify as job
 
     from .output import print_json, print_verified
 
@@ -69,7 +69,7 @@ def fetch(
     """Download a data set, check it, unpack it; says its terms and size first, goes on where it broke off."""
     from pathlib import Path
 
-    from debias_pt.jobs.fetch import fetch as job
+    from debias_pt.workflows.fetch import fetch as job
 
     from .output import print_json
 
@@ -97,8 +97,8 @@ def picture(
     """Write a picture with sample images of every group."""
     from pathlib import Path
 
-    from debias_pt.jobs.data import picture as job
     from debias_pt.settings import resolve
+    from debias_pt.workflows.data import picture as job
 
     from .output import data_name, print_json
 
@@ -117,7 +117,7 @@ def write(
     """Write a synthetic miniature to disk in the real benchmark's layout."""
     from pathlib import Path
 
-    from debias_pt.jobs.data import write as job
+    from debias_pt.workflows.data import write as job
 
     from .output import data_name, print_json
 

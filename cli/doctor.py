@@ -15,7 +15,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Show what this machine has and what is missing."""
-    from debias_pt.jobs.doctor import doctor as job
+    from debias_pt.workflows.doctor import doctor as job
 
     from .output import print_json
 

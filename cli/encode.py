@@ -21,8 +21,8 @@ def encode(
     """Encode a data set's images into the feature cache."""
     from dataclasses import asdict
 
-    from debias_pt.jobs.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.settings import resolve
+    from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
 
     from .output import data_name, print_json
 

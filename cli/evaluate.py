@@ -23,7 +23,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a finished run on a split."""
-    from debias_pt.jobs.evaluate import evaluate as job
+    from debias_pt.workflows.evaluate import evaluate as job
 
     from .output import print_json, print_report
 

@@ -19,7 +19,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a run's class weights as plain files for open_clip."""
-    from debias_pt.jobs.export import export as job
+    from debias_pt.workflows.export import export as job
 
     from .output import print_json, run_notes
 

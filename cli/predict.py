@@ -30,10 +30,10 @@ def predict(
     from pathlib import Path
 
     from debias_pt.errors import UsageError
-    from debias_pt.files import require_writable, write_text
-    from debias_pt.jobs.predict import FORMATS, choose_format
-    from debias_pt.jobs.predict import predict as job
     from debias_pt.settings import skips_bad
+    from debias_pt.utils.files import require_writable, write_text
+    from debias_pt.workflows.predict import FORMATS, choose_format
+    from debias_pt.workflows.predict import predict as job
 
     from .output import print_json, run_notes, write_stdout
 

@@ -20,8 +20,8 @@ def probe(
     given: dict[str, Any],
 ) -> None:
     """Ask the frozen model for the suspected attribute of every image."""
-    from debias_pt.jobs.probe import probe as job
     from debias_pt.settings import resolve
+    from debias_pt.workflows.probe import probe as job
 
     from .output import data_name, print_json, print_probe
 

@@ -24,9 +24,9 @@ def train(
     from pathlib import Path
 
     from debias_pt.errors import UsageError
-    from debias_pt.files import read_json
-    from debias_pt.jobs.train import train as job
     from debias_pt.settings import resolve
+    from debias_pt.utils.files import read_json
+    from debias_pt.workflows.train import train as job
 
     from .output import print_json, print_report
 

@@ -5,43 +5,43 @@ Names are imported when they are first used, so that ``import debias_pt`` costs 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from debias_pt.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from debias_pt.attributes import Attribute
-    from debias_pt.backbone import Backbone
     from debias_pt.datasets import OwnData, load_dataset
-    from debias_pt.encoding import encode
-    from debias_pt.features import FeatureTable, TrueAttribute
-    from debias_pt.groups import Groups
-    from debias_pt.listings.drawing import Shares
-    from debias_pt.metrics import GroupReport
-    from debias_pt.probe import AttributeProbe
-    from debias_pt.samples import encode_samples
-    from debias_pt.stacking import fit_together
-    from debias_pt.tables import join_tables, table_from_arrays
-    from debias_pt.tuner import PromptTuner
+    from debias_pt.datasets.attributes import Attribute, TrueAttribute
+    from debias_pt.datasets.splits import Shares
+    from debias_pt.features.encoding import encode
+    from debias_pt.features.samples import encode_samples
+    from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
+    from debias_pt.groups.groups import Groups
+    from debias_pt.groups.metrics import GroupReport
+    from debias_pt.groups.probe import AttributeProbe
+    from debias_pt.models.backbone import Backbone
+    from debias_pt.training.stacking import fit_together
+    from debias_pt.training.tuner import PromptTuner
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Attribute": "attributes",
-    "AttributeProbe": "probe",
-    "Backbone": "backbone",
-    "FeatureTable": "features",
-    "GroupReport": "metrics",
-    "Groups": "groups",
-    "OwnData": "datasets",
-    "PromptTuner": "tuner",
-    "Shares": "listings.drawing",
-    "TrueAttribute": "features",
-    "encode": "encoding",
-    "encode_samples": "samples",
-    "fit_together": "stacking",
-    "join_tables": "tables",
-    "load_dataset": "datasets",
-    "table_from_arrays": "tables",
+    "Attribute": "datasets.attributes",
+    "AttributeProbe": "groups.probe",
+    "Backbone": "models.backbone",
+    "FeatureTable": "features.table",
+    "GroupReport": "groups.metrics",
+    "Groups": "groups.groups",
+    "OwnData": "datasets.custom.listing",
+    "PromptTuner": "training.tuner",
+    "Shares": "datasets.splits",
+    "TrueAttribute": "datasets.attributes",
+    "encode": "features.encoding",
+    "encode_samples": "features.samples",
+    "fit_together": "training.stacking",
+    "join_tables": "features.table",
+    "load_dataset": "datasets.load",
+    "table_from_arrays": "features.table",
 }
 __all__ = [
     "Attribute",
@@ -62,8 +62,4 @@ __all__ = [
     "table_from_arrays",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"debias_pt.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'debias_pt' has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)

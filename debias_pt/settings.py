@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
+from importlib import import_module
 from typing import Any, TypeVar
 
 from debias_pt.errors import UsageError
-from debias_pt.registry import nearest
+from debias_pt.utils.registry import nearest
 
-METHODS = ("dpt", "dpt-mixture", "erm", "balanced", "class-balanced", "group-dro", "cvar")
 PROBES = ("zero-shot", "calibrated", "mixture")
-LOSSES = ("cross-entropy", "gce", "label-smoothing", "mae", "nce-rce", "nlprompt", "phuber", "sce")
-HEADS = ("prompt", "linear", "linear-from-text", "text-encoder", "class-tokens", "full-prompt")
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 
 
-def option(default: Any, text: str) -> Any:
-    """Declare a setting with its default and the help line that the command line shows."""
-    return field(default=default, metadata={"help": text})
+def option(default: Any, text: str, choices: str | tuple[str, ...] = ()) -> Any:
+    """Declare a setting with its default, the help line that the command line shows, and the names it takes.
+
+    Names that a registry knows are given as ``"module:REGISTRY"``, so that they stand in one place.
+    """
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+def choices(setting: Field[Any]) -> tuple[str, ...]:
+    """Return the names that a setting takes, empty for any value; those of a registry are listed, not imported.
+
+    Examples
+    --------
+    >>> choices(FitSettings.__dataclass_fields__["method"])[:2]
+    ('balanced', 'class-balanced')
+    """
+    known = setting.metadata.get("choices", ())
+    if isinstance(known, str):
+        module, _, registry = known.partition(":")
+        known = getattr(import_module(module), registry)
+    return tuple(known)
 
 
 # Smallest and largest value of every number.
@@ -62,7 +78,9 @@ class SourceSettings(Settings):
     data_root: str = option("data", "Folder that holds the data set's own folder (waterbirds_v1.0).")
     download: bool = option(False, "Fetch the data set if it is not there.")
     check_counts: bool = option(True, "Refuse a data set whose group counts are not the published ones.")
-    on_bad_image: str = option("error", "An image that cannot be read: error, or skip and list it in the run.")
+    on_bad_image: str = option(
+        "error", "An image that cannot be read: error, or skip and list it in the run.", ON_BAD_IMAGE
+    )
     image_column: str | None = option(None, "Own table: column with the images' paths.")
     label_column: str | None = option(None, "Own table: column with the classes.")
     split_column: str | None = option(None, "Own table: column with train, val, test.")
@@ -84,48 +102,52 @@ class DataSettings(SourceSettings):
     model: str | None = option(None, "Model by open_clip's name, local-dir:PATH or hf-hub:ORG/REPO.")
     pretrained: str | None = option(None, "Weights: a tag, a file, or local-dir:PATH (then leave --model out).")
     device: str = option("auto", "auto, cpu, cuda or cuda:N.")
-    precision: str = option("fp32", "Of image encoding on a GPU: fp32, bf16 or fp16.")
+    precision: str = option("fp32", "Of image encoding on a GPU.", ("fp32", "bf16", "fp16"))
     draft: bool = option(False, "Decode large JPEG files at a smaller scale: faster, slightly other features.")
-    decode: str = option("cpu", "Where JPEG files are decoded: cpu, or device (nvJPEG; slightly other features).")
+    decode: str = option(
+        "cpu", "Where JPEG files are decoded: cpu, or device (nvJPEG; slightly other features).", ("cpu", "device")
+    )
     encode_batch_size: int | None = option(None, "Images per pass of the image tower; default 16, on a GPU 128.")
     attribute: tuple[str, ...] = option((), "Suspect: a known name, or name=value:value (repeat for several).")
     attribute_template: tuple[str, ...] = option(
         (), "Prompt with {attribute}, perhaps {class}, instead of the default."
     )
     class_conditional: bool = option(False, "Ask the probe within each image's class (training labels are known).")
-    probe: str | None = option(None, f"Its answers: {', '.join(PROBES)}; default the method's, zero-shot for most.")
+    probe: str | None = option(None, "How the attribute is told; default the method's, zero-shot for most.", PROBES)
 
 
 @dataclass(frozen=True)
 class FitSettings(Settings):
     """How to tune a prompt, or another head."""
 
-    method: str = option("dpt", f"Group reweighting: {', '.join(METHODS)}.")
+    method: str = option("dpt", "Group reweighting.", "debias_pt.reweighting:REWEIGHTERS")
     eta: float | None = option(None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(None, "Momentum of dpt's weights (default 0.9).")
-    refresh: str | None = option(None, "When dpt renews p_bar: step (default) or epoch.")
-    normalize: str | None = option(None, "dpt's weights: mean (mean 1 over samples, default) or sum (sum 1).")
+    refresh: str | None = option(None, "When dpt renews p_bar: step (default) or epoch.", ("step", "epoch"))
+    normalize: str | None = option(
+        None, "dpt's weights: mean (mean 1 over samples, default) or sum (sum 1).", ("mean", "sum")
+    )
     alpha: float | None = option(None, "Share of the training samples that cvar looks at (default 0.2).")
     soft: bool = option(False, "Spread samples over groups by the probe's posterior instead of hard labels.")
-    loss: str = option("cross-entropy", f"Per-sample loss: {', '.join(LOSSES)}.")
+    loss: str = option("cross-entropy", "Per-sample loss.", "debias_pt.losses:LOSSES")
     q: float | None = option(None, "Exponent of gce (default 0.7).")
     loss_option: tuple[str, ...] = option((), "Option of the loss as NAME=NUMBER, tau=10 (repeat for several).")
-    head: str = option("prompt", f"What is learned: {', '.join(HEADS)}.")
+    head: str = option("prompt", "What is learned.", "debias_pt.models.heads:HEADS")
     template: str | None = option(
         None, "Words around the class name, with {}, of heads that do not learn them; default 'a photo of a {}.'"
     )
     context_length: int | None = option(None, "Context vectors; default 16, or as many as --context-init has tokens.")
     context_init: str = option("random", "random, or words such as 'a photo of a'.")
     class_specific: bool = option(False, "A context of its own for every class.")
-    class_position: str = option("end", "Where the class name stands: end, middle or front.")
+    class_position: str = option("end", "Where the class name stands.", ("end", "middle", "front"))
     steps: int = option(200, "Optimiser steps.")
     batch_size: int | None = option(None, "Samples per step; default all of them.")
-    optimizer: str = option("adamw", "adamw or sgd.")
+    optimizer: str = option("adamw", "Optimiser.", ("adamw", "sgd"))
     lr: float = option(0.004, "Highest learning rate; cosine decay to 0.")
     weight_decay: float = option(0.0, "Weight decay.")
     momentum: float = option(0.9, "Momentum of sgd.")
     warmup_steps: int = option(0, "Steps of linear warm-up.")
-    select: str = option("pseudo-confidence", f"Which step to keep: {', '.join(SELECTIONS)}.")
+    select: str = option("pseudo-confidence", "Which step to keep.", SELECTIONS)
     select_after: float = option(0.1, "Share of the steps that must be over before one can be kept.")
     seed: int = option(0, "First seed.")
     seeds: int = option(1, "Number of seeds, fitted together: seed, seed + 1, ...")
@@ -135,7 +157,9 @@ class FitSettings(Settings):
 class TrainSettings(FitSettings, DataSettings):
     """All of ``debias-pt train``."""
 
-    groups: str = option("pseudo", "Attributes to fit with: pseudo, or true (an oracle, says so everywhere).")
+    groups: str = option(
+        "pseudo", "Attributes to fit with: pseudo, or true (an oracle, says so everywhere).", ("pseudo", "true")
+    )
     split: str = option("test", "Split to report on.")
     checkpoint_every: int = option(50, "Steps between checkpoints.")
     out: str | None = option(None, "Run folder; default runs/DATASET-METHOD-TIME.")

@@ -13,14 +13,13 @@ import hypothesis
 import pytest
 import torch
 
-from debias_pt.backbone import Backbone
-from debias_pt.encoding import encode
+from debias_pt.datasets.download import http as download
 from debias_pt.errors import DebiasWarning
-from debias_pt.features import FeatureTable
-from debias_pt.fetching import download
-
-from . import worlds
-from .mirror import WHOLE, Mirror, serving
+from debias_pt.features.encoding import encode
+from debias_pt.features.table import FeatureTable
+from debias_pt.models.backbone import Backbone
+from tests.helpers import tiny_data as worlds
+from tests.helpers.http_server import WHOLE, Mirror, serving
 
 # Where tests run beside each other, threads would only wait for each other.
 THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
@@ -131,8 +130,8 @@ def tiny(waterbirds_root: Path, tiny_checkpoint: Path) -> list[str]:
 @pytest.fixture(scope="session")
 def train_tiny(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path) -> Callable[..., Path]:
     """Train on the tiny data with the tiny model, in this process: ``train_tiny(out, seeds=2)`` is the run's folder."""
-    from debias_pt.jobs.train import train
     from debias_pt.settings import TrainSettings, resolve
+    from debias_pt.workflows.train import train
 
     given = {
         "data_root": str(waterbirds_root),

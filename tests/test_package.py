@@ -25,14 +25,14 @@ def test_import_is_light_and_names_are_there() -> None:
 
 
 def test_the_function_encode_is_not_shadowed_by_a_module() -> None:
-    import debias_pt.encoding
+    import debias_pt.features.encoding
 
-    assert debias_pt.encode is debias_pt.encoding.encode
+    assert debias_pt.encode is debias_pt.features.encoding.encode
 
 
 def test_imports_and_fits_leave_the_global_generators_alone() -> None:
-    from debias_pt.heads import LinearHead
-    from debias_pt.minibatches import Minibatches
+    from debias_pt.models.heads import LinearHead
+    from debias_pt.training.data import Minibatches
 
     before = torch.random.get_rng_state()
     LinearHead(4, 2, seeds=[0, 1])

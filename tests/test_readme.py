@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from debias_pt.cli.main import app
-from debias_pt.heads import HEADS
+from debias_pt.models.heads import HEADS
 from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.selection import RULES
 from debias_pt.settings import TrainSettings
+from debias_pt.training.selection import RULES
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from debias_pt.backbone import Backbone
 from debias_pt.datasets import load_dataset
-from debias_pt.datasets.waterbirds import COUNTS
-from debias_pt.heads import PromptHead
+from debias_pt.datasets.named.waterbirds import COUNTS
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.heads import PromptHead
 
 pytestmark = pytest.mark.realdata
 

@@ -7,21 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from debias_pt.attributes import CLASS_TEMPLATES, Attribute
-from debias_pt.jobs.prepare import prepare
-from debias_pt.jobs.prepared import ask
-from debias_pt.jobs.train import check_train
-from debias_pt.registry import lookup, register
+from debias_pt.datasets.attributes import CLASS_TEMPLATES, Attribute
 from debias_pt.settings import TrainSettings
+from debias_pt.utils.registry import lookup, register
+from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.probed_data import probe_table
+from debias_pt.workflows.train import check_train
 
-from ..store import result_store
+from ..shared.results_store import result_store
 from .case import Case
-from .flips import KINDS, Flipped
-from .grouping import Grouping, Pseudo
+from .groupings import KINDS, Flipped, Grouping, Pseudo
 from .rivals.loop import Loop
 from .rows import Row
+from .stacked_fits import fit_missing
 from .suite import frame, result_of
-from .together import fit_missing
 
 Reword = Callable[[Attribute], Attribute]
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -176,7 +175,9 @@ def reworded(case: Case, reword: Reword | None) -> Case:
         return case
     prepared = case.prepared
     attributes = tuple(reword(attribute) for attribute in prepared.attributes)
-    return dataclasses.replace(case, prepared=ask(prepared.backbone, prepared.table, prepared.stats, attributes))
+    return dataclasses.replace(
+        case, prepared=probe_table(prepared.backbone, prepared.table, prepared.stats, attributes)
+    )
 
 
 def attribute_accuracy(case: Case, groups: Grouping) -> float | None:

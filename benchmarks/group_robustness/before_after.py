@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from debias_pt.errors import DebiasError, RunError, UsageError
-from debias_pt.runs import RunFolder
+from debias_pt.workflows.run_folder import RunFolder
 
-from ..figures import BLUE, new_figure, save_figure
+from ..shared.figures import BLUE, new_figure, save_figure
 
 GREY = "#7f7f7f"
 WIDTH = 0.38  # of one bar; a pair leaves a gap to the next group

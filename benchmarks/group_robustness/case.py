@@ -1,4 +1,4 @@
-"""What a row is given and what it gives back."""
+"""A case of the suite: data, model and settings, and the store of its results."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from debias_pt.groups import Groups
-from debias_pt.heads import Head
-from debias_pt.jobs.prepared import Prepared
-from debias_pt.part import Part
-from debias_pt.selection import RULES, Selector
-from debias_pt.settings import TrainSettings, resolve
-from debias_pt.training import Training
+from debias_pt.groups.groups import Groups
+from debias_pt.models.heads import Head
+from debias_pt.settings import FitSettings, TrainSettings, resolve
+from debias_pt.training.callbacks import Callback
+from debias_pt.training.loop import Training
+from debias_pt.training.run_group import RunGroup
+from debias_pt.training.selection import RULES, Selector
+from debias_pt.utils.fingerprint import digest
+from debias_pt.utils.versions import versions
+from debias_pt.workflows.probed_data import ProbedData
 
 CLASSES, TRAIN_ATTRIBUTES, VAL_ATTRIBUTES = "class labels", "training attributes", "validation attributes"
 
@@ -32,12 +35,12 @@ class Case:
     ----------
     settings : TrainSettings
         The common budget and selection rule.
-    prepared : Prepared
-        Features, and what the probe said.
+    prepared : ProbedData
+        Features, and the probe's answers.
     """
 
     settings: TrainSettings
-    prepared: Prepared
+    prepared: ProbedData
 
     def options(self, **options: Any) -> TrainSettings:
         """Return the common settings with a row's own over them."""
@@ -51,7 +54,7 @@ class Case:
     @property
     def annotated(self) -> Groups | None:
         """The true groups that reports are by, where there are any."""
-        return self.prepared.yardstick if self.prepared.yardstick.source == "true" else None
+        return self.prepared.report_groups if self.prepared.report_groups.source == "true" else None
 
     @property
     def selects_by_true(self) -> bool:
@@ -109,15 +112,15 @@ def linear(weights: NDArray[np.float32]) -> Predict:
     return lambda features: np.asarray((features @ weights.transpose(0, 2, 1)).argmax(axis=-1), dtype=np.int64)
 
 
-def watch_true(part: Part, case: Case) -> Selector | None:
+def watch_true(run_group: RunGroup, case: Case) -> Selector | None:
     """Let the literature's protocol, the best true-group WGA on validation, watch a fit that selects otherwise."""
     true = case.annotated
     if true is None:
         return None
-    selector = Selector("true-wga", part.own.parameters, part.selector.first_step)
-    membership = torch.from_numpy(true.rows(case.split("val")).membership()).float().to(part.val.y.device)
-    y = torch.from_numpy(case.prepared.table.y[case.split("val")]).to(part.val.y.device)
-    part.watchers.append(lambda step, logits: selector.observe(step, logits, y, membership))
+    selector = Selector("true-wga", run_group.own.parameters, run_group.selector.first_step)
+    membership = torch.from_numpy(true.rows(case.split("val")).membership()).float().to(run_group.val.y.device)
+    y = torch.from_numpy(case.prepared.table.y[case.split("val")]).to(run_group.val.y.device)
+    run_group.watchers.append(lambda step, logits: selector.observe(step, logits, y, membership))
     return selector
 
 
@@ -127,10 +130,10 @@ def frozen(head: Head) -> NDArray[np.float32]:
     return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head gives its very parameter
 
 
-def run_both_selections(training: Training, case: Case, after_step: Callable[[], None] = lambda: None) -> list[Fitted]:
-    """Train, and return what each part predicts with its own selection and with the literature's."""
-    by_true = [watch_true(part, case) for part in training.parts]
-    training.run(after_step)
+def run_both_selections(training: Training, case: Case, callbacks: Sequence[Callback] = ()) -> list[Fitted]:
+    """Train, and return what each run group predicts with its own selection and with the literature's."""
+    by_true = [watch_true(run_group, case) for run_group in training.run_groups]
+    training.run(callbacks)
     first = frozen(training.head)
     for selector in by_true:
         if selector is not None:
@@ -138,13 +141,13 @@ def run_both_selections(training: Training, case: Case, after_step: Callable[[],
     second = frozen(training.head)
     return [
         Fitted(
-            part.seeds,
-            linear(first[part.runs]),
-            linear(second[part.runs]) if selector else None,
-            part.selector.step_.tolist(),
+            run_group.seeds,
+            linear(first[run_group.runs]),
+            linear(second[run_group.runs]) if selector else None,
+            run_group.selector.step_.tolist(),
             selector.step_.tolist() if selector else (),
         )
-        for part, selector in zip(training.parts, by_true, strict=True)
+        for run_group, selector in zip(training.run_groups, by_true, strict=True)
     ]
 
 
@@ -160,3 +163,28 @@ def joined(parts: Sequence[Fitted]) -> Fitted:
         [step for part in parts for step in part.steps_by_true],
         np.concatenate(flagged) if flagged else None,
     )
+
+
+# Raise it when a change of code changes a result.
+EDITION = 2
+
+
+def key(case: Case, fit: Fit) -> dict[str, Any]:
+    """Return all that a row's result depends on, as plain JSON.
+
+    The row's own settings, the common budget, images, labels, annotations, model, the attributes' wording,
+    versions, and the edition of this code.
+    """
+    table, settings = case.prepared.table, case.settings
+    annotated = {name: [true.values, true.labels.tolist()] for name, true in table.attributes.items()}
+    return {
+        "edition": EDITION,
+        "versions": versions(),
+        "fit": repr(fit),
+        "settings": {name: getattr(settings, name) for name in FitSettings.__dataclass_fields__},
+        "split": settings.split,
+        "backbone": case.prepared.backbone.fingerprint,
+        "data": {**table.data_fingerprint(), "annotations": digest(annotated)},
+        "attributes": [attribute.describe() for attribute in case.prepared.attributes],
+        **({} if case.prepared.probe == "zero-shot" else {"probe": case.prepared.probe}),
+    }

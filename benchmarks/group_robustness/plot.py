@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..figures import BLUE, ORANGE, new_figure, save_figure
+from ..shared.figures import BLUE, ORANGE, new_figure, save_figure
 
 PLAIN, ORACLE = BLUE, ORANGE
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.files import make_folder, write_bytes
 from debias_pt.settings import TrainSettings
+from debias_pt.utils.files import make_folder, write_bytes
 
 from . import table
 from .ablations import ABLATIONS, ablation

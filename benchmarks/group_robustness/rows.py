@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from debias_pt.registry import lookup
-from debias_pt.zero_shot import TEMPLATE
+from debias_pt.models.zero_shot import TEMPLATE
+from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
-from .grouping import Annotated, Probed, Shuffled
+from .groupings import Annotated, Probed, Shuffled
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop

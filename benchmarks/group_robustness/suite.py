@@ -6,22 +6,21 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from debias_pt.fingerprint import digest
-from debias_pt.jobs.prepare import prepare
-from debias_pt.jobs.report import train_counts
-from debias_pt.jobs.train import check_train
-from debias_pt.metrics import GroupReport
-from debias_pt.progress import progress
+from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
-from debias_pt.versions import versions
+from debias_pt.utils.fingerprint import digest
+from debias_pt.utils.progress import progress
+from debias_pt.utils.versions import versions
+from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.report import train_counts
+from debias_pt.workflows.train import check_train
 
-from ..store import ResultStore, result_store
-from .case import VAL_ATTRIBUTES, Case, Predict
-from .minority import minority_report
+from ..shared.results_store import ResultStore, result_store
+from .case import VAL_ATTRIBUTES, Case, Predict, key
+from .minority_recall import minority_report
 from .published import published
 from .rows import ORACLES, Row, choose
-from .store import key
-from .together import Timed, fit_missing, timed
+from .stacked_fits import Timed, fit_missing, timed
 
 
 def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fresh: bool = False) -> dict[str, Any]:
@@ -136,6 +135,6 @@ def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
 def scores(case: Case, predict: Predict, seeds: Sequence[int]) -> dict[str, Any]:
     """Return the accuracies by group on the reported split."""
     prepared, split = case.prepared, case.settings.split
-    groups = prepared.yardstick.rows(prepared.rows(split))
+    groups = prepared.report_groups.rows(prepared.rows(split))
     predictions = predict(prepared.table.where(split).features)
     return GroupReport.of(predictions, groups, train_counts(prepared), seeds).to_dict()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from debias_pt.metrics import SCALARS
+from debias_pt.groups.metrics import SCALARS
 
-from ..tables import Table, markdown_table
+from ..shared.tables import Table, markdown_table
 
 FIELDS = {
     "worst_group_accuracy": "worst group",

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.backbone import Backbone
 from debias_pt.datasets import ImageDataset
-from debias_pt.features import FeatureTable, require_split
-from debias_pt.few_shot import FewShot
-from debias_pt.jobs.prepare import encode_dataset, load_backbone, load_images
+from debias_pt.datasets.splits import require_split
+from debias_pt.features.augmentation import encode_views
+from debias_pt.features.table import FeatureTable
+from debias_pt.models.backbone import Backbone
 from debias_pt.noise import NoisyLabels, add_noise, pseudo_labels
-from debias_pt.views import encode_views
-from debias_pt.zero_shot import zero_shot_probabilities
+from debias_pt.noise.few_shot import FewShot
+from debias_pt.noise.pseudo_labels import zero_shot_probabilities
+from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
 
 from .cells import TOP_CONFIDENCE, Cell
 from .settings import NoisySettings

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from debias_pt.progress import progress
-from debias_pt.versions import versions
+from debias_pt.utils.progress import progress
+from debias_pt.utils.versions import versions
 
-from ..store import ResultStore
+from ..shared.results_store import ResultStore
 from .case import Case
 from .cells import APART, Cell, fit_settings
 from .fits import drawn_size, measure, shape

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .claims import Claim
-from .plan import (
+from .cells import (
     AT_RANDOM,
     AT_RANDOM_K,
     CE,
@@ -21,6 +20,7 @@ from .plan import (
     Plan,
     percent,
 )
+from .claims import Claim
 
 WORDS_BOUND = (
     "A prompt moves only within what the text tower can say. Where image features are much better than its words "

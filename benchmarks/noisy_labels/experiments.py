@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from debias_pt.registry import register
+from debias_pt.utils.registry import register
 
 from . import expected
-from .cells import PROBE, RANDOM, TOP_CONFIDENCE, TUNED_PROBE, ZERO_SHOT, Cell
-from .claims import Claim
-from .plan import (
+from .cells import (
     AT_RANDOM,
     AT_RANDOM_K,
     CE,
@@ -24,13 +22,20 @@ from .plan import (
     FULL,
     GCE,
     NLPROMPT,
+    PROBE,
     PROBE_TITLE,
+    RANDOM,
+    TOP_CONFIDENCE,
     TOP_K,
     TOWER,
+    TUNED_PROBE,
     TUNED_TITLE,
+    ZERO_SHOT,
+    Cell,
     Plan,
     percent,
 )
+from .claims import Claim
 
 
 @dataclass(frozen=True)

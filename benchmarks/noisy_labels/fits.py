@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from debias_pt.ensemble import predict_ensemble
-from debias_pt.features import FeatureTable, TrueAttribute
-from debias_pt.few_shot import draw_shots
-from debias_pt.fit_data import FitData
-from debias_pt.gradients import gradient_share, log_steps
-from debias_pt.groups import Groups
-from debias_pt.linear_probe import fit_linear_probe, joined_probes
+from debias_pt.datasets.attributes import TrueAttribute
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
 from debias_pt.losses import loss_of
-from debias_pt.noise_filter import confident_mask
-from debias_pt.part import COMMON, Part
+from debias_pt.noise.confident_learning import confident_mask
+from debias_pt.noise.few_shot import draw_shots
+from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
 from debias_pt.settings import FitSettings
-from debias_pt.training import Training
-from debias_pt.tuner import PromptTuner, scheduler
+from debias_pt.training.data import FitData
+from debias_pt.training.ensemble import predict_ensemble
+from debias_pt.training.gradients import GradientWatch, log_steps
+from debias_pt.training.loop import Training
+from debias_pt.training.run_group import SHARED_SETTINGS, RunGroup
+from debias_pt.training.tuner import PromptTuner, scheduler
 
 from .case import Case
 from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings
@@ -92,8 +93,8 @@ def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
 def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.floating]:
     """Return the logits ``(R, N, K)`` of what is fitted without the loop."""
     if cell.head == ZERO_SHOT:
-        said = np.log(case.probabilities[case.table.split == case.settings.split])
-        return np.repeat(said[None], len(samples), axis=0)
+        logits = np.log(case.probabilities[case.table.split == case.settings.split])
+        return np.repeat(logits[None], len(samples), axis=0)
     held = [few_validation(case, seed) for seed in case.seeds] if cell.head == TUNED_PROBE else [None] * len(samples)
     n_classes = len(case.table.class_names)
     probes = [
@@ -114,24 +115,25 @@ def together(
     case: Case, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
 ) -> tuple[list[NDArray[np.floating]], list[Trace | None]]:
     """Fit all runs of cells of one shape at once; return logits ``(R, N, K)`` and traces, cell by cell."""
-    parts = [
-        part(case, fit_settings(cell, case.settings, drawn_size(case, cell)), one, seed)
+    run_groups = [
+        run_group(case, fit_settings(cell, case.settings, drawn_size(case, cell)), one, seed)
         for cell, own in zip(cells, samples, strict=True)
         for seed, one in zip(case.seeds, own, strict=True)
     ]
-    tuner = PromptTuner(case.backbone, parts[0].settings)
-    head = tuner.make_head(case.table.class_names, [seed for own in parts for seed in own.seeds])
-    training = Training(head, parts)
-    traces, after_step = tracer(training, cells, samples)
-    after_step()
-    training.run(after_step)
+    tuner = PromptTuner(case.backbone, run_groups[0].settings)
+    head = tuner.make_head(case.table.class_names, [seed for own in run_groups for seed in own.seeds])
+    training = Training(head, run_groups)
+    watches = [
+        gradient_watch(training, samples[number], number) if cell.traced else None for number, cell in enumerate(cells)
+    ]
+    training.run([watch for watch in watches if watch])
     with torch.no_grad():
         features = torch.from_numpy(case.reported.features).to(case.backbone.device)
         logits = head.logits(head.class_weights(head()), features).cpu().numpy()
-    return np.split(logits, len(cells)), traces
+    return np.split(logits, len(cells)), [watch.rows_ if watch else None for watch in watches]
 
 
-def part(case: Case, settings: FitSettings, one: Sample, seed: int) -> Part:
+def run_group(case: Case, settings: FitSettings, one: Sample, seed: int) -> RunGroup:
     """Return one run's share of a fit; without group weights, without validation."""
     names = case.table.class_names
     groups = Groups.true(one.y, names, [TrueAttribute(("all",), np.zeros(len(one.y), dtype=np.int64))])
@@ -140,29 +142,15 @@ def part(case: Case, settings: FitSettings, one: Sample, seed: int) -> Part:
     membership = torch.from_numpy(groups.membership()).float().to(device)
     train = FitData(torch.from_numpy(one.features).to(device), y, membership)
     loss = loss_of(settings.loss, settings.loss_option, settings.q)
-    return Part(loss, scheduler(settings), settings, [seed], train, train.at(slice(0, 0)), groups)
+    return RunGroup(loss, scheduler(settings), settings, [seed], train, train.at(slice(0, 0)), groups)
 
 
-def tracer(
-    training: Training, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
-) -> tuple[list[Trace | None], Callable[[], None]]:
-    """Return empty traces, and what fills those of traced cells when called before the first and after every step."""
-    traces: list[Trace | None] = [[] if cell.traced else None for cell in cells]
-    steps = set(log_steps(training.settings.steps, TRACE_POINTS))
-    runs = len(samples[0])
-
-    def after_step() -> None:
-        for number, trace in enumerate(traces):
-            if trace is None or training.step_ not in steps:
-                continue
-            own = slice(number * runs, (number + 1) * runs)
-            parts = training.parts[own]
-            data = FitData.stack([one.train for one in parts])
-            wrong = torch.from_numpy(np.stack([one.wrong for one in samples[number]])).to(data.y.device)
-            share = gradient_share(training.head, parts[0].loss, data.features, data.y, wrong, runs=own)
-            trace.append(share.row(training.step_))
-
-    return traces, after_step
+def gradient_watch(training: Training, samples: Sequence[Sample], number: int) -> GradientWatch:
+    """Return what measures the noisy samples' share of the gradient in the runs of one cell."""
+    runs = len(samples)
+    wrong = np.stack([one.wrong for one in samples])
+    steps = log_steps(training.settings.steps, TRACE_POINTS)
+    return GradientWatch(wrong, steps, slice(number * runs, (number + 1) * runs))
 
 
 def shape(case: Case, cell: Cell) -> tuple[object, ...]:
@@ -170,7 +158,7 @@ def shape(case: Case, cell: Cell) -> tuple[object, ...]:
     if cell.head in APART:
         return (cell,)
     settings = fit_settings(cell, case.settings, drawn_size(case, cell))
-    return (cell.head, cell.context, *(getattr(settings, name) for name in COMMON))
+    return (cell.head, cell.context, *(getattr(settings, name) for name in SHARED_SETTINGS))
 
 
 def drawn_size(case: Case, cell: Cell) -> int:

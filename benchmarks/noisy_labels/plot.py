@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..figures import BLUE, ORANGE, new_figure, save_figure
+from ..shared.figures import BLUE, ORANGE, new_figure, save_figure
 
 COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
 MARKERS = "os^DvP*"

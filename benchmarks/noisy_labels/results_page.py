@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.files import make_folder, write_bytes
+from debias_pt.utils.files import make_folder, write_bytes
 
-from ..tables import markdown_table
+from ..shared.tables import markdown_table
 from . import table
 from .plot import plot_all
 from .settings import NoisySettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from debias_pt.errors import UsageError
-from debias_pt.registry import nearest
 from debias_pt.settings import DataSettings, option
+from debias_pt.utils.registry import nearest
 
 PROTOCOLS = ("fast", "ptnl")
 # What --quick changes where nothing else was asked for.

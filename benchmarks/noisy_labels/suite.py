@@ -9,20 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from debias_pt.metrics import student_interval
-from debias_pt.registry import lookup
-from debias_pt.versions import versions
+from debias_pt.groups.metrics import student_interval
+from debias_pt.utils.registry import lookup
+from debias_pt.utils.versions import versions
 
-from ..store import result_store
+from ..shared.results_store import result_store
 from .case import Case
-from .cells import Cell, fit_settings
+from .cells import Cell, Plan, fit_settings
 from .claims import findings
 from .compute import compute
 from .experiments import EXPERIMENTS, Experiment, Point
-from .plan import Plan
+from .group_experiment import GROUPS, with_groups
 from .published import published
 from .settings import NoisySettings, rates_of
-from .with_groups import GROUPS, with_groups
 
 NAMES = {**{name: one.title for name, one in EXPERIMENTS.items()}, GROUPS: "Where noise meets groups"}
 QUICK_EXPERIMENTS = ("curves", "kinds", "unsupervised")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tables import Table, markdown_table
+from ..shared.tables import Table, markdown_table
 
 VERDICTS = "Verdict: what the 95 % interval (Student, paired over seeds) of the difference says"
 SHOWN_STEPS = 6

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import open_clip
 
-from debias_pt.backbone import Backbone
 from debias_pt.datasets import ImageDataset
-from debias_pt.encoding import EncodeStats
 from debias_pt.errors import UsageError
-from debias_pt.features import FeatureTable
-from debias_pt.jobs.prepare import encode_dataset, load_backbone, read_dataset
-from debias_pt.jobs.prepared import Prepared, ask
+from debias_pt.features.encoding import EncodeStats
+from debias_pt.features.table import FeatureTable
+from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
+from debias_pt.workflows.prepare import encode_dataset, load_backbone, read_dataset
+from debias_pt.workflows.probed_data import ProbedData, probe_table
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Case:
     ----------
     settings : TrainSettings
     dataset : ImageDataset
-    prepared : Prepared
-        Features, what the probe said, groups.
+    prepared : ProbedData
+        Features, the probe's answers, groups.
     rounds : int
         How often every candidate is timed.
     quick : bool
@@ -38,7 +38,7 @@ class Case:
 
     settings: TrainSettings
     dataset: ImageDataset
-    prepared: Prepared
+    prepared: ProbedData
     rounds: int
     quick: bool
     random_weights: bool = False
@@ -63,7 +63,7 @@ def load_case(settings: TrainSettings, *, rounds: int, quick: bool, random_weigh
     else:
         backbone = load_backbone(settings)
         table, stats = encode_dataset(settings, backbone, dataset)
-    prepared = ask(backbone, table, stats, attributes)
+    prepared = probe_table(backbone, table, stats, attributes)
     return Case(settings, dataset, prepared, rounds, quick, random_weights)
 
 

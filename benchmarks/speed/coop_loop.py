@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from debias_pt.backbone import Backbone
-from debias_pt.batches import default_workers
-from debias_pt.images import open_rgb
+from debias_pt.datasets.images import open_rgb
+from debias_pt.features.loader import default_workers
+from debias_pt.models.backbone import Backbone
 
 BATCH, EPOCHS, CONTEXT, LR = 32, 50, 16, 0.002
 

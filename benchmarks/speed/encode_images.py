@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from debias_pt.batches import default_batch_size
-from debias_pt.encoding import encode_paths
-from debias_pt.images import open_rgb
+from debias_pt.datasets.images import open_rgb
+from debias_pt.features.encoding import encode_paths
+from debias_pt.features.loader import default_batch_size
 
 from .case import Case
-from .rows import section
+from .sections import section
 from .timing import compare
 
 

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from debias_pt.backbone import DRAFT_TIMES
-from debias_pt.batches import default_batch_size
-from debias_pt.device_decoding import DeviceDecoder, read_jpeg
+from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import UsageError
-from debias_pt.images import open_rgb
-from debias_pt.zero_shot import zero_shot_weights
+from debias_pt.features.loader import default_batch_size
+from debias_pt.models.backbone import DRAFT_TIMES
+from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
+from debias_pt.models.zero_shot import zero_shot_weights
 
 from .case import Case
 from .timing import compare
@@ -93,11 +93,11 @@ def _encode(case: Case, pixels: Sequence[Tensor], lower: torch.dtype | None = No
 def _compared(case: Case, name: str, features: Tensor, others: Tensor) -> dict[str, Any]:
     cosine = (features * others).sum(dim=-1)
     words = zero_shot_weights(case.backbone, case.dataset.class_names).to(features.device)
-    said, then = ((part @ words.T).argmax(dim=-1) for part in (features, others))
+    before, after = ((part @ words.T).argmax(dim=-1) for part in (features, others))
     return {
         "name": name,
         "images": len(features),
         "mean_cosine": float(cosine.mean()),
         "least_cosine": float(cosine.min()),
-        "changed_predictions": float((said != then).float().mean()),
+        "changed_predictions": float((before != after).float().mean()),
     }

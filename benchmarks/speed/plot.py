@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..figures import BLUE, new_figure, save_figure
+from ..shared.figures import BLUE, new_figure, save_figure
 from .table import figure, heading
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from debias_pt.backbone import Backbone
-from debias_pt.features import FeatureTable
-from debias_pt.groups import Groups
-from debias_pt.stacking import fit_together
-from debias_pt.tuner import PromptTuner
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
+from debias_pt.models.backbone import Backbone
+from debias_pt.training.stacking import fit_together
+from debias_pt.training.tuner import PromptTuner
 
 from .case import Case
-from .rows import section
+from .sections import section
 from .timing import compare
 
 STEPS = 10
@@ -102,5 +102,5 @@ def _each(fit: Callable[..., None], settings: Sequence[Mapping[str, Any]]) -> No
 
 
 def _together(tuners: Sequence[PromptTuner], table: FeatureTable, groups: Groups) -> None:
-    first = tuners[0].part(table, groups)
-    fit_together(tuners, [first, *(tuner.part(table, groups, beside=first) for tuner in tuners[1:])])
+    first = tuners[0].run_group(table, groups)
+    fit_together(tuners, [first, *(tuner.run_group(table, groups, beside=first) for tuner in tuners[1:])])

@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 
-from debias_pt.progress import progress
-from debias_pt.registry import lookup
 from debias_pt.settings import TrainSettings
-from debias_pt.versions import versions
+from debias_pt.utils.progress import progress
+from debias_pt.utils.registry import lookup
+from debias_pt.utils.versions import versions
 
-from . import encode_images, floor, numerics, processes, stacked, text_pass, train_loop
+from . import encode_images, numerics, stacked, text_pass, train_loop
+from . import machine_limits as floor
+from . import start_up as processes
 from .case import Case, load_case
 
 # In the order of the report; a section measures on a case and returns tables in the form of rows.section.

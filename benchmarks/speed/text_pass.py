@@ -21,10 +21,10 @@ from open_clip.transformer import TextTransformer
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 from torch import Tensor, nn
 
-from debias_pt.text import TextTower, Tokenizer
+from debias_pt.models.text import TextTower, Tokenizer
 
 from .case import Case
-from .rows import section
+from .sections import section
 from .timing import compare
 
 CLASSES = (2, 10, 100, 1000)

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from debias_pt.tuner import PromptTuner
+from debias_pt.training.tuner import PromptTuner
 
 from .case import Case
 from .coop_loop import BATCH, EPOCHS, CoOpLoop
-from .rows import section
+from .sections import section
 from .timing import Timing, compare
 
 

@@ -1,12 +1,41 @@
-"""Data sets, one file each; importing this package registers them."""
+"""What is on disk: images, labels, splits, attributes, and the readers of them."""
 
-from debias_pt.datasets import celeba as _celeba  # noqa: F401
-from debias_pt.datasets import coop as _coop  # noqa: F401
-from debias_pt.datasets import metashift as _metashift  # noqa: F401
-from debias_pt.datasets import mini as _mini  # noqa: F401
-from debias_pt.datasets import waterbirds as _waterbirds  # noqa: F401
-from debias_pt.datasets.base import DATASETS, ImageDataset, is_synthetic
-from debias_pt.datasets.loading import load_dataset
-from debias_pt.listings.own_data import OwnData
+from __future__ import annotations
 
-__all__ = ["DATASETS", "ImageDataset", "OwnData", "is_synthetic", "load_dataset"]
+from typing import TYPE_CHECKING
+
+from debias_pt.utils.lazy import lazy_names
+from debias_pt.utils.registry import Registry
+
+if TYPE_CHECKING:
+    from debias_pt.datasets.attributes import Attribute, PseudoAttribute, TrueAttribute
+    from debias_pt.datasets.base import ImageDataset, Source, is_synthetic
+    from debias_pt.datasets.custom.listing import OwnData
+    from debias_pt.datasets.load import load_dataset
+    from debias_pt.datasets.splits import Shares
+
+DATASETS: Registry[Source] = Registry("data set", f"{__name__}.named", group=__name__, shared=(), file_is_name=False)
+_HOMES = {
+    "Attribute": "attributes",
+    "ImageDataset": "base",
+    "OwnData": "custom.listing",
+    "PseudoAttribute": "attributes",
+    "Shares": "splits",
+    "Source": "base",
+    "TrueAttribute": "attributes",
+    "is_synthetic": "base",
+    "load_dataset": "load",
+}
+__all__ = [
+    "DATASETS",
+    "Attribute",
+    "ImageDataset",
+    "OwnData",
+    "PseudoAttribute",
+    "Shares",
+    "Source",
+    "TrueAttribute",
+    "is_synthetic",
+    "load_dataset",
+]
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.attributes import Attribute
-from debias_pt.cache import default_cache_dir
-from debias_pt.features import TrueAttribute
-from debias_pt.fetching.archive import Archive
-from debias_pt.registry import register
+from debias_pt.datasets import DATASETS
+from debias_pt.datasets.attributes import Attribute, TrueAttribute
+from debias_pt.datasets.download.archive import Archive
+from debias_pt.utils.files import default_cache_dir
+from debias_pt.utils.registry import register
 
 # Model and weights where neither the data set nor the user names any.
 DEFAULT_MODEL: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
@@ -144,9 +144,6 @@ class Source:
 
     card: Card
     load: Loader
-
-
-DATASETS: dict[str, Source] = {}
 
 
 def provides(name: str, card: Card) -> Callable[[Loader], Loader]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError, UsageError
-from debias_pt.features import SPLITS
-from debias_pt.files import read_json
+from debias_pt.utils.files import read_json
 
 Item = tuple[str, int, str]  # path below the images' folder, label, class name
 FORM = "a JSON object with lists train, val and test of [path, label, class name]"

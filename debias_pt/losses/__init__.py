@@ -1,14 +1,21 @@
-"""Per-sample losses, one file each; importing this package registers them."""
+"""Per-sample losses, one file each, named as the loss is."""
 
-from debias_pt.losses import cross_entropy as _cross_entropy  # noqa: F401
-from debias_pt.losses import gce as _gce  # noqa: F401
-from debias_pt.losses import label_smoothing as _label_smoothing  # noqa: F401
-from debias_pt.losses import mae as _mae  # noqa: F401
-from debias_pt.losses import nce_rce as _nce_rce  # noqa: F401
-from debias_pt.losses import nlprompt as _nlprompt  # noqa: F401
-from debias_pt.losses import phuber as _phuber  # noqa: F401
-from debias_pt.losses import sce as _sce  # noqa: F401
-from debias_pt.losses.base import LOSSES, Loss, make_loss
-from debias_pt.losses.options import loss_of
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from debias_pt.utils.lazy import lazy_names
+from debias_pt.utils.registry import Registry
+
+if TYPE_CHECKING:
+    from debias_pt.losses.base import Loss, make_loss
+    from debias_pt.losses.options import loss_of
+
+LOSSES: Registry[type[Loss]] = Registry("loss", __name__, shared=("base", "options", "sinkhorn", "terms"))
+_HOMES = {
+    "Loss": "base",
+    "loss_of": "options",
+    "make_loss": "base",
+}
 __all__ = ["LOSSES", "Loss", "loss_of", "make_loss"]
+__getattr__ = lazy_names(__name__, _HOMES)

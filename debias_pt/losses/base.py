@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from debias_pt.fit_data import Rows
-from debias_pt.kept_state import KeptState
-from debias_pt.registry import build
+from debias_pt.losses import LOSSES
+from debias_pt.utils.registry import build
+from debias_pt.utils.stateful import Stateful
+from debias_pt.utils.tensors import Rows
 
 
-class Loss(KeptState, ABC):
+class Loss(Stateful, ABC):
     """A per-sample loss. Subclasses compute; weights and means are the training loop's.
 
     Most losses know nothing but logits and labels. One that treats samples by what it knows of each of them
@@ -59,14 +60,6 @@ class Loss(KeptState, ABC):
         y : Tensor of int, shape (R, N)
             Class labels.
         """
-
-
-def of_true_class(values: Tensor, y: Tensor) -> Tensor:
-    """Return each sample's value for its true class, ``(R, B, K)`` and ``(B,)`` or ``(R, B)`` to ``(R, B)``."""
-    return values.gather(-1, y.expand(values.shape[:-1])[..., None]).squeeze(-1)
-
-
-LOSSES: dict[str, type[Loss]] = {}
 
 
 def make_loss(name: str, **options: Any) -> Loss:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from debias_pt.losses.base import LOSSES, Loss
+from debias_pt.losses import LOSSES
+from debias_pt.losses.base import Loss
 from debias_pt.losses.terms import log_probabilities, one_minus_p
-from debias_pt.registry import register
+from debias_pt.utils.registry import register
 
 
 @register(LOSSES, "mae")

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from debias_pt.losses.base import LOSSES, Loss, of_true_class
+from debias_pt.losses import LOSSES
+from debias_pt.losses.base import Loss
 from debias_pt.losses.terms import log_probabilities, require_with_reverse, reverse_cross_entropy
-from debias_pt.registry import register
+from debias_pt.utils.registry import register
+from debias_pt.utils.tensors import of_true_class
 
 
 @register(LOSSES, "nce-rce")

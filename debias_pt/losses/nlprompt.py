@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from debias_pt.errors import UsageError
-from debias_pt.losses.base import LOSSES, Loss, of_true_class
-from debias_pt.registry import register
-from debias_pt.transport import sinkhorn
+from debias_pt.losses import LOSSES
+from debias_pt.losses.base import Loss
+from debias_pt.losses.sinkhorn import sinkhorn
+from debias_pt.utils.registry import register
+from debias_pt.utils.tensors import of_true_class
 
 
 @register(LOSSES, "nlprompt")

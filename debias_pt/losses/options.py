@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from inspect import signature
 
 from debias_pt.errors import UsageError
-from debias_pt.losses.base import LOSSES, Loss, make_loss
-from debias_pt.registry import lookup, nearest
+from debias_pt.losses import LOSSES
+from debias_pt.losses.base import Loss, make_loss
+from debias_pt.utils.registry import lookup, nearest
 
 
 def loss_of(name: str, options: Sequence[str] = (), q: float | None = None) -> Loss:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from debias_pt.errors import UsageError
-from debias_pt.losses.base import of_true_class
+from debias_pt.utils.tensors import of_true_class
 
 
 def log_probabilities(logits: Tensor) -> Tensor:

@@ -1,20 +1,16 @@
-"""Label noise and pseudo labels, one kind per file; importing this package registers the kinds of noise."""
+"""Few-shot samples, wrong labels, pseudo labels, and finding wrong labels again."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.features import FeatureTable
-from debias_pt.few_shot import FewShot
-from debias_pt.noise import asymmetric as _asymmetric  # noqa: F401
-from debias_pt.noise import confusion as _confusion  # noqa: F401
-from debias_pt.noise import replacement as _replacement  # noqa: F401
-from debias_pt.noise import symmetric as _symmetric  # noqa: F401
-from debias_pt.noise.base import NOISES, Clean
-from debias_pt.noise.labels import NoisyLabels
-from debias_pt.noise.pseudo import pseudo_labels
-from debias_pt.registry import lookup
+from debias_pt.features.table import FeatureTable
+from debias_pt.noise.few_shot import FewShot
+from debias_pt.noise.label_noise import NOISES, Clean
+from debias_pt.noise.noisy_labels import NoisyLabels
+from debias_pt.noise.pseudo_labels import pseudo_labels
+from debias_pt.utils.registry import lookup
 
 __all__ = ["NOISES", "Clean", "NoisyLabels", "add_noise", "pseudo_labels"]
 

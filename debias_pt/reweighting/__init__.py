@@ -1,12 +1,19 @@
-"""Group reweighting schedulers, one file each; importing this package registers them."""
+"""Group reweighting schedulers, one file each, named as the method is."""
 
-from debias_pt.reweighting import balanced as _balanced  # noqa: F401
-from debias_pt.reweighting import class_balanced as _class_balanced  # noqa: F401
-from debias_pt.reweighting import cvar as _cvar  # noqa: F401
-from debias_pt.reweighting import dpt as _dpt  # noqa: F401
-from debias_pt.reweighting import dpt_mixture as _dpt_mixture  # noqa: F401
-from debias_pt.reweighting import group_dro as _group_dro  # noqa: F401
-from debias_pt.reweighting import uniform as _uniform  # noqa: F401
-from debias_pt.reweighting.base import REWEIGHTERS, Reweighter, make_reweighter
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from debias_pt.utils.lazy import lazy_names
+from debias_pt.utils.registry import Registry
+
+if TYPE_CHECKING:
+    from debias_pt.reweighting.base import Reweighter, make_reweighter
+
+REWEIGHTERS: Registry[type[Reweighter]] = Registry("method", __name__)
+_HOMES = {
+    "Reweighter": "base",
+    "make_reweighter": "base",
+}
 __all__ = ["REWEIGHTERS", "Reweighter", "make_reweighter"]
+__getattr__ = lazy_names(__name__, _HOMES)

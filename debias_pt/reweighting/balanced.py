@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from debias_pt.registry import register
-from debias_pt.reweighting.base import REWEIGHTERS, Reweighter
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.reweighting.base import Reweighter
+from debias_pt.utils.registry import register
 
 
 @register(REWEIGHTERS, "balanced")

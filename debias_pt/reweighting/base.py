@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from debias_pt.kept_state import KeptState
-from debias_pt.registry import build
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.utils.registry import build
+from debias_pt.utils.stateful import Stateful
 
 
-class Reweighter(KeptState, ABC):
+class Reweighter(Stateful, ABC):
     """Base of all schedulers: the public methods check, a subclass only computes.
 
     Membership matrices ``(B, G)`` say how much each sample belongs to each group: one-hot rows for
@@ -106,19 +107,6 @@ def mean_one(weights: Tensor, counts: Tensor) -> Tensor:
     tensor([0.6667, 2.0000])
     """
     return weights * counts.sum(dim=-1, keepdim=True) / (weights * counts).sum(dim=-1, keepdim=True)
-
-
-def group_means(values: Tensor, membership: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean of per-sample values ``(R, B)`` in each group ``(R, G)``, and the groups' sizes.
-
-    A group without samples has mean 0 and size 0.
-    """
-    sizes = membership.sum(dim=-2)
-    sums = (values.unsqueeze(-2) @ membership).squeeze(-2)
-    return sums / sizes.clamp_min(1e-12), sizes
-
-
-REWEIGHTERS: dict[str, type[Reweighter]] = {}
 
 
 def make_reweighter(name: str, **options: Any) -> Reweighter:

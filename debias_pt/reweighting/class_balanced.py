@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from debias_pt.registry import register
-from debias_pt.reweighting.base import REWEIGHTERS, Reweighter, mean_one
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.reweighting.base import Reweighter, mean_one
+from debias_pt.utils.registry import register
 
 
 @register(REWEIGHTERS, "class-balanced")

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from debias_pt.errors import UsageError
-from debias_pt.registry import register
-from debias_pt.reweighting.base import REWEIGHTERS, Reweighter, group_means, mean_one
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.reweighting.base import Reweighter, mean_one
+from debias_pt.utils.registry import register
+from debias_pt.utils.tensors import group_means
 
 
 @register(REWEIGHTERS, "dpt")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from debias_pt.registry import register
-from debias_pt.reweighting.base import REWEIGHTERS
+from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.dpt import DPT
+from debias_pt.utils.registry import register
 
 
 @register(REWEIGHTERS, "dpt-mixture")
@@ -16,7 +16,7 @@ class DPTMixture(DPT):
     """DPT's weights; it asks the ``mixture`` probe where DPT asks the zero-shot one.
 
     The scheduler is :class:`DPT`, to the letter. From Python, give the tuner groups made with
-    :class:`debias_pt.refinement.RefinedProbe`.
+    :class:`debias_pt.groups.refinement.RefinedProbe`.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from debias_pt.groups import Groups
+from debias_pt.groups.groups import Groups
 from debias_pt.reweighting import Reweighter
 from debias_pt.reweighting.base import mean_one
 

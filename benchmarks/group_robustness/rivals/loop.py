@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.groups import Groups
-from debias_pt.part import Part
+from debias_pt.groups.groups import Groups
 from debias_pt.reweighting import Reweighter
-from debias_pt.stacking import stack
-from debias_pt.tuner import PromptTuner, scheduler
+from debias_pt.training.callbacks import Callback
+from debias_pt.training.run_group import RunGroup
+from debias_pt.training.stacking import stack
+from debias_pt.training.tuner import PromptTuner, scheduler
 
 from ..case import CLASSES, Case, Fitted, run_both_selections
-from ..grouping import Grouping, Pseudo
-from ..minority import in_minority
+from ..groupings import Grouping, Pseudo
+from ..minority_recall import in_minority
 
 # What a head without a prompt does not take.
 LINEAR = {"head": "linear", "context_length": None, "context_init": "random", "class_specific": False}
@@ -55,17 +56,17 @@ class Loop:
         return in_minority(case, self.groups(case)) if asks else None
 
 
-def fit_loops(jobs: Sequence[tuple[Case, Loop]], after_step: Callable[[], None] = lambda: None) -> list[Fitted]:
+def fit_loops(jobs: Sequence[tuple[Case, Loop]], callbacks: Sequence[Callback] = ()) -> list[Fitted]:
     """Fit the seeds of several methods at once; cases may differ in the probe's answers, not in images and labels."""
     tuners: list[PromptTuner] = []
-    parts: list[Part] = []
+    run_groups: list[RunGroup] = []
     for case, loop in jobs:
         tuner = PromptTuner(case.prepared.backbone, case.options(**loop.options))
         groups, validation = loop.groups(case), case.val_groups(loop.groups.for_selection(case))
-        beside = parts[0] if parts else None
-        parts.append(tuner.part(case.prepared.table, groups, validation_groups=validation, beside=beside))
+        beside = run_groups[0] if run_groups else None
+        run_groups.append(tuner.run_group(case.prepared.table, groups, validation_groups=validation, beside=beside))
         tuners.append(tuner)
-    fitted = run_both_selections(stack(tuners, parts), jobs[0][0], after_step)
+    fitted = run_both_selections(stack(tuners, run_groups), jobs[0][0], callbacks)
     return [
         dataclasses.replace(one, flagged=loop.flagged(case)) for one, (case, loop) in zip(fitted, jobs, strict=True)
     ]
@@ -77,5 +78,5 @@ def fit(
     """Fit a tuner once and keep its steps twice: by the common rule, and by the literature's."""
     tuner = PromptTuner(case.prepared.backbone, case.options(**options))
     validation = case.val_groups(selection)
-    part = tuner.part(case.prepared.table, groups, validation_groups=validation, reweighter=reweighter)
-    return run_both_selections(stack([tuner], [part]), case)[0]
+    run_group = tuner.run_group(case.prepared.table, groups, validation_groups=validation, reweighter=reweighter)
+    return run_both_selections(stack([tuner], [run_group]), case)[0]

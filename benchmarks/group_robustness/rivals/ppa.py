@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from debias_pt.fit_data import FitData
-from debias_pt.groups import Groups
-from debias_pt.heads import LinearHead
+from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss
 from debias_pt.losses.cross_entropy import CrossEntropy
-from debias_pt.part import Part
+from debias_pt.models.heads import LinearHead
 from debias_pt.reweighting import make_reweighter
-from debias_pt.training import Training
+from debias_pt.training.data import FitData
+from debias_pt.training.loop import Training
+from debias_pt.training.run_group import RunGroup
 
 from ..case import CLASSES, Case, Fitted, run_both_selections
-from ..minority import in_minority
+from ..minority_recall import in_minority
 from .jtt import error_groups
 from .loop import LINEAR
 from .projection import off_span
@@ -78,7 +78,7 @@ class PPA:
 
     1. Features are projected off the span of the class embeddings, and a linear head is fitted there, its
        logits adjusted by the class priors: what it can still tell is the shortcut.
-    2. Whether it is right or wrong is the pseudo attribute (or, with ``probe``, what our probe said).
+    2. Whether it is right or wrong is the pseudo attribute (or, with ``probe``, our probe's answers).
     3. A linear head over groups is fitted with logits adjusted by ``tau * log`` of the group priors, and a
        class's group weights are added up.
 
@@ -125,10 +125,10 @@ class PPA:
         priors = np.bincount(table.y[train], minlength=len(classes)) / len(train)
         settings = case.options(**LINEAR, method="erm", select="last", seeds=1)
         loss = LogitAdjusted(self._offsets(priors))
-        Training(head, [Part(loss, make_reweighter("erm"), settings, (settings.seed,), data, data, pseudo)]).run()
+        Training(head, [RunGroup(loss, make_reweighter("erm"), settings, (settings.seed,), data, data, pseudo)]).run()
         with torch.no_grad():
-            said = head.logits(head(), projected)[0].argmax(dim=-1).numpy()
-        return np.asarray(said != table.y)
+            predicted = head.logits(head(), projected)[0].argmax(dim=-1).numpy()
+        return np.asarray(predicted != table.y)
 
     def _debiased(self, case: Case, groups: Groups, flagged: NDArray[np.bool_] | None) -> Fitted:
         table, backbone = case.prepared.table, case.prepared.backbone
@@ -137,7 +137,7 @@ class PPA:
         features = torch.from_numpy(table.where("train").features)
         seeds = case.seeds if case.settings.batch_size else case.seeds[:1]
         head = GroupHead(backbone.dim, train, seeds=seeds, scale=backbone.logit_scale)
-        part = Part(
+        run_group = RunGroup(
             LogitAdjusted(self._offsets(train.counts / len(train))),
             make_reweighter("erm"),
             case.options(**LINEAR, method="erm", lr=self.rate * case.settings.lr),
@@ -146,7 +146,7 @@ class PPA:
             FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),
             groups,
         )
-        (fitted,) = run_both_selections(Training(head, [part]), case)
+        (fitted,) = run_both_selections(Training(head, [run_group]), case)
         return replace(fitted, flagged=flagged)
 
     def _offsets(self, priors: NDArray[np.float64]) -> Tensor:

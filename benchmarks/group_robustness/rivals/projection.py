@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.attributes import CLASS_TEMPLATES, TEMPLATES, Attribute
-from debias_pt.backbone import Backbone
+from debias_pt.datasets.attributes import CLASS_TEMPLATES, TEMPLATES, Attribute
+from debias_pt.models.backbone import Backbone
 
 from ..case import Case, Fitted, linear
 from .zero_shot import ZeroShot

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from debias_pt.zero_shot import TEMPLATE, zero_shot_weights
+from debias_pt.models.zero_shot import TEMPLATE, zero_shot_weights
 
 from ..case import Case, Fitted, linear
 

@@ -1,0 +1,86 @@
+"""What a custom data set lists: options of reading it, and one row per image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from debias_pt.datasets.splits import Shares
+from debias_pt.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images and the words that stand beside them.
+
+    Parameters
+    ----------
+    source : Path
+        The folder or table that was read, for messages.
+    root : Path
+        Folder that `ids` are relative to.
+    ids : sequence of str
+        Image paths, unique; N of them.
+    labels : sequence of str
+        The class of each, as written.
+    splits : sequence of str or None
+        The split of each (``"train"``, ``"val"``, ``"test"``), or None where none is given.
+    attributes : mapping of str to sequence of str
+        Annotated attributes, as written.
+
+    Raises
+    ------
+    DatasetError
+        If there is no image, or one stands in it twice.
+    """
+
+    source: Path
+    root: Path
+    ids: Sequence[str]
+    labels: Sequence[str]
+    splits: Sequence[str] | None = None
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            raise DatasetError(f"{self.source}: lists no image; give a folder of class folders, or a table of images")
+        if len(set(self.ids)) < len(self.ids):
+            first: dict[str, int] = {}
+            for row, name in enumerate(self.ids, start=1):
+                if name in first:
+                    raise DatasetError(
+                        f"{self.source}: rows {first[name]} and {row} are the same image, {name!r}; remove one"
+                    )
+                first[name] = row
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """How to read somebody's own folder or table.
+
+    Parameters
+    ----------
+    image_column, label_column, split_column, group_column : str, optional
+        Names of a table's columns; those left out are looked for under their usual names.
+    attribute_columns : tuple of str
+        Columns with annotated attributes, used for reports and oracles only.
+    image_root : Path, optional
+        Folder that a table's paths are relative to; default the table's own.
+    class_names : tuple of str
+        ``label=words``, where labels as written are not what should stand in a prompt.
+    shares : Shares
+        How splits are drawn that are not given.
+    """
+
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    attribute_columns: tuple[str, ...] = ()
+    image_root: Path | None = None
+    class_names: tuple[str, ...] = ()
+    shares: Shares = field(default_factory=Shares)
+
+
+AS_USUAL = OwnData()

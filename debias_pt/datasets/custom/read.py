@@ -1,0 +1,122 @@
+"""Somebody's own images: a folder tree, a table, or a folder with metadata, by its path."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.datasets.attributes import Attribute, TrueAttribute, in_order, is_number
+from debias_pt.datasets.base import ImageDataset
+from debias_pt.datasets.custom.folders import read_tree
+from debias_pt.datasets.custom.imagefolder import metadata_files, read_imagefolder
+from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
+from debias_pt.datasets.custom.table import ENDINGS, read_table
+from debias_pt.datasets.splits import complete
+from debias_pt.errors import DatasetError, DebiasWarning
+
+
+def is_path(name: str) -> bool:
+    """Return whether a data set's name is meant as a path.
+
+    Examples
+    --------
+    >>> is_path("waterbirds"), is_path("photos.csv"), is_path("./waterbirds")
+    (False, True, True)
+    """
+    return Path(name).exists() or "/" in name or "\\" in name or name.lower().endswith(ENDINGS)
+
+
+def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
+    """Read a folder or a table of images.
+
+    Parameters
+    ----------
+    path : Path
+        A folder ``[split/]class/*.jpg``; a folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``
+        (Hugging Face's imagefolder); or a table ending in .csv, .tsv, .jsonl or .parquet.
+    own : OwnData
+        Which column is what, what labels mean, and how to draw splits that are not given.
+
+    Returns
+    -------
+    ImageDataset
+        Splits that are not given are drawn from the training images, stratified by class.
+
+    Raises
+    ------
+    DatasetError
+        If it is not there or not such a thing; names what was seen and what to do.
+    """
+    listing = _read(path, own)
+    labels, class_names = _classes(listing, own.class_names)
+    split, rule = complete(listing.ids, labels, listing.splits, own.shares)
+    _warn_of_untrained(path, labels[split == "train"], class_names)
+    attributes = {name: TrueAttribute.of(values) for name, values in listing.attributes.items()}
+    group = own.group_column or "group"
+    return ImageDataset(
+        name=path.resolve().name,  # "." has none of its own
+        root=listing.root,
+        ids=tuple(listing.ids),
+        y=labels,
+        split=split,
+        class_names=class_names,
+        attributes=attributes,
+        suspects={name: _suspect(name, true) for name, true in attributes.items() if name != group and _in_words(true)},
+        split_rule=rule,
+    )
+
+
+def _read(path: Path, own: OwnData) -> Listing:
+    if path.is_dir():
+        return read_imagefolder(path, own) if metadata_files(path) else read_tree(path)
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file or folder; give a folder of images or a table")
+    if path.suffix.lower() not in ENDINGS:
+        raise DatasetError(
+            f"{path}: ends in {path.suffix or 'nothing'!r}; give a folder, or a table ({', '.join(ENDINGS)})"
+        )
+    return read_table(path, own)
+
+
+def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return class numbers, and names for prompts."""
+    known = in_order(listing.labels)
+    if len(known) < 2:
+        raise DatasetError(f"{listing.source}: has one class ({known[0]!r}); two or more expected")
+    words = {label: label.replace("_", " ") for label in known}
+    for text in renamed:
+        label, equals, name = text.partition("=")
+        if not equals or not name.strip() or label not in words:
+            raise DatasetError(
+                f"--class-name {text!r} is not of the form LABEL=WORDS with a label of {listing.source} "
+                f"({', '.join(known[:8])}{', ...' if len(known) > 8 else ''})"
+            )
+        words[label] = name.strip()
+    numbers = [label for label, word in words.items() if is_number(word)]
+    if numbers:
+        raise DatasetError(
+            f"{listing.source}: the label {numbers[0]!r} is a number, which means nothing in a prompt; say what it is: "
+            f"--class-name {numbers[0]}=WORDS, for every label"
+        )
+    number = {label: k for k, label in enumerate(known)}
+    return np.array([number[label] for label in listing.labels], dtype=np.int64), tuple(words.values())
+
+
+def _in_words(true: TrueAttribute) -> bool:
+    return len(true.values) > 1 and not any(map(is_number, true.values))
+
+
+def _suspect(name: str, true: TrueAttribute) -> Attribute:
+    """Return the wording to begin with: an annotated value is described by its own name."""
+    return Attribute(name, {value: (value.replace("_", " "),) for value in true.values})
+
+
+def _warn_of_untrained(path: Path, y: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
+    present = set(y.tolist())
+    missing = [name for k, name in enumerate(class_names) if k not in present]
+    if missing:
+        warnings.warn(f"{path}: no training image of {', '.join(missing)}", DebiasWarning, stacklevel=3)

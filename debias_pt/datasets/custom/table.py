@@ -1,0 +1,148 @@
+"""Tables of images: CSV, TSV, JSON lines or Parquet with a row per image."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
+from debias_pt.datasets.splits import SPLITS, split_of
+from debias_pt.errors import DatasetError
+from debias_pt.utils.registry import nearest
+
+Table = dict[str, list[Any]]
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+# Where no column is named, the first of these that the table has.
+USUAL = {
+    "image": ("image", "path", "image_path", "file_name", "filename", "file", "filepath", "img_filename", "image_id"),
+    "label": ("label", "class", "y", "target", "category"),
+    "split": ("split", "partition"),
+    "group": ("group",),
+}
+
+
+def read_table(path: Path, own: OwnData = AS_USUAL) -> Listing:
+    """List the images of a table.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in one of `ENDINGS`; the first line of a CSV names its columns.
+    own : OwnData
+        Which column is what.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, a column is not there, or a row lacks what it needs; names column and row.
+    """
+    table = _read(path)
+    image = _column(path, table, "image", own.image_column)
+    label = _column(path, table, "label", own.label_column)
+    assert image is not None
+    assert label is not None
+    split = _column(path, table, "split", own.split_column)
+    if own.group_column and own.attribute_columns:
+        raise DatasetError(
+            f"{path}: --group-column and --attribute-column both; groups are class x attribute, give one"
+        )
+    group = None if own.attribute_columns else _column(path, table, "group", own.group_column)
+    named = [_column(path, table, "attribute", name) or "" for name in own.attribute_columns]
+    attributes = {name: _words(path, table, name) for name in (*named, *([group] if group else []))}
+    splits = None if split is None else _splits(path, split, _words(path, table, split))
+    root = own.image_root or path.parent
+    return Listing(path, root, _words(path, table, image), _words(path, table, label), splits, attributes)
+
+
+def _read(path: Path) -> Table:
+    """Read a table, cells of text as they are written."""
+    ending = path.suffix.lower()
+    try:
+        if ending == ".parquet":
+            return _read_parquet(path)
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return _read_json_lines(file) if ending in (".jsonl", ".ndjson") else _read_csv(file, ending)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot read this table ({error.strerror or error})") from error
+    except (ValueError, csv.Error) as error:
+        raise DatasetError(f"{path}: not the table that {ending} promises ({' '.join(str(error).split())})") from error
+
+
+def _read_csv(file: TextIO, ending: str) -> Table:
+    rows = csv.reader(file, delimiter="\t" if ending == ".tsv" else ",", strict=True)
+    header = next(rows, [])
+    cells: list[list[Any]] = [[] for _ in header]
+    number = 0
+    for row in rows:
+        if not row:
+            continue  # an empty line
+        number += 1
+        if len(row) != len(header):
+            raise ValueError(f"row {number} has {len(row)} cells, the header has {len(header)}")
+        for column, cell in zip(cells, row, strict=True):
+            column.append(cell)
+    return dict(zip(header, cells, strict=True))
+
+
+def _read_json_lines(file: TextIO) -> Table:
+    rows = [json.loads(line) for line in file if line.strip()]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise ValueError(f"row {number} is {type(row).__name__}, not an object")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in columns}
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        from pyarrow.parquet import read_table as read
+    except ImportError as error:
+        message = f"{path}: reading Parquet needs pyarrow, which is not installed; pip install 'debias-pt[parquet]'"
+        raise DatasetError(message) from error
+    columns: Table = read(path).to_pydict()
+    return columns
+
+
+def _column(path: Path, table: Table, role: str, asked: str | None) -> str | None:
+    """Return the column for a role; an image and a label there must be."""
+    columns = list(table)
+    option = f"--{role}-column"
+    if asked is not None:
+        if asked not in columns:
+            raise DatasetError(
+                f"{path}: has no column {asked!r}{nearest(asked, columns)}; it has {', '.join(columns)} ({option})"
+            )
+        return asked
+    usual = [column for name in USUAL[role] for column in columns if column.strip().lower() == name]
+    if not usual and role in ("image", "label"):
+        raise DatasetError(
+            f"{path}: no column is called like an image's {'path' if role == 'image' else role} "
+            f"({', '.join(USUAL[role])}); it has {', '.join(columns) or 'none'}: name it with {option}"
+        )
+    return usual[0] if usual else None
+
+
+def _words(path: Path, table: Table, column: str) -> list[str]:
+    """Return a column as text, numbers without a fraction as such."""
+    words = []
+    for row, value in enumerate(table[column], start=1):
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        word = "" if value is None or value != value else str(value).strip()
+        if not word:
+            raise DatasetError(f"{path}: row {row} has nothing in column {column!r}; fill it in or remove the row")
+        words.append(word)
+    return words
+
+
+def _splits(path: Path, column: str, words: list[str]) -> list[str]:
+    """Return a column's words as splits."""
+    splits = []
+    for row, word in enumerate(words, start=1):
+        split = SPLITS[int(word)] if word in ("0", "1", "2") else split_of(word)
+        if split is None:
+            raise DatasetError(f"{path}: row {row} has {column} {word!r}; train, val or test expected")
+        splits.append(split)
+    return splits

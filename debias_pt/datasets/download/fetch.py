@@ -1,0 +1,166 @@
+"""Fetching a data set: downloaded beside its place, checked, and only then renamed into it."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from debias_pt.datasets.download.archive import CHUNK, Archive, unpack
+from debias_pt.datasets.download.http import discard, download, length, require_web
+from debias_pt.errors import DatasetError, FetchError, OutputError
+from debias_pt.utils.files import locked, make_folder, temporary_folder
+
+Check = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a :func:`fetch` did.
+
+    Parameters
+    ----------
+    folder : str
+        Where the data set is.
+    bytes : int
+        Size of the archive; 0 if nothing was fetched.
+    resumed_from : int
+        How many of these an earlier call had left.
+    files_checked : int
+        Files whose SHA-256 was compared with the published one.
+    already_there : bool
+        Nothing had to be fetched.
+    """
+
+    folder: str
+    bytes: int
+    resumed_from: int
+    files_checked: int
+    already_there: bool
+
+
+def fetch(archive: Archive, root: Path, check: Check, *, terms: str, url: str | None = None) -> Fetched:
+    """Bring a data set to ``root / archive.folder``: complete, or not at all.
+
+    Parameters
+    ----------
+    archive : Archive
+        Where it is and what is known of it.
+    root : Path
+        The data root, made if it is not there.
+    check : callable
+        Takes the folder that holds the data set's own folder, loads the set there, raises if it is not whole.
+    terms : str
+        Origin and licence, said on standard error before anything is downloaded.
+    url : str, optional
+        Another mirror of the same archive.
+
+    Raises
+    ------
+    FetchError
+        If it cannot be had, or what came is not the data set. What broke off is kept, what is wrong is not.
+    DatasetError
+        If the folder is there already and is not the data set.
+    OutputError
+        If the disk is full or cannot be written to.
+    """
+    url, folder = require_web(url or archive.url), root / archive.folder
+    if folder.exists():
+        return _already_there(archive, root, check)
+    make_folder(root)
+    waiting = f"waiting: another process is fetching into {root}"
+    with locked(root, lambda: print(waiting, file=sys.stderr), "--data-root"):
+        if folder.exists():
+            return _already_there(archive, root, check)
+        _announce(archive, url, terms)
+        try:
+            return _fetch(archive, url, root, check)
+        except FetchError as error:
+            raise FetchError(f"{url}: {error}; or fetch it by hand and unpack it to {folder}") from error
+
+
+def _announce(archive: Archive, url: str, terms: str) -> None:
+    from rich.filesize import decimal
+
+    size = "size not published" if archive.about is None else f"about {decimal(archive.about)}"
+    size = size if archive.size is None else decimal(archive.size)
+    print(f"{archive.folder}: {terms}\nfetching {url} ({size})", file=sys.stderr)
+
+
+def _fetch(archive: Archive, url: str, root: Path, check: Check) -> Fetched:
+    part = root / f".{archive.folder}.part"
+    came = download(url, part, size=archive.size)
+    try:
+        _require_archive(archive, part)
+        _install(archive, part, root, check)
+    except FetchError:
+        discard(part)  # going on with what is wrong would never end well
+        raise
+    discard(part)
+    return Fetched(str(root / archive.folder), came.size, came.resumed_from, len(archive.files), False)
+
+
+def _install(archive: Archive, part: Path, root: Path, check: Check) -> None:
+    with temporary_folder(root, "--data-root") as temporary:
+        tree, parent = temporary / "unpacked", temporary / "whole"
+        for place in (tree, parent):
+            place.mkdir()
+        unpack(part, tree)
+        whole = _content(tree, archive).rename(parent / archive.folder)
+        try:
+            _require_files(archive, whole)
+            check(parent)
+        except DatasetError as error:
+            reason = str(error).replace(str(whole), archive.folder)
+            raise FetchError(f"what came is not the published data set: {reason}; find another mirror") from error
+        try:
+            whole.rename(root / archive.folder)
+        except OSError as error:
+            raise OutputError(f"{root / archive.folder}: cannot put it there ({error.strerror})") from error
+
+
+def _content(tree: Path, archive: Archive) -> Path:
+    """Return the data set's own folder: what was unpacked, or the one folder in it."""
+    there = list(tree.iterdir())
+    wrapped = len(there) == 1 and there[0].is_dir() and not any((tree / name).exists() for name in archive.files)
+    return there[0] if wrapped else tree
+
+
+def _already_there(archive: Archive, root: Path, check: Check) -> Fetched:
+    check(root)
+    try:
+        _require_files(archive, root / archive.folder)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; move {root / archive.folder} away and fetch again") from error
+    return Fetched(str(root / archive.folder), 0, 0, len(archive.files), True)
+
+
+def _require_archive(archive: Archive, part: Path) -> None:
+    if archive.size not in (None, length(part)):
+        raise FetchError(f"{length(part)} bytes came, the published archive has {archive.size}; find another mirror")
+    if archive.sha256 and (seen := _sha256(part)) != archive.sha256:
+        raise FetchError(f"SHA-256 is {seen}, the published archive has {archive.sha256}; find another mirror")
+
+
+def wrong_files(archive: Archive, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files whose content is known and not there, with what is wrong."""
+    for name, known in archive.files.items():
+        if not (folder / name).is_file():
+            yield name, "is missing"
+        elif (seen := _sha256(folder / name)) != known:
+            yield name, f"SHA-256 is {seen}, the published file has {known}"
+
+
+def _require_files(archive: Archive, folder: Path) -> None:
+    for name, what in wrong_files(archive, folder):
+        raise DatasetError(f"{folder / name}: {what}")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,138 @@
+"""Loading a data set by its name or path, and the checks that all of them pass."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from debias_pt.datasets import DATASETS
+from debias_pt.datasets.base import Card, DataOptions, ImageDataset, is_synthetic
+from debias_pt.datasets.custom.listing import AS_USUAL, OwnData
+from debias_pt.datasets.custom.read import is_path, read_own
+from debias_pt.datasets.download.fetch import fetch
+from debias_pt.datasets.synthetic.worlds import MARK
+from debias_pt.errors import DatasetError
+from debias_pt.utils.files import default_cache_dir
+from debias_pt.utils.registry import lookup
+
+
+def load_dataset(
+    name: str | Path,
+    root: str | Path = "data",
+    *,
+    download: bool = False,
+    check_counts: bool = True,
+    check_images: bool = True,
+    cache_dir: str | Path | None = None,
+    own: OwnData = AS_USUAL,
+) -> ImageDataset:
+    """Load a data set by its name, or somebody's own by its path.
+
+    Parameters
+    ----------
+    name : str or Path
+        A registered name, ``"waterbirds"`` for one; or the path of a folder or table of images.
+    root : str or Path
+        The folder that holds a named data set's own folder.
+    download : bool
+        Fetch it if it is not there.
+    check_counts : bool
+        Refuse a set whose group counts are not the published ones.
+    check_images : bool
+        Refuse a set with an image that is not on disk.
+    cache_dir : str or Path, optional
+        Where the miniatures' images are kept; default ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
+    own : OwnData
+        How to read a path: columns, class names, splits.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such data set.
+    DatasetError
+        If it is missing, incomplete, or not the published one.
+    FetchError
+        If it was to be downloaded and cannot be had.
+
+    Examples
+    --------
+    >>> load_dataset("waterbirds", "/nowhere")
+    Traceback (most recent call last):
+    debias_pt.errors.DatasetError: /nowhere: no such folder; give --data-root the folder that holds waterbirds_v1.0
+    """
+    if str(name) not in DATASETS and is_path(str(name)):
+        dataset = read_own(Path(name), own)
+    else:
+        source = lookup(DATASETS, str(name), "data set")
+        place = Path(cache_dir) if cache_dir else default_cache_dir()
+        archive = source.card.archive
+        if download and archive and not (Path(root) / archive.folder).exists():
+            fetch(archive, Path(root), lambda parent: load_dataset(name, parent), terms=source.card.terms)
+        dataset = source.load(DataOptions(Path(root), check_counts, place))
+        if check_counts and not source.card.synthetic:
+            require_counts(dataset, source.card)
+    if check_images:
+        require_images(dataset)
+    return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
+
+
+def group_counts(dataset: ImageDataset, card: Card, split: str) -> tuple[int, ...]:
+    """Return the images of a split by class and annotated attribute, as the card counts them."""
+    if card.attribute is None:
+        return (int((dataset.split == split).sum()),)
+    group = dataset.y * len(card.values) + dataset.attributes[card.attribute].labels
+    counts = np.bincount(group[dataset.split == split], minlength=len(card.class_names) * len(card.values))
+    return tuple(counts.tolist())
+
+
+def require_counts(dataset: ImageDataset, card: Card) -> None:
+    """Refuse a data set whose classes or group counts per split are not the published ones.
+
+    Raises
+    ------
+    DatasetError
+        Names the split, the counts seen and those published.
+    """
+    if len(dataset.class_names) != card.n_classes:
+        raise DatasetError(
+            f"{dataset.root}: {len(dataset.class_names)} classes, published are {card.n_classes}; this is not the "
+            f"published {dataset.name} (--no-check-counts takes it all the same)"
+        )
+    for split, published in card.counts.items():
+        seen = group_counts(dataset, card, split)
+        if seen != published:
+            what = "groups" if card.attribute else "images"
+            raise DatasetError(
+                f"{dataset.root}: {split} has {what} {seen}, published are {published}; this is not the published "
+                f"{dataset.name} (--no-check-counts takes it all the same)"
+            )
+
+
+def missing_images(dataset: ImageDataset) -> list[int]:
+    """Return the rows whose image is not on disk."""
+    return [row for row, name in enumerate(dataset.ids) if not os.path.isfile(os.path.join(dataset.root, name))]
+
+
+def require_images(dataset: ImageDataset) -> None:
+    """Refuse a data set with an image that is not on disk.
+
+    Raises
+    ------
+    DatasetError
+        Names the first missing image, its row, and how many are missing.
+    """
+    missing = missing_images(dataset)
+    if missing:
+        first = missing[0]
+        advice = (
+            "unpack the data set again"
+            if dataset.name in DATASETS
+            else "mend its paths, or say what they start from (--image-root)"
+        )
+        raise DatasetError(
+            f"{dataset.root}: {len(missing)} of {len(dataset)} images are missing, first row {first + 1}, "
+            f"{dataset.ids[first]!r}; {advice} (--on-bad-image skip goes on without them)"
+        )

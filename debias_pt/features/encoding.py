@@ -1,0 +1,237 @@
+"""Encoding a data set once: images in, feature table out, everything in between cached."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from debias_pt.datasets.base import ImageDataset
+from debias_pt.errors import DebiasWarning, ImageError, NonFiniteError
+from debias_pt.features.cache import FeatureCache, table_features
+from debias_pt.features.loader import batches, default_batch_size
+from debias_pt.features.table import FeatureTable
+from debias_pt.models.backbone import Backbone
+from debias_pt.utils.files import default_cache_dir
+from debias_pt.utils.hashing import content_hashes
+from debias_pt.utils.progress import progress
+
+SHARD_ROWS = 512
+# Fewer images than this are read sooner than processes start.
+FEW_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class EncodeStats:
+    """What an :func:`encode` call did.
+
+    Parameters
+    ----------
+    images : int
+        Rows of the table.
+    encoded : int
+        Images that were not in the cache.
+    seconds : float
+        Wall time.
+    cache : str
+        Its folder.
+    skipped : mapping of str to str
+        Why an image is not in the table, by id.
+    """
+
+    images: int
+    encoded: int
+    seconds: float
+    cache: str
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+def encode(
+    backbone: Backbone,
+    dataset: ImageDataset,
+    *,
+    cache_dir: Path | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    skip_bad: bool = False,
+) -> tuple[FeatureTable, EncodeStats]:
+    """Encode every image of a data set that the cache does not hold yet.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The frozen model.
+    dataset : ImageDataset
+        What :func:`debias_pt.datasets.load_dataset` returns.
+    cache_dir : Path, optional
+        Default: ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
+    batch_size : int, optional
+        Images per pass of the image tower; default 16 (what a CPU's caches like), on a GPU 128.
+    workers : int, optional
+        Processes that read and preprocess images; default one per core, at most 8.
+    skip_bad : bool
+        Leave out images that are missing or cannot be read, warn, and list them in the stats.
+
+    Returns
+    -------
+    table : FeatureTable
+        N rows in the data set's order.
+    stats : EncodeStats
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read (with `skip_bad`: if none can); what was encoded before is kept.
+    FingerprintError
+        If the cache holds a damaged or foreign shard.
+    """
+    start = time.perf_counter()
+    cache_dir = cache_dir or default_cache_dir()
+    cache = FeatureCache(cache_dir, backbone.fingerprint)
+    skipped: dict[str, str] = {}
+    unreadable: dict[str, str] = {}  # by hash: the same file may stand in several places
+    hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
+    rows = cache.read()
+    encoded = 0
+    if rows.missing(hashes):
+        with cache.writing():
+            names = dict(zip(hashes, dataset.ids, strict=True))
+            missing = cache.read().missing(hashes)  # another process may have filled it meanwhile
+            paths = [str(dataset.root / names[key]) for key in missing]
+            for keys, features in _shards(
+                backbone, missing, paths, batch_size, workers, unreadable if skip_bad else None
+            ):
+                cache.add(keys, features)
+                encoded += len(keys)
+        rows = cache.read()
+    if skip_bad:
+        skipped |= {name: unreadable[key] for name, key in zip(dataset.ids, hashes, strict=True) if key in unreadable}
+        kept = [row for row, name in enumerate(dataset.ids) if name not in skipped]
+        warn_of_skipped(skipped, len(dataset))
+        dataset, hashes = dataset.rows(kept), [hashes[row] for row in kept]
+    table = FeatureTable(
+        ids=dataset.ids,
+        features=table_features(rows, hashes, cache.folder, str(dataset.root.resolve())),
+        y=dataset.y,
+        split=dataset.split,
+        class_names=dataset.class_names,
+        attributes=dataset.attributes,
+        name=dataset.name,
+        fingerprint=backbone.fingerprint,
+        image_hashes=tuple(hashes),
+        template=dataset.template,
+    )
+    return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder), skipped)
+
+
+def warn_of_skipped(skipped: Mapping[str, str], total: int) -> None:
+    """Warn of images that are left out, and refuse to go on with none.
+
+    Parameters
+    ----------
+    skipped : mapping of str to str
+        Reasons by id.
+    total : int
+        Images in all.
+    """
+    if not skipped:
+        return
+    reason = next(iter(skipped.values()))
+    if len(skipped) == total:
+        raise ImageError(f"none of {total} images can be read, first: {reason}")
+    message = f"{len(skipped)} of {total} images cannot be read and are left out, first: {reason}"
+    warnings.warn(message, DebiasWarning, stacklevel=3)
+
+
+def encode_paths(
+    backbone: Backbone,
+    paths: Sequence[str],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    bad: dict[int, str] | None = None,
+) -> Tensor:
+    """Encode image files without a cache, giving unit features ``(n, D)`` on the CPU.
+
+    Parameters
+    ----------
+    backbone, batch_size, workers
+        As for :func:`encode`; but a few images are by default read without further processes.
+    paths : sequence of str
+        Image files.
+    bad : dict, optional
+        Takes up images that cannot be read, their number to the reason; the features are then the others'.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read and there is no `bad`.
+    NonFiniteError
+        If the model gives NaN or infinity; names the image.
+    """
+    workers = 0 if workers is None and len(paths) < FEW_IMAGES else workers
+    parts = [torch.zeros(0, backbone.dim)]
+    with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
+        for rows, features in batches(backbone, paths, batch_size, workers, bad):
+            _require_finite(features.numpy(), [paths[row] for row in rows])
+            parts.append(features)
+            advance(len(rows))
+    return torch.cat(parts)
+
+
+def encode_tensors(backbone: Backbone, images: Sequence[Tensor], names: Sequence[str]) -> NDArray[np.float32]:
+    """Encode preprocessed images without a cache, giving unit features ``(n, D)``; `names` are for messages."""
+    size = default_batch_size(backbone)
+    parts = [backbone.encode_images(torch.stack(list(images[i : i + size]))).cpu() for i in range(0, len(images), size)]
+    features: NDArray[np.float32] = torch.cat(parts).numpy()
+    _require_finite(features, names)
+    return features
+
+
+def _shards(
+    backbone: Backbone,
+    keys: list[str],
+    paths: list[str],
+    batch_size: int | None,
+    workers: int | None,
+    unreadable: dict[str, str] | None,
+) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Yield shards of keys and features; what is encoded when the work stops is yielded first."""
+    rows: list[int] = []
+    waiting: list[Tensor] = []
+    stopped: BaseException | None = None
+    bad: dict[int, str] | None = None if unreadable is None else {}
+    found = batches(backbone, paths, batch_size, workers, bad)
+    more = True
+    with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
+        while more:
+            try:
+                good, features = next(found)
+                rows, waiting = rows + good, [*waiting, features]
+                advance(len(good))
+            except StopIteration:
+                more = False
+            except (ImageError, KeyboardInterrupt) as error:
+                more, stopped = False, error
+            if rows and (len(rows) >= SHARD_ROWS or not more):
+                shard = torch.cat(waiting).numpy()
+                _require_finite(shard, [paths[row] for row in rows])
+                yield [keys[row] for row in rows], shard
+                rows, waiting = [], []
+    if stopped is not None:
+        raise stopped
+    if unreadable is not None and bad:
+        unreadable.update({keys[row]: reason for row, reason in bad.items()})
+
+
+def _require_finite(features: NDArray[np.float32], paths: Sequence[str]) -> None:
+    finite = np.isfinite(features).all(axis=1)
+    if not finite.all():
+        raise NonFiniteError(f"{paths[int(np.argmin(finite))]}: the model gave NaN or infinity; encode in fp32")

@@ -1,0 +1,27 @@
+"""Heads, one file each, named as the head is: different ways from parameters to class weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from debias_pt.utils.lazy import lazy_names
+from debias_pt.utils.registry import Registry
+
+if TYPE_CHECKING:
+    from debias_pt.models.heads.base import Head, HeadKind
+    from debias_pt.models.heads.class_tokens import ClassTokenHead
+    from debias_pt.models.heads.linear import LinearHead
+    from debias_pt.models.heads.prompt import PromptHead
+    from debias_pt.models.heads.text_encoder import TextEncoderHead
+
+HEADS: Registry[HeadKind] = Registry("head", __name__, group="debias_pt.heads", shared=("base", "prompt_init"))
+_HOMES = {
+    "ClassTokenHead": "class_tokens",
+    "Head": "base",
+    "HeadKind": "base",
+    "LinearHead": "linear",
+    "PromptHead": "prompt",
+    "TextEncoderHead": "text_encoder",
+}
+__all__ = ["HEADS", "ClassTokenHead", "Head", "HeadKind", "LinearHead", "PromptHead", "TextEncoderHead"]
+__getattr__ = lazy_names(__name__, _HOMES)

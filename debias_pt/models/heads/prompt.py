@@ -1,0 +1,147 @@
+"""The prompt head: learned context vectors around fixed class names (CoOp, arXiv 2109.01134)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from debias_pt.errors import UsageError
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.heads.base import Head, provides_head, random_context
+from debias_pt.models.heads.prompt_init import first_context, require_distinct
+from debias_pt.settings import FitSettings
+
+POSITIONS = ("end", "middle", "front")
+
+
+class PromptHead(Head):
+    """Class weights from prompts ``[context][class name].`` through the frozen text tower.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Its text tower must be open_clip's native one.
+    class_names : sequence of str
+        K names.
+    seeds : sequence of int
+        One per run; R of them. A seed draws the run's first context.
+    context_length : int, optional
+        Number M of context vectors; 16 if `context_init` is ``"random"``, else its number of tokens.
+    context_init : str
+        ``"random"``, for N(0, 0.02), or words such as ``"a photo of a"``.
+    class_specific : bool
+        A context of its own for every class instead of one for all.
+    class_position : {"end", "middle", "front"}
+        Where the class name stands among the context vectors.
+
+    Attributes
+    ----------
+    context : Parameter, shape (R, M, d), or (R, K, M, d) if class-specific
+        What is learned; d is the text tower's width.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of range or a prompt does not fit into the text tower.
+    BackboneError
+        If the text tower is not supported.
+
+    Examples
+    --------
+    >>> head = PromptHead(backbone, ["landbird", "waterbird"], seeds=[0, 1])     # doctest: +SKIP
+    >>> head().shape                                                             # doctest: +SKIP
+    torch.Size([2, 2, 512])
+    """
+
+    fixed: Tensor
+    slots: Tensor
+    end: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        class_names: Sequence[str],
+        *,
+        seeds: Sequence[int] = (0,),
+        context_length: int | None = None,
+        context_init: str = "random",
+        class_specific: bool = False,
+        class_position: str = "end",
+    ) -> None:
+        super().__init__()
+        if class_position not in POSITIONS:
+            raise UsageError(f"class position is {class_position!r}; use {', '.join(POSITIONS)}")
+        self.tower = backbone.text
+        self.scale = backbone.logit_scale
+        context = first_context(self.tower, context_init, context_length, seeds)
+        if class_specific:
+            context = context[:, None].repeat(1, len(class_names), 1, 1)
+        layouts = [self._layout(name, context.shape[-2], class_position) for name in class_names]
+        require_distinct(class_names, [tokens for tokens, _ in layouts])
+        longest = max(len(tokens) for tokens, _ in layouts)
+        tokens = torch.stack([nn.functional.pad(tokens, (0, longest - len(tokens))) for tokens, _ in layouts])
+        self.register_buffer("fixed", self.tower.embed(tokens), persistent=False)
+        self.register_buffer("slots", torch.stack([slots for _, slots in layouts]), persistent=False)
+        self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
+        self._begins_alike = class_position == "end" and not class_specific
+        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU: a GPU need not be waited for
+        self.context = nn.Parameter(context)
+        self.to(backbone.device)
+
+    def _layout(self, name: str, length: int, position: str) -> tuple[Tensor, Tensor]:
+        """Return a prompt's token ids, 0 in the context's places, and those places."""
+        start, end = self.tower.start_and_end()
+        ids = self.tower.tokenize(name)
+        before = {"end": length, "middle": length // 2, "front": 0}[position]
+        gap, rest = ids.new_zeros(before), ids.new_zeros(length - before)
+        tokens = torch.cat([start, gap, ids, rest, self.tower.tokenize("."), end])
+        if len(tokens) > self.tower.context_length:
+            raise UsageError(
+                f"the prompt for class {name[:50]!r} has {len(tokens)} tokens ({length} of context), the text tower "
+                f"takes {self.tower.context_length}; use a shorter name or --context-length"
+            )
+        places = torch.arange(length) + 1
+        return tokens, torch.where(places <= before, places, places + len(ids))
+
+    @property
+    def text_pass(self) -> str:
+        """How prompts go through the tower: ``"shared"``, what they begin with once; or ``"cut"``, each in full."""
+        return "shared" if self._begins_alike and self.tower.shares_prefix else "cut"
+
+    def forward(self) -> Tensor:
+        """Return unit class weights, shape ``(R, K, D)``."""
+        features = self._from_shared_context() if self._begins_alike else self._from_whole_prompts()
+        return nn.functional.normalize(features, dim=-1)
+
+    def _from_shared_context(self) -> Tensor:
+        start = self.fixed[0, :1].expand(len(self.context), -1, -1)
+        prefix = torch.cat([start, self.context], dim=1)
+        return self.tower.encode_shared(prefix, self.fixed[:, prefix.shape[1] :], self._suffix_end)
+
+    def _from_whole_prompts(self) -> Tensor:
+        runs, (classes, length) = len(self.context), self.slots.shape
+        context = self.context if self.context.dim() == 4 else self.context[:, None].expand(-1, classes, -1, -1)
+        prompts = self.fixed.repeat(runs, 1, 1, 1)
+        rows = torch.arange(classes, device=prompts.device)[:, None].expand(-1, length)
+        prompts[:, rows, self.slots] = context
+        return self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs)).view(runs, classes, -1)
+
+
+@provides_head(
+    "prompt",
+    takes=("context_length", "context_init", "class_specific", "class_position"),
+    random_start=random_context,
+)
+def prompt(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Context vectors around the class names, through the frozen text tower."""
+    return PromptHead(
+        backbone,
+        class_names,
+        seeds=seeds,
+        context_length=settings.context_length,
+        context_init=settings.context_init,
+        class_specific=settings.class_specific,
+        class_position=settings.class_position,
+    )

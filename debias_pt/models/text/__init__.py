@@ -1,0 +1,6 @@
+"""The text tower for prompts given as embeddings: exact, and no slower than it must be."""
+
+from debias_pt.models.text.tokens import Tokenizer, require_fit, warn_unread
+from debias_pt.models.text.tower import TextTower
+
+__all__ = ["TextTower", "Tokenizer", "require_fit", "warn_unread"]

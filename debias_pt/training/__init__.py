@@ -1,0 +1,20 @@
+"""The tuner, the one training loop, and what it is given: data, selection, optimiser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from debias_pt.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from debias_pt.training.loop import Training
+    from debias_pt.training.stacking import fit_together
+    from debias_pt.training.tuner import PromptTuner
+
+_HOMES = {
+    "PromptTuner": "tuner",
+    "Training": "loop",
+    "fit_together": "stacking",
+}
+__all__ = ["PromptTuner", "Training", "fit_together"]
+__getattr__ = lazy_names(__name__, _HOMES)

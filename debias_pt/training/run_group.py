@@ -1,0 +1,131 @@
+"""Run groups: runs of one fit that share a loss, a scheduler, a learning rate and their data's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from debias_pt.errors import UsageError
+from debias_pt.groups.groups import Groups
+from debias_pt.losses import Loss
+from debias_pt.reweighting import Reweighter
+from debias_pt.settings import FitSettings
+from debias_pt.training.data import FitData, Minibatches
+from debias_pt.training.optimizer import RunSlice
+from debias_pt.training.selection import Selector
+
+Watcher = Callable[[int, Tensor], object]
+
+# What all run groups of one fit share; the rest of the settings is each run group's own.
+SHARED_SETTINGS = ("steps", "batch_size", "optimizer", "weight_decay", "momentum")
+
+
+class RunGroup:
+    """Some of the runs of a fit, and all that they do not share with the others.
+
+    Parameters
+    ----------
+    loss : Loss
+        Per sample; not shared with another run group if it keeps a state.
+    reweighter : Reweighter
+        Fresh; started on the training set's groups.
+    settings : FitSettings
+        Steps, batches, optimiser, learning rate, selection.
+    seeds : sequence of int
+        One per run; r of them.
+    train, val : FitData
+        What is fitted, and what the selection rule looks at: shared by the runs, or each run's own. With the
+        rule ``last`` there may be no validation rows (``train.at(slice(0, 0))``).
+    groups : Groups
+        What the membership was made of, for names and classes.
+
+    Attributes
+    ----------
+    runs : slice
+        Its runs on the head's first axis; set when the fit begins.
+    selector : Selector
+        Which step of each run is kept; from the beginning of the fit.
+    history_ : list of dict
+        One row per step, not yet written.
+    watchers : list of callable
+        Called with the step and the validation logits ``(r, B, K)`` whenever the selector looks: a second
+        selection rule costs no second fit. They are not part of the state.
+
+    Raises
+    ------
+    ValueError
+        If data of each run's own are of another number of runs.
+    """
+
+    runs: slice
+    own: RunSlice
+    selector: Selector
+
+    def __init__(
+        self,
+        loss: Loss,
+        reweighter: Reweighter,
+        settings: FitSettings,
+        seeds: Sequence[int],
+        train: FitData,
+        val: FitData,
+        groups: Groups,
+    ) -> None:
+        train.require_runs(len(seeds))
+        val.require_runs(len(seeds))
+        self.loss, self.reweighter, self.settings, self.seeds = loss, reweighter, settings, tuple(seeds)
+        self.train, self.val, self.groups = train, val, groups
+        self.minibatches = Minibatches(len(train), settings.batch_size, self.seeds, train.y.device)
+        self.watchers: list[Watcher] = []
+        self.history_: list[dict[str, object]] = []
+
+    def start(self, parameters: Sequence[nn.Parameter], first: int) -> None:
+        """Take the runs from `first` on of a head's parameters, and set everything to its beginning."""
+        self.runs = slice(first, first + len(self.seeds))
+        self.own = RunSlice(parameters, self.runs)
+        first_step = int(self.settings.select_after * self.settings.steps)
+        self.selector = Selector(self.settings.select, self.own.parameters, first_step)
+        class_of_group = torch.from_numpy(self.groups.class_of_group).to(self.train.y.device)
+        self.reweighter.start(self.train.membership, class_of_group, len(self.seeds))
+
+    def observe(self, step: int, logits: Tensor) -> Tensor:
+        """Show validation logits ``(r, B, K)`` to watchers and selector; return the rule's score ``(r,)``."""
+        for watch in self.watchers:
+            watch(step, logits)
+        return self.selector.observe(step, logits, self.val.y, self.val.membership)
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return all that a resumed run needs beside the head and the optimiser."""
+        return {
+            "reweighter": self.reweighter.state_dict(),
+            "selector": self.selector.state_dict(),
+            "loss": self.loss.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Take back what :meth:`state_dict` returned; what had no state is not in it."""
+        self.selector.load_state_dict(state["selector"])
+        for kind, keeper in (("reweighter", self.reweighter), ("loss", self.loss)):
+            keeper.load_state_dict({name: value.to(self.train.y.device) for name, value in state.get(kind, {}).items()})
+
+
+def require_shared_settings(run_groups: Sequence[RunGroup]) -> None:
+    """Refuse run groups that cannot be fitted together.
+
+    Raises
+    ------
+    UsageError
+        Names the setting and the values seen.
+    """
+    if not run_groups:
+        raise UsageError("no run groups to fit; give one or more")
+    for name in SHARED_SETTINGS:
+        first, *others = [getattr(run_group.settings, name) for run_group in run_groups]
+        other = next((value for value in others if value != first), first)
+        if other != first:
+            raise UsageError(
+                f"{name} is {first} in one run group and {other} in another; run groups of one fit share "
+                f"{', '.join(SHARED_SETTINGS)}: fit these apart"
+            )

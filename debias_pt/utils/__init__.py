@@ -1,0 +1,1 @@
+"""Files, hashing, registries, progress and tensors: knows nothing of images or groups."""

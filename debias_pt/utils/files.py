@@ -1,0 +1,273 @@
+"""Files that appear whole or not at all, folders held for writing, and our two formats: JSON and safetensors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from debias_pt.errors import FingerprintError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def make_folder(folder: Path) -> Path:
+    """Create `folder` with its parents and return it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot create this folder ({error.strerror}); choose another") from error
+    return folder
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return the path itself if it is there, else the nearest of its parents that is."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
+
+
+@contextmanager
+def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[None]:
+    """Hold a folder for writing.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    busy : callable
+        Called if another process holds it: raises, or returns to wait.
+    option : str
+        What chooses another folder, for the message.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            busy()
+            lock.acquire()
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
+    """Yield a new empty folder in `parent`, which is made; removed at the end with all that is left in it.
+
+    Parameters
+    ----------
+    parent : Path
+        Where it will stand.
+    option : str
+        What chooses another place, for the message.
+
+    Raises
+    ------
+    OutputError
+        If nothing can be written there.
+    """
+    folder = parent / f".{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{parent}: cannot write here ({error.strerror}); choose another {option}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(folder: Path, option: str, *, replace: bool = False) -> Iterator[Path]:
+    """Yield a folder to fill that becomes `folder` at the end: it is there whole or not at all.
+
+    With `replace` an older folder of this name is removed with all that is in it.
+    """
+    with temporary_folder(folder.parent, option) as place:
+        unfinished = place / "new"
+        unfinished.mkdir()
+        yield unfinished
+        if replace and folder.exists():
+            folder.rename(place / "old")
+        unfinished.rename(folder)
+
+
+def require_writable(path: Path, option: str) -> None:
+    """Refuse a place where no file can be written, before any work is put into it; its folder is made.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written to, or `path` is a folder.
+    """
+    folder = make_folder(path.parent)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give {option} a file name")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{path}: cannot write into {folder}; choose another {option}")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; at the end it is flushed to disk and renamed into place.
+
+    Raises
+    ------
+    OutputError
+        If the folder is read-only or full; an older file at `path` is left as it was.
+    """
+    unfinished = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        yield unfinished
+        with open(unfinished, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot write ({error.strerror or error}); free some space or choose another folder"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data`, whole or not at all; see :func:`whole_file`."""
+    with whole_file(path) as unfinished, open(unfinished, "xb") as file:
+        file.write(data)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV.
+
+    Examples
+    --------
+    >>> csv_text(["id", "label"], [["a,b", "cat"]]).splitlines()
+    ['id,label', '"a,b",cat']
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text in UTF-8, whole or not at all; names of files that are no UTF-8 are kept byte by byte."""
+    write_bytes(path, text.encode(errors="surrogateescape"))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table in UTF-8, whole or not at all."""
+    write_text(path, csv_text(header, rows))
+
+
+def json_number(value: float) -> float | None:
+    """Return a float for JSON, which has no NaN and no infinity: None for those."""
+    return float(value) if math.isfinite(value) else None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a JSON file ({error})") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write named tensors as safetensors, with `meta` as JSON in the file's header."""
+    from safetensors.torch import save
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+    """Write named arrays, of one axis or more, as :func:`write_tensors` writes tensors; torch is not imported."""
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # it would write memory as it lies
+    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+    meta : dict
+
+    Raises
+    ------
+    FingerprintError
+        If the file is damaged or was not written by this library.
+    """
+    return _read(path, "pt", None)
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read some of the tensors of a file as arrays, and no byte of the others; torch is not imported."""
+    return _read(path, "np", names)
+
+
+def _read(path: Path, framework: str, names: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework=framework) as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
+    except (OSError, SafetensorError) as error:
+        raise FingerprintError(f"{path}: damaged or unreadable ({error}); delete it and run again") from error
+    if "debias_pt" not in header:
+        raise FingerprintError(f"{path}: not written by debias-pt; move it away and run again")
+    return tensors, json.loads(header["debias_pt"])
+
+
+def default_cache_dir() -> Path:
+    """Return ``$DEBIAS_PT_CACHE``, or ``debias-pt`` in the user's cache folder."""
+    chosen = os.environ.get("DEBIAS_PT_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "debias-pt"

@@ -1,0 +1,46 @@
+"""Small functions of tensors that losses, schedulers and the loop share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def of_true_class(values: Tensor, y: Tensor) -> Tensor:
+    """Return each sample's value for its true class, ``(R, B, K)`` and ``(B,)`` or ``(R, B)`` to ``(R, B)``."""
+    return values.gather(-1, y.expand(values.shape[:-1])[..., None]).squeeze(-1)
+
+
+def group_means(values: Tensor, membership: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of per-sample values ``(R, B)`` in each group ``(R, G)``, and the groups' sizes.
+
+    A group without samples has mean 0 and size 0.
+    """
+    sizes = membership.sum(dim=-2)
+    sums = (values.unsqueeze(-2) @ membership).squeeze(-2)
+    return sums / sizes.clamp_min(1e-12), sizes
+
+
+Rows = slice | Tensor
+"""Rows of a split: a slice, the same for all runs, or a tensor of int ``(R, B)``, each run's own."""
+
+
+def take_rows(values: Tensor, rows: Rows, axis: int) -> Tensor:
+    """Return rows of shared or per-run values whose sample axis is `axis`, counted from the end.
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[0, 1], [1, 2]])
+    >>> take_rows(torch.tensor([5, 6, 7]), rows, -1)
+    tensor([[5, 6],
+            [6, 7]])
+    >>> take_rows(torch.tensor([[5, 6, 7], [1, 2, 3]]), rows, -1)
+    tensor([[5, 6],
+            [2, 3]])
+    """
+    shared = values.dim() == -axis
+    if isinstance(rows, slice):
+        return values[rows] if shared else values[:, rows]
+    if shared:
+        return values[rows]
+    return values[torch.arange(len(rows), device=rows.device)[:, None], rows]

@@ -1,0 +1,119 @@
+"""``debias-pt eval``: a finished run on a split, by group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from debias_pt.datasets.splits import require_split
+from debias_pt.models.backbone import SCHEMAS, Backbone
+from debias_pt.settings import TrainSettings, resolve
+from debias_pt.training.tuner import PromptTuner
+from debias_pt.utils.files import require_writable, write_csv
+from debias_pt.utils.fingerprint import require_match
+from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.report import report
+from debias_pt.workflows.run_folder import RunFolder, newest
+
+
+def open_run(path: str | None) -> RunFolder:
+    """Return a run by its folder, or the newest finished one under ``./runs``."""
+    return newest(finished=True) if path is None else RunFolder.open(Path(path))
+
+
+def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
+    """Return a run's settings, with what may have moved since; entries that are None have not."""
+    given = {name: value for name, value in moved.items() if value is not None}
+    for name, other in (("model", "pretrained"), ("pretrained", "model")):
+        if str(given.get(name, "")).startswith(SCHEMAS):  # such a checkpoint is both
+            given.setdefault(other, None)
+    return resolve(TrainSettings, run.config, given)
+
+
+Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt returns
+
+
+def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> None:
+    """Refuse another model than the one the prompt was learned with."""
+    advice = "give --model and --pretrained of the run"
+    require_match(prompt[1]["backbone"], backbone.fingerprint, str(run.path), advice)
+
+
+def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> PromptTuner:
+    """Rebuild a run's tuner on its backbone."""
+    state, meta = prompt
+    return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
+
+
+def origin(run: RunFolder) -> dict[str, Any]:
+    """Return what every output of a finished run says of it: above all, whether it is synthetic or an oracle."""
+    names = ("dataset", "synthetic", "method", "oracle", "attribute_labels_used")
+    return {name: run.result[name] for name in names}
+
+
+def evaluate(
+    path: str | None = None, *, split: str = "test", csv_path: str | None = None, **moved: Any
+) -> dict[str, Any]:
+    """Evaluate a finished run.
+
+    Parameters
+    ----------
+    path : str, optional
+        Its folder; default the newest finished run under ``./runs``.
+    split : str
+        ``"train"``, ``"val"`` or ``"test"``.
+    csv_path : str, optional
+        Where to write one row per image of the split; see :func:`write_predictions`.
+    **moved
+        Where data and model are now, if they have moved: dataset (of one's own), data_root, model,
+        pretrained, device, cache_dir, ...
+
+    Raises
+    ------
+    DebiasError
+        If there is no finished run, or model or data are not those of the run.
+    """
+    require_split(split)
+    if csv_path is not None:
+        require_writable(Path(csv_path), "--csv")
+    run = open_run(path)
+    prompt = run.read_prompt()
+    settings = run_settings(run, moved)
+    prepared = prepare(settings, lambda backbone: require_same_model(run, prompt, backbone))
+    require_same_data(run, prepared)
+    tuner = load_tuner(prompt, settings, prepared.backbone)
+    if csv_path is not None:
+        write_predictions(prepared, tuner, split, Path(csv_path))
+    return {**report(settings, prepared, tuner, split), "run": str(run.path), "csv": csv_path}
+
+
+def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path: Path) -> None:
+    """Write one line per image of a split.
+
+    Columns: id, split, label; the predicted class, whether that is correct, its probability (the mean
+    over seeds, if there are several); for every attribute that the report is by its value, and in
+    ``groups_from`` whether it is annotated (true) or the probe's own (pseudo); in ``NAME_probe`` what
+    the probe says.
+    """
+    table, chosen = prepared.table, np.flatnonzero(prepared.rows(split))
+    probabilities = tuner.predict_proba(table.features[chosen]).mean(axis=0)
+    pseudo = {one.name: one for one in prepared.answers}
+    shown = [*(prepared.benchmark or pseudo).values(), *prepared.answers]
+    rows = []
+    for row, p in zip(chosen, probabilities, strict=True):
+        label, predicted = table.class_names[table.y[row]], table.class_names[p.argmax()]
+        answer = [label, predicted, int(label == predicted), f"{p.max():.6f}", prepared.report_groups.source]
+        rows.append([table.ids[row], split, *answer, *(one.values[one.labels[row]] for one in shown)])
+    names = [*(prepared.benchmark or pseudo), *(f"{name}_probe" for name in pseudo)]
+    write_csv(path, ["id", "split", "label", "predicted", "correct", "probability", "groups_from", *names], rows)
+
+
+def require_same_data(run: RunFolder, prepared: ProbedData) -> None:
+    """Refuse data that is not what the run was trained on."""
+    found, wanted = run.facts["data"], prepared.table.data_fingerprint()
+    require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run, or the --dataset of your own")

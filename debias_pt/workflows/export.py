@@ -1,0 +1,91 @@
+"""``debias-pt export``: a run's class weights, as plain files that need nothing of this library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from debias_pt.errors import OutputError, UsageError
+from debias_pt.models.backbone import Backbone
+from debias_pt.training.tuner import PromptTuner
+from debias_pt.utils.files import whole_folder, write_json, write_tensors
+from debias_pt.utils.versions import versions
+from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings
+from debias_pt.workflows.prepare import load_backbone
+
+WEIGHTS, FACTS = "class_weights.safetensors", "class_weights.json"
+
+
+def export(path: str | None, *, out: str | None = None, seed: int | None = None, **moved: Any) -> dict[str, Any]:
+    """Write the class weights of a finished run: ``logits = logit_scale * unit image features @ weights.T``.
+
+    Two files stand in the folder: ``class_weights.safetensors`` with the tensor ``class_weights``, float32,
+    ``(K, D)``, rows of unit length; and ``class_weights.json``, which says what they are. An older export
+    is replaced whole.
+
+    Parameters
+    ----------
+    path : str, optional
+        The run's folder; default the newest finished run under ``./runs``.
+    out : str, optional
+        Folder to write; default ``export`` in the run's folder.
+    seed : int, optional
+        Which of the run's seeds; default its first.
+    **moved
+        Where the model is now, if it has moved: model, pretrained, device.
+
+    Returns
+    -------
+    dict
+        ``run``, ``folder``, and what stands in the JSON file.
+
+    Raises
+    ------
+    UsageError
+        If the run does not have the seed.
+    OutputError
+        If the folder holds anything but an export, or cannot be written to.
+    """
+    run = open_run(path)
+    prompt = run.read_prompt()
+    seeds = prompt[1]["seeds"]
+    seed = seeds[0] if seed is None else seed
+    if seed not in seeds:
+        raise UsageError(f"{run.path}: seed is {seed}; this run has {', '.join(map(str, seeds))}")
+    folder = Path(out) if out else run.path / "export"
+    require_replaceable(folder)
+    settings = run_settings(run, moved)
+    backbone = load_backbone(settings)
+    require_same_model(run, prompt, backbone)
+    tuner = load_tuner(prompt, settings, backbone)
+    weights = torch.from_numpy(tuner.class_weights_[seeds.index(seed)])
+    facts = {**describe(tuner, backbone), "seed": seed, **origin(run)}
+    with whole_folder(folder.resolve(), "--out", replace=True) as unfinished:
+        write_tensors(unfinished / WEIGHTS, {"class_weights": weights}, facts)
+        write_json(unfinished / FACTS, facts)
+    return {"run": str(run.path), "folder": str(folder), **facts}
+
+
+def require_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds anything but an older export, since it is replaced whole."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; give --out a folder")
+    foreign = sorted({file.name for file in folder.iterdir()} - {WEIGHTS, FACTS}) if folder.exists() else []
+    if foreign:
+        raise OutputError(f"{folder}: holds other files ({foreign[0]!r}); give --out a folder for the export alone")
+
+
+def describe(tuner: PromptTuner, backbone: Backbone) -> dict[str, Any]:
+    """Return what the weights are, and the model they belong to."""
+    model, pretrained = backbone.source
+    return {
+        "class_names": list(tuner.class_names_),
+        "dim": backbone.dim,
+        "logit_scale": tuner.head_.scale,
+        "model": model,
+        "pretrained": pretrained,
+        "backbone": backbone.fingerprint,
+        "debias_pt": versions()["debias-pt"],
+    }

@@ -1,0 +1,129 @@
+"""``debias-pt predict``: labels, probabilities and the probe's attributes for image files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.datasets.attributes import Attribute, PseudoAttribute
+from debias_pt.datasets.images import gather
+from debias_pt.errors import UsageError
+from debias_pt.features.encoding import encode_paths, warn_of_skipped
+from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.refinement import RefinedProbe
+from debias_pt.utils.files import csv_text
+from debias_pt.utils.registry import lookup
+from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings
+from debias_pt.workflows.prepare import load_backbone
+
+
+def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, **moved: Any) -> dict[str, Any]:
+    """Classify image files with a finished run; several seeds vote by their mean probability.
+
+    Parameters
+    ----------
+    path : str, optional
+        The run's folder; default the newest finished run under ``./runs``.
+    images : sequence of str
+        Image files, and folders to search for them; see :func:`debias_pt.datasets.images.gather`.
+    skip_bad : bool
+        Leave out images that cannot be read, warn, and give their reasons under ``skipped``.
+    **moved
+        Where the model is now, if it has moved: model, pretrained, device.
+
+    Returns
+    -------
+    dict
+        ``run``, its data set and method, ``synthetic`` and ``oracle``; ``class_names`` and ``attributes``;
+        ``images``: one dict each with path, label, probability, probabilities by class, and for every attribute
+        the value and confidence of the run's probe; ``left_out``: files in the folders that are no images by
+        their ending; ``skipped``: why an image could not be read, by path.
+
+    Raises
+    ------
+    ImageError
+        If a file is missing or no image, or a folder has none; with `skip_bad`, if none can be read.
+    """
+    run = open_run(path)
+    prompt = run.read_prompt()
+    paths, left_out = gather(images)
+    settings = run_settings(run, moved)
+    backbone = load_backbone(settings)
+    require_same_model(run, prompt, backbone)
+    tuner = load_tuner(prompt, settings, backbone)
+    bad: dict[int, str] | None = {} if skip_bad else None
+    sizes = {"batch_size": settings.encode_batch_size, "workers": settings.workers}
+    features = encode_paths(backbone, paths, **sizes, bad=bad).numpy()
+    skipped = {paths[row]: reason for row, reason in (bad or {}).items()}
+    warn_of_skipped(skipped, len(paths))
+    paths = [name for name in paths if name not in skipped]
+    probabilities = tuner.predict_proba(features).mean(axis=0)
+    attributes = [Attribute(**wording) for wording in run.facts["attributes"]]
+    probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load_state_dict(run.read_probe())
+    answers = probe.predict(features, probabilities.argmax(axis=1))
+    rows = [
+        {"path": name, **_answer(tuner.class_names_, p), "attributes": _values(answers, i)}
+        for i, (name, p) in enumerate(zip(paths, probabilities, strict=True))
+    ]
+    names = {"class_names": list(tuner.class_names_), "attributes": [one.name for one in answers]}
+    return {"run": str(run.path), **origin(run), **names, "images": rows, "left_out": left_out, "skipped": skipped}
+
+
+def _answer(class_names: Sequence[str], p: NDArray[np.float64]) -> dict[str, Any]:
+    probabilities = dict(zip(class_names, map(float, p), strict=True))
+    return {"label": class_names[int(p.argmax())], "probability": float(p.max()), "probabilities": probabilities}
+
+
+def _values(answers: Sequence[PseudoAttribute], i: int) -> dict[str, Any]:
+    return {one.name: {"value": one.values[one.labels[i]], "confidence": float(one.confidence[i])} for one in answers}
+
+
+def as_csv(result: dict[str, Any]) -> str:
+    """Return one line per image: path, label, probability, those of all classes, the probe's values and confidence."""
+    attributes = [column for name in result["attributes"] for column in (name, f"{name}_confidence")]
+    header = ["path", "label", "probability", *(f"p({name})" for name in result["class_names"]), *attributes]
+    rows = []
+    for image in result["images"]:
+        answers = [cell for one in image["attributes"].values() for cell in (one["value"], f"{one['confidence']:.6f}")]
+        numbers = [f"{p:.6f}" for p in (image["probability"], *image["probabilities"].values())]
+        rows.append([image["path"], image["label"], *numbers, *answers])
+    return csv_text(header, rows)
+
+
+def as_jsonl(result: dict[str, Any]) -> str:
+    """Return one JSON object per line and image, as they stand in ``images``."""
+    return "".join(json.dumps(image, allow_nan=False) + "\n" for image in result["images"])
+
+
+FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {"csv": as_csv, "jsonl": as_jsonl}
+
+
+def choose_format(name: str | None, out: str | None) -> str:
+    """Return the format to write: the one named, else by the file's ending, else ``"table"``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such format, the ending tells none, or a table is to go into a file.
+
+    Examples
+    --------
+    >>> choose_format(None, "said.csv"), choose_format("jsonl", "said.txt"), choose_format(None, None)
+    ('csv', 'jsonl', 'table')
+    """
+    if name is not None:
+        lookup({"table": None, **FORMATS}, name, "format")
+    if out is None:
+        return name or "table"
+    chosen = name or Path(out).suffix.lower().removeprefix(".")
+    if chosen not in FORMATS:
+        seen = "--format is 'table'" if name else f"--out is {out!r}"
+        raise UsageError(
+            f"{seen}; into a file go csv or jsonl: give --out FILE.csv or FILE.jsonl, or name the --format"
+        )
+    return chosen

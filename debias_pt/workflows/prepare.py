@@ -1,0 +1,112 @@
+"""From settings to features, pseudo attributes and groups: the part all jobs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from debias_pt.datasets import DATASETS, ImageDataset
+from debias_pt.datasets.attributes import Attribute, choose_attributes
+from debias_pt.datasets.base import DEFAULT_MODEL
+from debias_pt.errors import UsageError
+from debias_pt.features.encoding import EncodeStats, encode
+from debias_pt.features.table import FeatureTable
+from debias_pt.models.backbone import Backbone
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.settings import PROBES, DataSettings, FitSettings, skips_bad
+from debias_pt.utils.registry import lookup, nearest
+from debias_pt.workflows.probed_data import ProbedData, probe_table
+from debias_pt.workflows.source import load_source
+
+
+def load_images(settings: DataSettings) -> ImageDataset:
+    """Load the data set, with its images checked unless those that cannot be read are to be left out."""
+    check_images = not skips_bad(settings.on_bad_image)
+    return load_source(settings, check_counts=settings.check_counts, check_images=check_images)
+
+
+def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
+    """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
+    dataset = load_images(settings)
+    attributes = choose_attributes(
+        settings.attribute,
+        dataset.suspects,
+        templates=settings.attribute_template,
+        class_conditional=settings.class_conditional,
+    )
+    return dataset, attributes
+
+
+def load_backbone(settings: DataSettings) -> Backbone:
+    """Load the model the settings name; without any name, the data set's own choice."""
+    model, pretrained = settings.model, settings.pretrained
+    if model is None and pretrained is None:
+        model, pretrained = DATASETS[settings.dataset].card.model if settings.dataset in DATASETS else DEFAULT_MODEL
+    return Backbone.load(
+        model,
+        pretrained,
+        device=settings.device,
+        precision=settings.precision,
+        draft=settings.draft,
+        decode=settings.decode,
+    )
+
+
+def encode_dataset(
+    settings: DataSettings, backbone: Backbone, dataset: ImageDataset
+) -> tuple[FeatureTable, EncodeStats]:
+    """Encode what the cache does not hold."""
+    return encode(
+        backbone,
+        dataset,
+        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        batch_size=settings.encode_batch_size,
+        workers=settings.workers,
+        skip_bad=skips_bad(settings.on_bad_image),
+    )
+
+
+def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda backbone: None) -> ProbedData:
+    """Load, encode, probe and group.
+
+    Parameters
+    ----------
+    settings : DataSettings
+        Data, model and attributes.
+    check : callable
+        Called with the model before anything is encoded, to refuse it.
+
+    Raises
+    ------
+    UsageError
+        For anything that was asked for and cannot be had; see the parts.
+    """
+    probe = probe_of(settings)
+    dataset, attributes = read_dataset(settings)
+    backbone = load_backbone(settings)
+    check(backbone)
+    table, stats = encode_dataset(settings, backbone, dataset)
+    return replace(
+        probe_table(backbone, table, stats, attributes, probe),
+        split_rule=dataset.split_rule,
+        synthetic=dataset.synthetic,
+    )
+
+
+def probe_of(settings: DataSettings) -> str:
+    """Return who is to answer for the attribute: what was asked for, else what the method wants.
+
+    Raises
+    ------
+    UsageError
+        For an unknown probe, or another one than the method is made of.
+    """
+    method = settings.method if isinstance(settings, FitSettings) else "erm"
+    wanted = lookup(REWEIGHTERS, method, "method").probe
+    probe = settings.probe or wanted
+    if probe not in PROBES:
+        raise UsageError(f"unknown probe {probe!r}{nearest(probe, PROBES)}; known: {', '.join(PROBES)}")
+    if wanted not in ("zero-shot", probe):
+        raise UsageError(f"the method {method!r} is made of the probe {wanted!r}, not {probe!r}; take --method dpt")
+    return probe

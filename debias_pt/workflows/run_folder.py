@@ -1,0 +1,308 @@
+"""The run folder: what was asked, what was used, how it went, and what came out.
+
+::
+
+    runs/waterbirds-dpt-20260101-120000/
+        config.json          resolved settings; ``debias-pt train --config`` takes it back
+        run.json             versions, fingerprints, group counts, probe
+        history.jsonl        one row per step
+        checkpoint.safetensors   while training; ``--resume`` goes on from it
+        skipped.csv, splits.csv  images left out, splits drawn, where there are such
+        prompt.safetensors   what was learned
+        probe.safetensors    the probe, if it was refined on the training images
+        result.json          the figures
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from debias_pt.errors import OutputError, RunError, UsageError
+from debias_pt.utils.files import (
+    locked,
+    make_folder,
+    nearest_existing,
+    read_json,
+    read_tensors,
+    write_bytes,
+    write_json,
+    write_tensors,
+)
+from debias_pt.utils.fingerprint import require_match
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk; every file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> run = RunFolder(Path(tempfile.mkdtemp()))
+    >>> run.append_history([{"step": 0}, {"step": 1}])
+    >>> run.trim_history(1)
+    >>> run.history()
+    [{'step': 0}]
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: Mapping[str, Any]) -> RunFolder:
+        """Make a new run folder and write its settings.
+
+        Raises
+        ------
+        RunError
+            If a run stands there already.
+        OutputError
+            If the folder cannot be written to.
+        """
+        cls.require_free(path)
+        run = cls(make_folder(path))
+        write_json(path / "config.json", config)
+        return run
+
+    @staticmethod
+    def require_free(path: Path) -> None:
+        """Refuse a place where no run can begin, before any work is put into it.
+
+        Raises
+        ------
+        RunError
+            If a run stands there already.
+        OutputError
+            If it cannot be written to.
+        """
+        if (path / "config.json").exists():
+            raise RunError(f"{path}: holds a run already; add --resume to go on with it, or choose another --out")
+        place = nearest_existing(path)
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            raise OutputError(f"{path}: cannot create this folder, {place} is not a writable folder; choose another")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open a run folder.
+
+        Raises
+        ------
+        RunError
+            If there is none.
+        """
+        if not (path / "config.json").is_file():
+            raise RunError(f"{path}: no run here (no config.json); give the folder that debias-pt train named")
+        return cls(path)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved settings."""
+        return dict(read_json(self.path / "config.json"))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has a result."""
+        return (self.path / "result.json").is_file()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The figures."""
+        return dict(read_json(self.path / "result.json"))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Versions, fingerprints, group counts, probe."""
+        return dict(read_json(self.path / "run.json"))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the run for writing.
+
+        Raises
+        ------
+        RunError
+            If another process is training in it.
+        """
+
+        def refuse() -> None:
+            raise RunError(f"{self.path}: another process is training in this run; wait for it")
+
+        with locked(self.path, refuse, "--out"):
+            try:
+                yield
+            finally:
+                (self.path / ".lock").unlink(missing_ok=True)
+
+    def require_backbone(self, fingerprint: Mapping[str, Any]) -> None:
+        """Refuse another model than the one the run was begun with."""
+        if (self.path / "run.json").exists():
+            advice = "resume with what it was begun with, or start another run"
+            require_match({"backbone": self.facts["backbone"]}, {"backbone": dict(fingerprint)}, str(self.path), advice)
+
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
+        """Write what the run uses, or, on resuming, refuse anything but the same.
+
+        Raises
+        ------
+        FingerprintError
+            If model, data or groups differ from those the run began with.
+        """
+        if not (self.path / "run.json").exists():
+            write_json(self.path / "run.json", facts)
+            return
+        parts = ("backbone", "data", "group_counts", "attributes")
+        found, wanted = ({part: source[part] for part in parts} for source in (self.facts, facts))
+        require_match(found, wanted, str(self.path), "resume with what it was begun with, or start another run")
+
+    def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append one JSON line per step."""
+        try:
+            with open(self.path / "history.jsonl", "a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot write ({error.strerror}); free some space") from error
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return all rows; a last line that a kill cut short is left out."""
+        path = self.path / "history.jsonl"
+        rows = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def trim_history(self, step: int) -> None:
+        """Drop the rows from a step on, which a resumed run will write again."""
+        kept = [json.dumps(row) + "\n" for row in self.history() if row["step"] < step]
+        write_bytes(self.path / "history.jsonl", "".join(kept).encode())
+
+    def write_checkpoint(self, state: Mapping[str, Tensor]) -> None:
+        """Replace the checkpoint."""
+        write_tensors(self.path / "checkpoint.safetensors", state, self._identity())
+
+    def read_checkpoint(self) -> dict[str, Tensor] | None:
+        """Return the checkpoint's state, or None if there is none.
+
+        Raises
+        ------
+        FingerprintError
+            If it is damaged, or belongs to other settings, another model or other data.
+        """
+        path = self.path / "checkpoint.safetensors"
+        if not path.exists():
+            return None
+        state, meta = read_tensors(path)
+        require_match(meta, self._identity(), str(path), "delete it and start again")
+        return state
+
+    def _identity(self) -> dict[str, Any]:
+        facts = self.facts
+        return {"settings": fixed(self.config), "backbone": facts["backbone"], "data": facts["data"]}
+
+    def finish(self, prompt: Mapping[str, Tensor], meta: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Write what was learned and the figures; the checkpoint is not needed any more."""
+        write_tensors(self.path / "prompt.safetensors", prompt, meta)
+        write_json(self.path / "result.json", result)
+        (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def write_probe(self, state: Mapping[str, Tensor]) -> None:
+        """Write what a refined probe has fitted."""
+        write_tensors(self.path / "probe.safetensors", state, self._identity())
+
+    def read_probe(self) -> dict[str, Tensor]:
+        """Return what a refined probe has fitted; empty if it was not refined."""
+        path = self.path / "probe.safetensors"
+        return read_tensors(path)[0] if path.exists() else {}
+
+    def read_prompt(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return what was learned.
+
+        Raises
+        ------
+        RunError
+            If the run is not finished.
+        """
+        if not self.finished:
+            raise RunError(f"{self.path}: not finished; go on with debias-pt train ... --out {self.path} --resume")
+        return read_tensors(self.path / "prompt.safetensors")
+
+
+def new_path(dataset: str, method: str) -> Path:
+    """Make a new folder under ``./runs``, named after data set, method and time, and return it."""
+    make_folder(RUNS)
+    stem = f"{Path(dataset).resolve().name}-{method}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for path in (RUNS / stem, *(RUNS / f"{stem}-{i}" for i in range(2, 1000))):
+        try:
+            path.mkdir()  # two processes cannot both make it
+        except FileExistsError:
+            continue
+        return path
+    raise RunError(f"{RUNS / stem}: taken a thousand times over; choose an --out")
+
+
+def newest(*, finished: bool, matching: Mapping[str, Any] | None = None) -> RunFolder:
+    """Return the newest run under ``./runs`` that is finished, or not, and has these settings.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    runs = [RunFolder(path.parent) for path in RUNS.glob("*/config.json") if _is_ours(path.parent, finished)]
+    fitting = [run for run in runs if matching is None or same_work(run.config, matching)]
+    if not fitting:
+        kind = "finished" if finished else "unfinished"
+        extra = " with these settings" if matching is not None else ""
+        raise RunError(f"no {kind} run{extra} under {RUNS.resolve()}; name its folder, or train one: debias-pt train")
+    return max(fitting, key=lambda run: run.result["finished"] if finished else _modified(run))
+
+
+def _is_ours(folder: Path, finished: bool) -> bool:
+    """Tell whether a folder is a run of this library, finished or not; others may keep theirs here too."""
+    try:
+        config = read_json(folder / "config.json")
+        result = read_json(folder / "result.json") if (folder / "result.json").exists() else None
+    except UsageError:
+        return False
+    if not isinstance(config, dict) or "method" not in config:
+        return False
+    return isinstance(result, dict) and "finished" in result if finished else result is None
+
+
+def _modified(run: RunFolder) -> float:
+    return (run.path / "config.json").stat().st_mtime
+
+
+# Settings that may change when a run is resumed: where things are, and how fast.
+MOVABLE = {
+    "checkpoint_every", "workers", "cache_dir", "download", "encode_batch_size", "split", "data_root",
+    "device", "model", "pretrained",
+}  # fmt: skip
+
+
+def same_work(config: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two settings ask for the same training."""
+    return fixed(config) == fixed(other)
+
+
+def fixed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a resumed run must share; model and data are matched by fingerprint."""
+    return {name: value for name, value in json.loads(json.dumps(config)).items() if name not in MOVABLE}

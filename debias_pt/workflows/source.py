@@ -1,0 +1,36 @@
+"""From settings to a data set: quick to import, since no model is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from debias_pt.datasets import ImageDataset, OwnData, load_dataset
+from debias_pt.datasets.splits import Shares
+from debias_pt.settings import SourceSettings
+
+
+def load_source(settings: SourceSettings, *, check_counts: bool, check_images: bool) -> ImageDataset:
+    """Load the images that the settings name."""
+    return load_dataset(
+        settings.dataset,
+        settings.data_root,
+        download=settings.download,
+        check_counts=check_counts,
+        check_images=check_images,
+        cache_dir=settings.cache_dir,
+        own=own_data(settings),
+    )
+
+
+def own_data(settings: SourceSettings) -> OwnData:
+    """Return how to read somebody's own data."""
+    return OwnData(
+        settings.image_column,
+        settings.label_column,
+        settings.split_column,
+        settings.group_column,
+        settings.attribute_column,
+        Path(settings.image_root) if settings.image_root else None,
+        settings.class_name,
+        Shares(settings.val_share, settings.test_share, settings.split_seed),
+    )

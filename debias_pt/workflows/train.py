@@ -1,0 +1,219 @@
+"""``debias-pt train``: the main job, from images to a debiased prompt and its per-group table."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from debias_pt.datasets import DATASETS
+from debias_pt.datasets.splits import require_split
+from debias_pt.errors import RunError, UsageError
+from debias_pt.models.backbone import Backbone, absolute
+from debias_pt.settings import TrainSettings
+from debias_pt.training.callbacks import Callback
+from debias_pt.training.loop import Training
+from debias_pt.training.selection import RULES
+from debias_pt.training.tuner import PromptTuner, check_fit
+from debias_pt.utils.files import write_csv
+from debias_pt.utils.fingerprint import require_match
+from debias_pt.utils.progress import progress
+from debias_pt.workflows.prepare import prepare, probe_of
+from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.report import facts, report
+from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest
+
+
+def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
+    """Train a prompt in a run folder and report on a split.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Everything.
+    resume : bool
+        Go on with the run in ``settings.out``, or the newest unfinished one with these settings.
+
+    Returns
+    -------
+    dict
+        The result, as it stands in the run's ``result.json``.
+
+    Raises
+    ------
+    DebiasError
+        One line: what was wrong, the value seen, what to do.
+    """
+    check_train(settings)
+    config = portable(settings)
+    run = open_unfinished(settings, config) if resume else None
+    if run is not None and run.finished:
+        return finished_result(run, settings)
+    if run is None and settings.out:
+        RunFolder.require_free(Path(settings.out))
+
+    def same_model(backbone: Backbone) -> None:
+        if run is not None:
+            run.require_backbone(backbone.fingerprint)
+
+    prepared = prepare(settings, same_model)
+    if run is None:
+        path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
+        run = RunFolder.create(path, config)
+    with run.writing():
+        return train_in(run, settings, prepared)
+
+
+def train_in(run: RunFolder, settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
+    """Train in a run folder, from its checkpoint if it has one, and write the result."""
+    run.write_facts(facts(settings, prepared))
+    write_records(run, prepared)
+    start = time.perf_counter()
+    tuner = fit(settings, prepared, run)
+    result = report(settings, prepared, tuner, settings.split)
+    result |= {
+        "skipped_images": len(prepared.stats.skipped),
+        "selected_steps": tuner.selected_steps_,
+        "seconds": {"encode": prepared.stats.seconds, "fit": time.perf_counter() - start},
+        "run": str(run.path),
+        "finished": time.time(),
+    }
+    meta = {
+        "class_names": list(tuner.class_names_),
+        "seeds": list(tuner.seeds),
+        "backbone": prepared.backbone.fingerprint,
+    }
+    if prepared.refined:
+        run.write_probe(prepared.refined.state_dict())
+    run.finish(tuner.head_.state_dict(), meta, result)
+    return result
+
+
+def write_records(run: RunFolder, prepared: ProbedData) -> None:
+    """Write which images were left out and why, and which split drew which image, where that happened."""
+    if prepared.stats.skipped:
+        write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
+    if prepared.split_rule.get("drawn"):
+        table = prepared.table
+        rows = zip(table.ids, table.split.tolist(), table.y.tolist(), strict=True)
+        write_csv(
+            run.path / "splits.csv",
+            ["id", "split", "label"],
+            [(name, part, table.class_names[k]) for name, part, k in rows],
+        )
+
+
+def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
+    """Return a finished run's result.
+
+    Raises
+    ------
+    RunError
+        If it is of another split.
+    """
+    result = run.result
+    if result["split"] != settings.split:
+        raise RunError(
+            f"{run.path}: finished, its result is of the {result['split']!r} split; for another: "
+            f"debias-pt eval {run.path} --split {settings.split}"
+        )
+    return result
+
+
+def check_train(settings: TrainSettings) -> None:
+    """Refuse settings that cannot work before anything slow begins."""
+    check_fit(settings)
+    if settings.groups not in ("pseudo", "true"):
+        raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
+    require_split(settings.split)
+
+
+def portable(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings as JSON, with paths that hold from any folder."""
+    config = dataclasses.asdict(settings)
+    del config["out"]  # the folder itself
+    for name in ("data_root", "cache_dir", "image_root"):
+        if config[name] is not None:
+            config[name] = str(Path(config[name]).resolve())
+    if settings.dataset not in DATASETS:
+        config["dataset"] = str(Path(settings.dataset).resolve())
+    config["model"], config["pretrained"] = absolute(settings.model, settings.pretrained)
+    return config
+
+
+def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolder:
+    """Return the run to go on with.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    FingerprintError
+        If it was begun with other settings.
+    """
+    if settings.out is None:
+        return newest(finished=False, matching=config)
+    run = RunFolder.open(Path(settings.out))
+    advice = f"resume with the same settings: --config {run.path / 'config.json'}"
+    require_match(fixed(run.config), fixed(config), str(run.path), advice)
+    return run
+
+
+def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
+    """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
+    prepared = prepared.probed_by(probe_of(settings))
+    groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
+    by_true = RULES[settings.select].uses_true_attributes
+    validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
+    tuner = PromptTuner(prepared.backbone, settings)
+    with progress(f"fitting {settings.method}", settings.steps, "steps") as advance:
+        checkpoints = Checkpoints(run, settings.checkpoint_every, advance)
+        try:
+            return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[checkpoints])
+        finally:  # what led to a divergence is worth reading; resuming drops it
+            checkpoints.write_history()
+
+
+class Checkpoints(Callback):
+    """Loads a run's checkpoint into a training, and writes the next ones.
+
+    Parameters
+    ----------
+    run : RunFolder or None
+        Where they are kept, if anywhere.
+    every : int
+        Steps between them.
+    advance : callable
+        Told how many steps were made.
+    """
+
+    def __init__(self, run: RunFolder | None, every: int, advance: Callable[[int], None]) -> None:
+        self.run, self.every, self.advance = run, every, advance
+        self.training: Training | None = None
+
+    def on_start(self, training: Training) -> None:
+        """Go on from the checkpoint, if there is one."""
+        self.training = training
+        if self.run is None:
+            return
+        state = self.run.read_checkpoint()
+        if state is not None:
+            training.load_state_dict(state)
+        self.run.trim_history(training.step_)
+        self.advance(training.step_)
+
+    def on_step(self, training: Training) -> None:
+        """Write a checkpoint when it is time."""
+        self.advance(1)
+        if self.run is not None and (training.step_ % self.every == 0 or training.step_ == training.settings.steps):
+            self.write_history()
+            self.run.write_checkpoint(training.state_dict())
+
+    def write_history(self) -> None:
+        """Write the steps' figures that are not yet written."""
+        if self.run is not None and self.training is not None:
+            history = self.training.run_groups[0].history_
+            self.run.append_history(history)
+            history.clear()

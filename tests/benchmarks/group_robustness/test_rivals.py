@@ -1,0 +1,305 @@
+"""Promises: every row of the group-robustness suite equals a plain implementation of its method; a row's two columns
+come from one fit and are those of two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from debias_pt.benchmarks.group_robustness.case import Case, Fitted
+from debias_pt.benchmarks.group_robustness.groupings import Shuffled
+from debias_pt.benchmarks.group_robustness.minority_recall import minority_report
+from debias_pt.benchmarks.group_robustness.rivals.dfr import DFR, balanced
+from debias_pt.benchmarks.group_robustness.rivals.jtt import JTT, UpWeight
+from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
+from debias_pt.benchmarks.group_robustness.rivals.ppa import PPA
+from debias_pt.benchmarks.group_robustness.rivals.projection import calibrated, off_span
+from debias_pt.benchmarks.group_robustness.rows import ROWS
+from debias_pt.datasets.attributes import TEMPLATES
+from debias_pt.groups.groups import Groups
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.heads import LinearHead
+from tests.helpers.small_case import PLACE, Floats, descend, gaussian_case, held_out, training_rows
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+Weigh = Callable[[Floats, Floats], Floats]
+
+
+@pytest.fixture(scope="module")
+def case(backbone: Backbone) -> Case:
+    return gaussian_case(backbone)
+
+
+def starts(case: Case) -> list[Floats]:
+    """The random first weights of each seed: the one thing that plain descent takes from the library."""
+    dim = case.prepared.backbone.dim
+    return [LinearHead(dim, 2, seeds=[seed]).weight.detach().double().numpy()[0] for seed in case.seeds]
+
+
+def same(fitted: Fitted, weights: list[Floats], case: Case) -> bool:
+    """Whether predictions on the test rows are those of plain class weights, but for ties by rounding."""
+    features = held_out(case).features
+    expected = np.stack([(features @ w.T).argmax(axis=1) for w in weights])
+    return float((fitted.predict(features) == expected).mean()) > 0.997
+
+
+def group_sizes(groups: NDArray[np.int64]) -> Floats:
+    return np.bincount(groups, minlength=4).astype(float)
+
+
+def weighing(method: str, groups: NDArray[np.int64], y: NDArray[np.int64]) -> Weigh:
+    """The methods' formulas in plain NumPy, full-batch, with their default options."""
+    sizes, n = group_sizes(groups), len(y)
+    state = {"dpt": (1 / sizes)[groups] * n / (1 / sizes)[groups].sum(), "q": np.full(4, 0.25)}
+
+    def weigh(p: Floats, losses: Floats) -> Floats:
+        if method == "erm":
+            return np.ones(n)
+        if method == "class-balanced":
+            return n / (2 * np.bincount(y)[y])
+        if method == "balanced":
+            return n / (4 * sizes[groups])
+        if method == "cvar":
+            worst = np.argsort(-losses)[: int(0.2 * n)]  # 0.2 * 400 samples: no one at the edge
+            return np.isin(np.arange(n), worst) / 0.2
+        if method == "group-dro":
+            means = np.array([losses[groups == g].mean() for g in range(4)])
+            state["q"] = state["q"] * np.exp(0.1 * means)
+            state["q"] /= state["q"].sum()
+            return n * (state["q"] / sizes)[groups]
+        p_bar = np.array([p[groups == g].mean() for g in range(4)])
+        w_hat = (np.exp(2.0 * (1 - p_bar)) / sizes)[groups]
+        state["dpt"] = 0.9 * state["dpt"] + 0.1 * w_hat / w_hat.mean()
+        return state["dpt"]
+
+    return weigh
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("erm", "class-balanced", "cvar", "balanced", "group-dro", "dpt", "balanced-shuffled", "dpt-shuffled"),
+        *("balanced-true", "group-dro-true", "dpt-true", "linear", "linear-dpt", "linear-dpt-true"),
+    ],
+)
+def test_rows_of_the_loop_equal_plain_descent(name: str, case: Case) -> None:
+    fit = ROWS[name].fit
+    assert isinstance(fit, Loop)
+    prepared = case.prepared
+    used = prepared.true if name.endswith("-true") else prepared.pseudo
+    used = Shuffled()(case) if name.endswith("-shuffled") else used
+    assert used is not None
+    groups = used.index[prepared.table.split == "train"]
+    x, y = training_rows(case)
+    weights = [descend(x, y, w, case, weighing(str(fit.options["method"]), groups, y)) for w in starts(case)]
+    assert same(fit(case), weights, case)
+
+
+def test_the_methods_differ_on_this_case(case: Case) -> None:
+    """The comparison above would not notice a row that ignores its weights if all methods predicted the same."""
+    features = held_out(case).features
+    said = {name: ROWS[name].fit(case).predict(features)[0] for name in ("erm", "cvar", "balanced", "dpt-true", "jtt")}
+    names = list(said)
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            assert (said[one] != said[other]).mean() > 0.005, (one, other)
+
+
+def test_shuffling_keeps_sizes_and_loses_the_attribute(case: Case) -> None:
+    pseudo, shuffled = case.prepared.pseudo, Shuffled()(case)
+    for split in ("train", "val", "test"):
+        rows = case.split(split)
+        assert shuffled.rows(rows).counts.tolist() == pseudo.rows(rows).counts.tolist()
+    train = case.split("train")
+    moved = shuffled.attribute[train] != pseudo.attribute[train]
+    assert moved.mean() > 0.1  # about 2 * share * (1 - share), over both classes
+    assert np.array_equal(shuffled.posterior, Shuffled()(case).posterior)
+    assert not np.array_equal(shuffled.posterior, Shuffled(seed=1)(case).posterior)
+
+
+def test_jtt_equals_two_plain_trainings(case: Case) -> None:
+    x, y = training_rows(case)
+    weights, errors = [], []
+    for start in starts(case):
+        early = descend(x, y, start, case, lambda p, losses: np.ones(len(p)), steps=5)
+        wrong = (x @ early.T).argmax(axis=1) != y
+        by_hand = np.where(wrong, 10.0, 1.0) / np.where(wrong, 10.0, 1.0).mean()
+        weights.append(descend(x, y, start, case, lambda p, losses, w=by_hand: w))  # type: ignore[misc]
+        errors.append(wrong)
+    fitted = JTT(early=0.2, factor=10.0)(case)
+    assert same(fitted, weights, case)
+    assert fitted.flagged is not None
+    assert (fitted.flagged == np.stack(errors)).mean() > 0.997
+    assert 0 < np.stack(errors).mean() < 0.5
+
+
+def test_jtt_weights_by_hand() -> None:
+    scheduler = UpWeight(factor=4.0)
+    membership = torch.eye(4)[[0, 0, 1, 2]]  # class 0 right, right, wrong; class 1 right
+    scheduler.start(membership, torch.tensor([0, 0, 1, 1]), runs=1)
+    p = torch.full((1, 4), 0.5)
+    assert scheduler(p, -p.log(), membership)[0].tolist() == pytest.approx([4 / 7, 4 / 7, 16 / 7, 4 / 7])
+
+
+@pytest.mark.parametrize("probe", [False, True])
+def test_ppa_equals_its_three_steps(case: Case, probe: bool) -> None:
+    prepared = case.prepared
+    x, y = training_rows(case)
+    classes = prepared.backbone.encode_text([f"a photo of a {c}." for c in prepared.table.class_names]).double().numpy()
+    basis, _ = np.linalg.qr(classes.T)
+    off = x - x @ basis @ basis.T
+    priors = np.log(np.bincount(y) / len(y))
+    ones: Weigh = lambda p, losses: np.ones(len(p))  # noqa: E731
+    biased = descend(off, y, np.zeros_like(classes), case, ones, priors)
+    wrong = (off @ biased.T).argmax(axis=1) != y
+    train = prepared.table.split == "train"
+    attribute = prepared.pseudo.attribute[train] if probe else wrong.astype(np.int64)
+    groups = 2 * y + attribute
+    with np.errstate(divide="ignore"):
+        beta = np.log(np.bincount(groups, minlength=4) / len(y))
+    assert np.isfinite(beta).all()
+    slow = replace(case, settings=replace(case.settings, lr=0.5 * case.settings.lr))
+    w = descend(x, groups, np.zeros((4, x.shape[1])), slow, ones, beta)
+    fitted = PPA(probe=probe, rate=0.5)(case)
+    assert fitted.seeds == (0,)  # from zero, with all samples in a step: seeds would be the same run
+    assert same(fitted, [np.stack([w[0] + w[1], w[2] + w[3]])], case)
+    if not probe:
+        assert fitted.flagged is not None
+        assert (fitted.flagged[0] == wrong).mean() > 0.997
+
+
+def test_ppa_leaves_groups_out_that_do_not_occur(case: Case) -> None:
+    """A class that the probe puts into one value has one group; the other must not count."""
+    pseudo = case.prepared.pseudo
+    posterior = pseudo.posterior.copy()
+    posterior[pseudo.y == 1] = [0.0, 1.0]
+    answer = replace(case.prepared.answers[0], posterior=posterior)
+    fitted = PPA(probe=True, rate=1.0)(replace(case, prepared=replace(case.prepared, answers=(answer,))))
+    x, y = training_rows(case)
+    groups = 2 * y + posterior.argmax(axis=1)[case.prepared.table.split == "train"]
+    sizes = np.bincount(groups, minlength=4)
+    assert sizes[2] == 0
+    kept = [0, 1, 3]
+    start, beta = np.zeros((3, x.shape[1])), np.log(sizes[kept] / len(y))
+    w = descend(x, np.searchsorted(kept, groups), start, case, lambda p, losses: np.ones(len(p)), beta)
+    assert same(fitted, [np.stack([(w[0] + w[1]) / 2, w[2]])], case)
+
+
+def test_dfr_on_equal_groups_is_plain_logistic_regression(case: Case) -> None:
+    """Validation groups are of one size here, so that every balanced draw is the whole split."""
+    train, val = (case.prepared.table.where(split) for split in ("train", "val"))
+    mean, spread = train.features.mean(axis=0), train.features.std(axis=0)
+    model = LogisticRegression(C=0.1, max_iter=5000).fit((val.features - mean) / spread, val.y)
+    features = held_out(case).features
+    expected = model.predict((features - mean) / spread)
+    found = DFR(draws=2, strengths=(0.1,))(case).predict(features)
+    assert found.shape == (2, len(features))
+    assert (found == expected).mean() > 0.997
+
+
+def test_dfr_draws_as_many_of_every_group_and_chooses_a_strength() -> None:
+    groups = np.repeat([0, 1, 3], [9, 4, 6])
+    rows = balanced(groups, np.random.default_rng(0))
+    assert np.bincount(groups[rows]).tolist() == [4, 4, 0, 4]
+    assert len(set(rows.tolist())) == 12
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    features = np.stack([y + rng.normal(0, 0.3, 80), rng.normal(0, 1, 80)], axis=1)
+    weak, strong = 1e-9, 1.0
+    coefficients, _ = DFR(draws=3, strengths=(weak, strong)).fit_one(features, y, y, seed=0)
+    assert abs(coefficients[0, 0]) > 1  # with the weak strength it would be near 0
+
+
+def test_projection_is_off_the_words_and_calibration_a_least_squares_solution() -> None:
+    rng = np.random.default_rng(0)
+    directions, pairs = rng.normal(size=(3, 7)), rng.normal(size=(4, 7))
+    projection = off_span(np.concatenate([directions, directions[:1] * 2]))
+    for vector in rng.normal(size=(5, 7)):
+        fitted, *_ = np.linalg.lstsq(directions.T, vector, rcond=None)
+        assert projection @ vector == pytest.approx(vector - directions.T @ fitted)
+    found = calibrated(projection, pairs, strength=50.0)
+    # Row by row: min |p - p0|^2 + 50/4 * sum (p . d)^2 is a least-squares problem.
+    stacked = np.concatenate([np.eye(7), math.sqrt(50 / 4) * pairs])
+    for row, target in zip(found, projection, strict=True):
+        expected, *_ = np.linalg.lstsq(stacked, np.concatenate([target, np.zeros(4)]), rcond=None)
+        assert row == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["orth-proj", "orth-cal"])
+def test_orth_rows_equal_plain_loops_over_the_prompts(name: str, case: Case) -> None:
+    def embed(*texts: str) -> Floats:
+        return np.asarray(case.prepared.backbone.encode_text(list(texts)).double().numpy())
+
+    words = [word for phrases in PLACE.values.values() for word in phrases]
+    spurious = [embed(*[t.replace("{attribute}", word) for t in TEMPLATES]).mean(axis=0) for word in words]
+    basis, _ = np.linalg.qr(np.array(spurious).T)
+    matrix = np.eye(24) - basis @ basis.T
+    if name == "orth-cal":
+        outer = np.zeros((24, 24))
+        for label in ("landbird", "waterbird"):
+            d = np.subtract(*embed(f"a photo of a {label}, land.", f"a photo of a {label}, water."))
+            outer += np.outer(d, d) / 2
+        matrix = np.linalg.solve((np.eye(24) + 1000 * outer).T, matrix.T).T
+    weights = [matrix @ one for one in embed("a photo of a landbird.", "a photo of a waterbird.")]
+    unit = np.array([w / np.linalg.norm(w) for w in weights])
+    assert same(ROWS[name].fit(case), [unit], case)
+
+
+def test_zero_shot_rows(case: Case) -> None:
+    def embed(template: str) -> Floats:
+        texts = [template.format(name) for name in case.prepared.table.class_names]
+        return np.asarray(case.prepared.backbone.encode_text(texts).double().numpy())
+
+    single, ensemble = ROWS["zero-shot"].fit, ROWS["zero-shot-ensemble"].fit
+    assert same(single(case), [embed("a photo of a {}.")], case)
+    mean = np.mean([embed(template) for template in ensemble.templates], axis=0)  # type: ignore[attr-defined]
+    assert same(ensemble(case), [mean / np.linalg.norm(mean, axis=1, keepdims=True)], case)
+
+
+@pytest.mark.parametrize("name", ["dpt", "ppa", "jtt"])
+def test_the_second_column_is_that_of_a_fit_selected_by_true_groups(name: str, backbone: Backbone) -> None:
+    both = gaussian_case(backbone, select="pseudo-confidence", steps=12)
+    oracle = gaussian_case(backbone, select="true-wga", steps=12)
+    features = held_out(both).features
+    one, two = ROWS[name].fit(both), ROWS[name].fit(oracle)
+    assert one.predict_by_true is not None
+    assert np.array_equal(one.predict_by_true(features), two.predict(features))
+    assert list(one.steps_by_true) == list(two.steps)
+
+
+def test_minority_quality_equals_plain_counting(case: Case) -> None:
+    flagged = np.stack([np.arange(400) % 3 == 0, np.arange(400) % 7 == 0])
+    report = minority_report(case, flagged)
+    true = case.prepared.true
+    assert report is not None
+    assert true is not None
+    index = true.index[case.split("train")]  # sizes 190, 10, 10, 190: groups 1 and 2 are the minorities
+    recalls, precisions = [], []
+    for run in flagged:
+        hits = sum(1 for said, g in zip(run, index, strict=True) if said and g in (1, 2))
+        recalls.append(hits / 20)
+        precisions.append(hits / run.sum())
+    assert report["recall"] == pytest.approx(np.mean(recalls))
+    assert report["precision"] == pytest.approx(np.mean(precisions))
+    worst = min(np.mean([run[index == g].mean() for run in flagged]) for g in (1, 2))
+    assert report["worst_recall"] == pytest.approx(worst)
+
+
+def test_true_groups_are_not_scored_as_finding_minorities(case: Case) -> None:
+    assert ROWS["dpt-true"].fit(case).flagged is None
+    assert ROWS["erm"].fit(case).flagged is None
+    found = ROWS["dpt"].fit(case).flagged
+    true = case.prepared.true
+    assert found is not None
+    assert true is not None
+    train = case.split("train")
+    pseudo: Groups = case.prepared.pseudo
+    assert found[0].tolist() == np.isin(pseudo.index[train], [1, 2]).tolist()

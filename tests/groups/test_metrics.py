@@ -1,0 +1,118 @@
+"""Promises: group metrics equal fairlearn's, WILDS' where it runs, and plain loops, empty groups and all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debias_pt.datasets.wilds_reader import no_update_check
+from debias_pt.errors import UsageError
+from debias_pt.groups.groups import Groups
+from debias_pt.groups.metrics import GroupReport, student_interval, wilson_interval
+
+
+def make(y: np.ndarray, a: np.ndarray) -> Groups:
+    return Groups(y, np.eye(2)[a], ("landbird", "waterbird"), ("land", "water"), "true")
+
+
+def report(y: np.ndarray, a: np.ndarray, predictions: np.ndarray, train: tuple[int, ...] = (5, 1, 1, 3)) -> GroupReport:
+    return GroupReport.of(predictions, make(y, a), np.array(train), seeds=range(len(predictions)))
+
+
+# Two samples at least: fairlearn squeezes a single one away.
+samples = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=60)
+
+
+@given(samples)
+def test_accuracies_equal_fairlearn(rows: list[tuple[int, int, int]]) -> None:
+    from fairlearn.metrics import MetricFrame
+    from sklearn.metrics import accuracy_score
+
+    y, a, said = (np.array(column) for column in zip(*rows, strict=True))
+    found = report(y, a, said[None])
+    frame = MetricFrame(metrics=accuracy_score, y_true=y, y_pred=said, sensitive_features=2 * y + a)
+    assert found.worst_group_accuracy[0] == pytest.approx(frame.group_min())
+    assert found.average_accuracy[0] == pytest.approx(frame.overall)
+    assert found.group_mean_accuracy[0] == pytest.approx(frame.by_group.mean())
+    assert found.gap[0] == pytest.approx(frame.overall - frame.group_min())
+    for group, value in frame.by_group.items():
+        assert found.accuracy[0, int(group)] == pytest.approx(value)
+
+
+def test_accuracies_equal_wilds() -> None:
+    """WILDS' group evaluation needs an extra package; its accuracy and its grouping run without."""
+    import torch
+
+    with no_update_check():
+        from wilds.common.metrics.all_metrics import Accuracy
+
+    y, a, said = np.random.default_rng(0).integers(0, 2, (3, 500))
+    found = report(y, a, said[None])
+    metric = Accuracy()
+
+    def theirs(rows: np.ndarray) -> float:
+        result = metric.compute(torch.from_numpy(said[rows]), torch.from_numpy(y[rows]))
+        return float(result[metric.agg_metric_field])
+
+    assert found.average_accuracy[0] == pytest.approx(theirs(np.arange(500)))
+    by_group = [theirs(np.flatnonzero(2 * y + a == g)) for g in range(4)]
+    assert found.accuracy[0] == pytest.approx(by_group)
+    assert found.worst_group_accuracy[0] == pytest.approx(min(by_group))
+
+
+def test_adjusted_average_weighs_by_training_frequency() -> None:
+    y, a = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 0, 1, 1])
+    found = report(y, a, np.array([[0, 1, 0, 0, 1, 0]]), train=(50, 10, 10, 30))
+    assert found.adjusted_average_accuracy[0] == pytest.approx((0.5 * 50 + 1 * 10 + 0 * 10 + 0.5 * 30) / 100)
+
+
+def test_groups_absent_from_the_split_are_left_out_of_everything() -> None:
+    found = report(np.array([0, 0, 1]), np.array([0, 0, 1]), np.array([[0, 0, 0]]), train=(6, 2, 2, 2))
+    assert found.worst_group_accuracy[0] == 0
+    assert found.group_mean_accuracy[0] == pytest.approx(0.5)
+    assert found.adjusted_average_accuracy[0] == pytest.approx(6 / 8)
+    as_json = found.to_dict()
+    assert as_json["groups"][1] == {
+        "label": "landbird", "attribute": "water", "n": 0, "accuracy": None, "ci": None,
+    }  # fmt: skip
+
+
+def test_no_training_group_left_gives_none_not_nan() -> None:
+    found = report(np.array([0]), np.array([0]), np.array([[0]]), train=(0, 1, 1, 1)).to_dict()
+    assert found["adjusted_average_accuracy"] is None
+
+
+def test_several_runs_have_means_and_student_intervals() -> None:
+    rng = np.random.default_rng(1)
+    y, a = rng.integers(0, 2, (2, 200))
+    predictions = rng.integers(0, 2, (4, 200))
+    found = report(y, a, predictions).to_dict()
+    alone = [report(y, a, one[None]).worst_group_accuracy[0] for one in predictions]
+    assert found["worst_group_accuracy"] == pytest.approx(np.mean(alone))
+    assert [row["worst_group_accuracy"] for row in found["per_seed"]] == pytest.approx(alone)
+    half = 3.182446 * np.std(alone, ddof=1) / 2
+    assert found["intervals"]["worst_group_accuracy"] == pytest.approx([np.mean(alone) - half, np.mean(alone) + half])
+    assert "Student" in found["interval"]
+
+
+@given(n=st.integers(1, 500), share=st.floats(0, 1))
+def test_wilson_equals_the_formula_and_stays_in_range(n: int, share: float) -> None:
+    k, z = round(share * n), 1.959963984540054
+    p = k / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low, high = wilson_interval(k, n)
+    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-9)
+    assert -1e-12 <= low <= p + 1e-12
+    assert p - 1e-12 <= high <= 1 + 1e-12
+
+
+def test_student_interval_of_equal_values_is_a_point() -> None:
+    assert student_interval(np.array([0.5, 0.5, 0.5])) == (0.5, 0.5)
+
+
+def test_misaligned_predictions_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"shape \(1, 3\) for 1 runs and 2 samples"):
+        report(np.array([0, 1]), np.array([0, 1]), np.array([[0, 1, 1]]))

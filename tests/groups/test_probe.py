@@ -1,0 +1,139 @@
+"""Promises: the probe is the plain zero-shot classifier in words, also within classes and for several attributes;
+its report equals plain loops; attributes are checked and parsed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debias_pt.datasets.attributes import Attribute, choose_attributes
+from debias_pt.errors import UsageError
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
+from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.probe_report import probe_report
+from debias_pt.models.backbone import Backbone
+
+PLACE = Attribute(
+    "background", {"land": ("forest", "woods"), "water": ("lake",)}, ("a photo of {attribute}.", "{attribute}")
+)
+SIZE = Attribute("size", {"small": ("small",), "middling": ("mid",), "big": ("huge", "large")})
+
+
+def plain(backbone: Backbone, attribute: Attribute, feature: np.ndarray, class_name: str = "") -> list[float]:
+    """Prompt by prompt, value by value."""
+    cosines = []
+    for phrases in attribute.values.values():
+        total = torch.zeros(backbone.dim)
+        for phrase in phrases:
+            for template in attribute.templates:
+                prompt = template.replace("{attribute}", phrase).replace("{class}", class_name)
+                total += backbone.encode_text([prompt])[0]
+        cosines.append(float(torch.from_numpy(feature) @ (total / total.norm())))
+    scores = np.exp(backbone.logit_scale * (np.array(cosines) - max(cosines)))
+    return list(scores / scores.sum())
+
+
+def test_posterior_equals_the_plain_loop_for_several_attributes(backbone: Backbone, table: FeatureTable) -> None:
+    said = AttributeProbe(backbone, [PLACE, SIZE]).predict(table.features)
+    for one, attribute in zip(said, (PLACE, SIZE), strict=True):
+        for row in (0, 30, 87):
+            assert one.posterior[row].tolist() == pytest.approx(
+                plain(backbone, attribute, table.features[row]), abs=1e-4
+            )
+        assert one.posterior.sum(axis=1) == pytest.approx(1)
+        assert (one.labels == one.posterior.argmax(axis=1)).all()
+        assert (one.confidence == one.posterior[np.arange(len(table)), one.labels]).all()
+
+
+def test_class_conditional_prompts_ask_within_the_class(backbone: Backbone, table: FeatureTable) -> None:
+    asked = Attribute("background", PLACE.values, ("a photo of a {class} on {attribute}.",))
+    probe = AttributeProbe(backbone, [asked], table.class_names)
+    said = probe.predict(table.features, table.y)[0]
+    for row in (0, 35, 47, 80):
+        expected = plain(backbone, asked, table.features[row], table.class_names[table.y[row]])
+        assert said.posterior[row].tolist() == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(UsageError, match="give the labels y"):
+        probe.predict(table.features)
+    with pytest.raises(UsageError, match="give class_names"):
+        AttributeProbe(backbone, [asked])
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=50))
+def test_report_equals_plain_loops(rows: list[tuple[int, int, int]]) -> None:
+    y, true, said = (np.array(column) for column in zip(*rows, strict=True))
+    names = (("cat", "dog"), ("x", "y", "z"))
+    pseudo, known = Groups(y, np.eye(3)[said], *names, "pseudo"), Groups(y, np.eye(3)[true], *names, "true")
+    found = probe_report(pseudo, known).to_dict()
+    assert found["accuracy"] == pytest.approx(np.mean(true == said))
+    recalls, precisions = [], []
+    for g, group in enumerate(found["groups"]):
+        label, value = divmod(g, 3)
+        here = [t == s for k, t, s in rows if (k, t) == (label, value)]
+        called = [t == s for k, t, s in rows if (k, s) == (label, value)]
+        assert (group["n_true"], group["n_pseudo"]) == (len(here), len(called))
+        assert group["accuracy"] == (pytest.approx(np.mean(here)) if here else None)
+        assert group["precision"] == (pytest.approx(np.mean(called)) if called else None)
+        recalls += [np.mean(here)] if here else []
+        precisions += [np.mean(called)] if called else []
+    assert found["worst_group_recall"] == pytest.approx(min(recalls))
+    assert found["worst_group_precision"] == pytest.approx(min(precisions))
+    for value, name in enumerate(names[1]):
+        right = [t == s for _, t, s in rows if t == value]
+        assert found["per_value"][name] == (pytest.approx(np.mean(right)) if right else None)
+
+
+def test_report_of_other_values_is_refused() -> None:
+    y = np.array([0, 1])
+    first = Groups(y, np.eye(2), ("a", "b"), ("land", "water"), "pseudo")
+    second = Groups(y, np.eye(2), ("a", "b"), ("in", "out"), "true")
+    with pytest.raises(UsageError, match="they must match"):
+        probe_report(first, second)
+
+
+def test_attributes_in_words() -> None:
+    parsed = Attribute.parse("background = land|forest : water|lake|sea")
+    assert parsed.name == "background"
+    assert dict(parsed.values) == {"land": ("land", "forest"), "water": ("water", "lake", "sea")}
+    assert len(parsed.prompts("water")) == 3 * len(parsed.templates)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("background=land", "has one value \\(land\\); give two or more"),
+        ("background=land:", "empty value"),
+        ("background=land::water", "empty value"),
+        ("background=land:land", "has the value 'land' twice"),
+        ("background", "not of the form background=land:water"),
+        ("=land:water", "not of the form"),
+    ],
+)
+def test_malformed_attributes_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Attribute.parse(text)
+
+
+def test_choosing_attributes() -> None:
+    known = {"background": PLACE, "size": SIZE}
+    assert choose_attributes([], known) == (PLACE,)
+    assert choose_attributes(["size", "colour=red:blue"], known)[1].name == "colour"
+    assert choose_attributes([], known, class_conditional=True)[0].class_conditional
+    assert choose_attributes([], known, templates=["on {attribute}"])[0].prompts("water") == ["on lake"]
+    with pytest.raises(UsageError, match="unknown attribute 'backgruond' \\(did you mean 'background'\\?\\)"):
+        choose_attributes(["backgruond"], known)
+    with pytest.raises(UsageError, match="no known suspect"):
+        choose_attributes([], {})
+    with pytest.raises(UsageError, match="given twice"):
+        choose_attributes(["size", "size"], known)
+    with pytest.raises(UsageError, match="has no {attribute}"):
+        choose_attributes([], known, templates=["a photo"])
+    with pytest.raises(UsageError, match="has {clas}; only {attribute} and {class} are known"):
+        choose_attributes([], known, templates=["a {clas} on {attribute}"])
+    with pytest.raises(UsageError, match="has no {class}; put it in"):
+        choose_attributes([], known, templates=["on {attribute}"], class_conditional=True)
+    with pytest.raises(UsageError, match="cannot be called 'label'"):
+        choose_attributes(["label=a:b"], known)

@@ -1,0 +1,192 @@
+"""Promises: every head starts where it says, changes nothing but its own parameters, keeps its runs apart, and is
+saved whole; only true name tokens learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from debias_pt.errors import UsageError
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.heads import HEADS, ClassTokenHead, Head, PromptHead, TextEncoderHead
+from debias_pt.models.heads.base import PROMPT_OPTIONS
+from debias_pt.models.zero_shot import zero_shot_weights
+from debias_pt.settings import FitSettings
+from debias_pt.training.callbacks import Callback
+from debias_pt.training.loop import Training
+from debias_pt.training.tuner import PromptTuner, check_fit
+
+NAMES = ["landbird", "a very small water bird", "dog"]  # 1, 5 and 1 tokens or so
+FIXED: list[Callable[..., Head]] = [TextEncoderHead, ClassTokenHead]
+
+
+def loss_of(head: Head, seed: int = 0) -> torch.Tensor:
+    weights = head()
+    return (weights * torch.randn(weights.shape[1:], generator=torch.Generator().manual_seed(seed))).sum()
+
+
+@pytest.mark.parametrize("make", FIXED)
+@pytest.mark.parametrize("template", ["a photo of a {}.", "{} texture.", "a photo of a {}, a type of pet."])
+def test_with_fixed_words_the_start_is_zero_shot(backbone: Backbone, make: Callable[..., Head], template: str) -> None:
+    head = make(backbone, NAMES, seeds=[0, 1], template=template)
+    wanted = zero_shot_weights(backbone, NAMES, template)
+    assert torch.allclose(head(), wanted.expand(2, -1, -1), atol=1e-6)
+    assert head.scale == backbone.logit_scale
+
+
+def test_full_tuning_starts_where_prompt_tuning_starts(backbone: Backbone) -> None:
+    full = ClassTokenHead(backbone, NAMES, seeds=[3, 4], context_init="random", context_length=5)
+    prompt = PromptHead(backbone, NAMES, seeds=[3, 4], context_length=5)
+    assert torch.allclose(full(), prompt(), atol=1e-6)
+    words = ClassTokenHead(backbone, NAMES, seeds=[0], context_init="a photo of a")
+    assert torch.allclose(words()[0], zero_shot_weights(backbone, NAMES), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_a_step_changes_the_head_and_not_the_backbone(backbone: Backbone, name: str) -> None:
+    before = {key: value.clone() for key, value in backbone.model.state_dict().items()}
+    head = HEADS[name](backbone, NAMES, [0, 1], FitSettings(head=name))
+    start = head().detach().clone()
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+    loss_of(head).backward()
+    optimizer.step()
+    assert not torch.allclose(head(), start, atol=1e-4)
+    assert all(torch.equal(value, before[key]) for key, value in backbone.model.state_dict().items())
+    assert not any(p.requires_grad or p.grad is not None for p in backbone.model.parameters())
+    assert all(len(parameter) == 2 for parameter in head.parameters())
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_runs_are_kept_apart_and_saved_whole(backbone: Backbone, name: str) -> None:
+    settings = FitSettings(head=name)
+    together = HEADS[name](backbone, NAMES, [5, 6], settings)
+    alone = HEADS[name](backbone, NAMES, [6], settings)
+    for head in (together, alone):
+        loss_of(head).backward()
+        torch.optim.SGD(head.parameters(), lr=0.1).step()
+    assert torch.allclose(together()[1], alone()[0], atol=1e-5)
+    other = HEADS[name](backbone, NAMES, [0, 1], settings)
+    other.load_state_dict(together.state_dict())
+    assert torch.equal(other(), together())
+
+
+def test_the_whole_tower_learns_but_for_the_table_of_tokens(backbone: Backbone) -> None:
+    head = TextEncoderHead(backbone, NAMES, seeds=[0])
+    loss_of(head).backward()
+    assert {name.split("/")[0] for name in head.copies} == {
+        "positional_embedding", "transformer", "ln_final", "text_projection",
+    }  # fmt: skip
+    for name, parameter in head.copies.items():
+        assert parameter.grad is not None, name
+        assert bool(parameter.grad.any()), name
+    learned = sum(parameter[0].numel() for parameter in head.parameters())
+    model: Any = backbone.model
+    of_text = [model.positional_embedding, model.text_projection]
+    of_text += [*model.transformer.parameters(), *model.ln_final.parameters()]
+    assert learned == sum(parameter.numel() for parameter in of_text)
+
+
+def test_the_towers_gradient_is_that_of_a_plain_copy(backbone: Backbone) -> None:
+    import copy
+
+    head = TextEncoderHead(backbone, NAMES, seeds=[0, 1])
+    loss_of(head).backward()
+    model: Any = copy.deepcopy(backbone.model).requires_grad_(True)
+    tokens = backbone.tokenizer([f"a photo of a {name}." for name in NAMES])
+    features = torch.nn.functional.normalize(model.encode_text(tokens), dim=-1)
+    (features * torch.randn(features.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
+    for name, parameter in head.copies.items():
+        wanted = model.get_parameter(name.replace("/", ".")).grad
+        assert parameter.grad is not None
+        for run in range(2):
+            assert torch.allclose(parameter.grad[run], wanted, atol=1e-5), name
+
+
+def test_only_tokens_of_the_names_learn(backbone: Backbone) -> None:
+    head = ClassTokenHead(backbone, NAMES, seeds=[0, 1])
+    lengths = [len(backbone.text.tokenize(name)) for name in NAMES]
+    assert head.names.shape == (2, 3, max(lengths), backbone.text.width)
+    assert min(lengths) < max(lengths)
+    loss_of(head).backward()
+    gradient = head.names.grad
+    assert gradient is not None
+    for number, length in enumerate(lengths):
+        assert bool(gradient[:, number, :length].any(dim=-1).all())
+        assert not bool(gradient[:, number, length:].any())
+        assert not bool(head.names[:, number, length:].any())
+
+
+def test_what_stands_behind_a_short_name_changes_nothing(backbone: Backbone) -> None:
+    head = ClassTokenHead(backbone, NAMES, seeds=[0])
+    before = head().detach()
+    with torch.no_grad():
+        head.names[:, 0, len(backbone.text.tokenize(NAMES[0])) :] = 7.0
+    assert torch.equal(head(), before)
+
+
+@pytest.mark.parametrize("make", FIXED)
+def test_words_that_cannot_be_are_refused(backbone: Backbone, make: Callable[..., Head]) -> None:
+    with pytest.raises(UsageError, match=r"no \{\}"):
+        make(backbone, NAMES, template="a photo")
+    with pytest.raises(UsageError, match="same tokens"):
+        make(backbone, ["Dog", "dog"])
+    with pytest.raises(UsageError, match=r"77|75"):
+        make(backbone, ["a bird", " ".join(["bird"] * 80)])
+
+
+def test_a_template_that_names_the_class_twice_cannot_be_learned(backbone: Backbone) -> None:
+    with pytest.raises(UsageError, match="twice"):
+        ClassTokenHead(backbone, NAMES, template="a {} is a {}.")
+
+
+def test_a_prompt_of_words_and_name_that_does_not_fit_is_refused(backbone: Backbone) -> None:
+    with pytest.raises(UsageError, match=r"'a bird' has 8\d tokens, the text tower takes 77"):
+        ClassTokenHead(backbone, ["a bird"], context_init="random", context_length=77)
+
+
+def test_options_that_a_head_does_not_take_are_refused() -> None:
+    other: dict[str, Any] = {"template": "a {}", "context_length": 3, "context_init": "a", "class_specific": True}
+    other["class_position"] = "front"
+    for name, taken in ((name, kind.takes) for name, kind in HEADS.items()):
+        for option in PROMPT_OPTIONS:
+            settings = FitSettings(head=name, **{option: other[option]})
+            if option in taken:
+                check_fit(settings)
+            else:
+                with pytest.raises(UsageError, match=f"the head '{name}' does not take {option}; leave it out"):
+                    check_fit(settings)
+
+
+@pytest.mark.parametrize("name", sorted(HEADS))
+def test_seeds_that_would_be_the_same_run_are_refused(backbone: Backbone, name: str) -> None:
+    settings = FitSettings(head=name)
+    first, second = (HEADS[name](backbone, NAMES, [seed], settings)() for seed in (0, 1))
+    assert HEADS[name].random_start(settings) == (not torch.equal(first, second))
+    if HEADS[name].random_start(settings):
+        check_fit(FitSettings(head=name, seeds=2))
+    else:
+        with pytest.raises(UsageError, match="would be the same run"):
+            check_fit(FitSettings(head=name, seeds=2))
+    check_fit(FitSettings(head=name, seeds=2, batch_size=4))
+
+
+def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, table: Any) -> None:
+    from debias_pt.groups.groups import Groups
+
+    groups = Groups.true(table.y, table.class_names, [table.attributes["background"]])
+    settings = FitSettings(head="text-encoder", method="erm", steps=4, lr=5e-3, seeds=2, batch_size=30, select="last")
+    tuner = PromptTuner(backbone, settings)
+    losses: list[Any] = []
+
+    class Losses(Callback):
+        def on_step(self, training: Training) -> None:
+            losses.append(training.run_groups[0].history_[-1]["loss"])
+
+    tuner.fit(table, groups, callbacks=[Losses()])
+    assert np.mean(losses[-1]) < np.mean(losses[0])
+    again = PromptTuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
+    assert np.array_equal(again.class_weights_, tuner.class_weights_)

@@ -1,0 +1,311 @@
+"""Promises: every scheduler equals a plain loop; DPT keeps its analytic cases; invariants hold for any groups."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debias_pt.errors import UnknownNameError, UsageError
+from debias_pt.reweighting import REWEIGHTERS, make_reweighter
+from debias_pt.settings import FitSettings, choices
+
+CLASSES = torch.tensor([0, 0, 1, 1])
+WATERBIRDS = (3498, 184, 56, 1057)
+
+
+def one_hot(groups: list[int], n: int = 4) -> torch.Tensor:
+    return torch.eye(n)[groups]
+
+
+def of_sizes(sizes: tuple[int, ...]) -> torch.Tensor:
+    return one_hot([g for g, size in enumerate(sizes) for _ in range(size)], len(sizes))
+
+
+def test_settings_list_every_method() -> None:
+    assert choices(FitSettings.__dataclass_fields__["method"]) == tuple(REWEIGHTERS)
+    assert {name for name, kind in REWEIGHTERS.items() if isinstance(kind, type)} == set(REWEIGHTERS)
+
+
+@pytest.mark.parametrize(
+    ("eta", "masses"),
+    [(1.0, (0.19, 0.29, 0.32, 0.20)), (5.0, (0.05, 0.34, 0.56, 0.06)), (10.0, (0.005, 0.27, 0.72, 0.008))],
+)
+def test_dpt_group_masses_on_waterbirds(eta: float, masses: tuple[float, ...]) -> None:
+    membership = of_sizes(WATERBIRDS)
+    scheduler = make_reweighter("dpt", eta=eta, ema=0.0)
+    scheduler.start(membership, CLASSES, runs=1)
+    p = (membership @ torch.tensor([0.99, 0.6, 0.5, 0.95]))[None]
+    weights = scheduler(p, -p.log(), membership)
+    found = (weights @ membership / weights.sum())[0]
+    assert found.tolist() == pytest.approx(masses, abs=0.006)
+
+
+def test_dpt_with_eta_0_is_group_balanced() -> None:
+    membership = of_sizes((5, 2, 3, 7))
+    p = torch.rand(2, 17, generator=torch.Generator().manual_seed(0))
+    dpt, balanced = make_reweighter("dpt", eta=0.0), make_reweighter("balanced")
+    for scheduler in (dpt, balanced):
+        scheduler.start(membership, CLASSES, runs=2)
+    for _ in range(3):
+        assert torch.allclose(dpt(p, -p.log(), membership), balanced(p, -p.log(), membership))
+
+
+@given(eta=st.floats(0, 20), p=st.floats(0.01, 1))
+def test_dpt_with_equal_p_bar_gives_every_group_the_same_mass(eta: float, p: float) -> None:
+    membership = of_sizes((9, 1, 4, 2))
+    scheduler = make_reweighter("dpt", eta=eta, ema=0.5)
+    scheduler.start(membership, CLASSES, runs=1)
+    values = torch.full((1, 16), p)
+    mass = scheduler(values, -values.log(), membership) @ membership
+    assert torch.allclose(mass, torch.full((1, 4), 4.0), atol=1e-4)
+
+
+def plain_dpt(p: list[float], groups: list[int], n_groups: int, steps: int, eta: float, ema: float) -> list[float]:
+    """DPT's formulas in plain loops, full-batch, the same p in every step."""
+    sizes = [groups.count(g) for g in range(n_groups)]
+
+    def mean_one(w: list[float]) -> list[float]:
+        total = sum(w[g] for g in groups) / len(groups)
+        return [value / total for value in w]
+
+    w = mean_one([1 / n if n else 0.0 for n in sizes])
+    for _ in range(steps):
+        w_hat = []
+        for g in range(n_groups):
+            inside = [value for value, group in zip(p, groups, strict=True) if group == g]
+            w_hat.append(math.exp(eta * (1 - sum(inside) / len(inside))) / sizes[g] if inside else 0.0)
+        w_hat = mean_one(w_hat)
+        w = [ema * old + (1 - ema) * new for old, new in zip(w, w_hat, strict=True)]
+    return [w[g] for g in groups]
+
+
+@given(
+    data=st.lists(st.tuples(st.floats(0.01, 1), st.integers(0, 3)), min_size=2, max_size=30),
+    eta=st.floats(0, 8),
+    ema=st.floats(0, 0.95),
+)
+def test_dpt_equals_the_plain_loop_and_keeps_mean_one(data: list[tuple[float, int]], eta: float, ema: float) -> None:
+    p, groups = [d[0] for d in data], [d[1] for d in data]
+    scheduler = make_reweighter("dpt", eta=eta, ema=ema)
+    scheduler.start(one_hot(groups), CLASSES, runs=1)
+    values = torch.tensor([p])
+    for _ in range(3):
+        weights = scheduler(values, -values.log(), one_hot(groups))
+    assert weights[0].tolist() == pytest.approx(plain_dpt(p, groups, 4, 3, eta, ema), rel=2e-4)
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-4)
+
+
+def test_dpt_group_absent_from_a_batch_keeps_its_weight() -> None:
+    scheduler = make_reweighter("dpt", eta=3.0, ema=0.5)
+    scheduler.start(of_sizes((4, 2, 1, 3)), CLASSES, runs=1)
+    before = scheduler.weights_.clone()
+    p = torch.tensor([[0.9, 0.1, 0.5]])
+    scheduler(p, -p.log(), one_hot([0, 1, 3]))
+    assert scheduler.weights_[0, 2] == before[0, 2]
+    assert not torch.equal(scheduler.weights_[0, [0, 1, 3]], before[0, [0, 1, 3]])
+    mass = scheduler.weights_[0] @ torch.tensor([4.0, 2, 1, 3])
+    assert float(mass) == pytest.approx(10)
+
+
+def test_dpt_refreshes_by_epoch() -> None:
+    groups = [0, 0, 1, 2, 3, 3]
+    by_epoch, by_step = (make_reweighter("dpt", eta=2.0, ema=0.0, refresh=r) for r in ("epoch", "step"))
+    for scheduler in (by_epoch, by_step):
+        scheduler.start(one_hot(groups), CLASSES, runs=1)
+    p = torch.tensor([[0.9, 0.7, 0.5, 0.3, 0.2, 0.6]])
+    first = by_epoch.weights_.clone()
+    by_epoch(p[:, :3], -p[:, :3].log(), one_hot(groups[:3]))
+    assert torch.equal(by_epoch.weights_, first)
+    by_epoch(p[:, 3:], -p[:, 3:].log(), one_hot(groups[3:]))
+    by_step(p, -p.log(), one_hot(groups))
+    assert torch.allclose(by_epoch.weights_, by_step.weights_)
+
+
+def test_dpt_weights_can_sum_to_one() -> None:
+    scheduler = make_reweighter("dpt", normalize="sum", ema=0.3)
+    scheduler.start(of_sizes((4, 2, 1, 3)), CLASSES, runs=2)
+    p = torch.rand(2, 10, generator=torch.Generator().manual_seed(1))
+    scheduler(p, -p.log(), of_sizes((4, 2, 1, 3)))
+    assert scheduler.weights_.sum(dim=1).tolist() == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("method", sorted(REWEIGHTERS))
+def test_empty_groups_weigh_nothing_and_nothing_is_nan(method: str) -> None:
+    membership = of_sizes((4, 0, 2, 3))
+    scheduler = make_reweighter(method)
+    scheduler.start(membership, CLASSES, runs=1)
+    p = torch.full((1, 9), 0.5)
+    weights = scheduler(p, -p.log(), membership)
+    assert bool(weights.isfinite().all())
+    assert float(weights.mean()) == pytest.approx(1)
+    if REWEIGHTERS[method].uses_attributes:
+        assert float(scheduler.weights_[0, 1]) == 0
+
+
+@given(groups=st.lists(st.integers(0, 3), min_size=1, max_size=30), method=st.sampled_from(sorted(REWEIGHTERS)))
+def test_full_batch_weights_have_mean_one(groups: list[int], method: str) -> None:
+    scheduler = make_reweighter(method)
+    scheduler.start(one_hot(groups), CLASSES, runs=1)
+    p = torch.linspace(0.1, 0.9, len(groups))[None]
+    for _ in range(2):
+        weights = scheduler(p, -p.log(), one_hot(groups))
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-4)
+
+
+def test_group_dro_equals_the_plain_loop() -> None:
+    groups, eta = [0, 0, 0, 1, 2, 2, 3], 0.7
+    losses = torch.tensor([[0.2, 0.4, 0.1, 2.0, 1.0, 0.5, 0.3], [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1]])
+    scheduler = make_reweighter("group-dro", eta=eta)
+    scheduler.start(one_hot(groups), CLASSES, runs=2)
+    for _ in range(3):
+        weights = scheduler(torch.exp(-losses), losses, one_hot(groups))
+    for run in range(2):
+        means = [np.mean([float(losses[run, i]) for i in range(7) if groups[i] == g]) for g in range(4)]
+        q = [0.25] * 4
+        for _ in range(3):
+            q = [q[g] * math.exp(eta * means[g]) for g in range(4)]
+            q = [share / sum(q) for share in q]
+        objective = sum(q[g] * means[g] for g in range(4))
+        assert float((weights[run] * losses[run]).mean()) == pytest.approx(objective, rel=1e-5)
+
+
+def test_group_dro_with_an_absent_group_equals_the_original_objective() -> None:
+    scheduler = make_reweighter("group-dro", eta=0.5)
+    scheduler.start(of_sizes((4, 2, 1, 3)), CLASSES, runs=1)
+    losses = torch.tensor([[1.0, 2.0, 4.0]])
+    weights = scheduler(torch.exp(-losses), losses, one_hot([0, 0, 1]))
+    q = torch.tensor([math.exp(0.75), math.exp(2.0), 1, 1])
+    q = q / q.sum()
+    assert float((weights * losses).mean()) == pytest.approx(float(q[0] * 1.5 + q[1] * 4.0), rel=1e-5)
+
+
+def test_class_balanced_gives_classes_the_same_mass() -> None:
+    membership = of_sizes((10, 3, 1, 4))
+    scheduler = make_reweighter("class-balanced")
+    scheduler.start(membership, CLASSES, runs=1)
+    p = torch.full((1, 18), 0.5)
+    mass = scheduler(p, p, membership) @ membership
+    assert float(mass[0, :2].sum()) == pytest.approx(float(mass[0, 2:].sum()))
+
+
+def test_soft_membership_is_the_expected_weight() -> None:
+    soft = torch.tensor([[0.8, 0.2, 0, 0], [0.3, 0.7, 0, 0], [0, 0, 1.0, 0], [0, 0, 0.5, 0.5]])
+    scheduler = make_reweighter("dpt", eta=2.0, ema=0.0)
+    scheduler.start(soft, CLASSES, runs=1)
+    p = torch.tensor([[0.9, 0.4, 0.2, 0.6]])
+    weights = scheduler(p, -p.log(), soft)
+    sizes = soft.sum(dim=0)
+    p_bar = [float((p[0] * soft[:, g]).sum() / sizes[g]) for g in range(4)]
+    raw = [math.exp(2 * (1 - p_bar[g])) / max(1.0, float(sizes[g])) for g in range(4)]
+    expected = soft @ torch.tensor(raw)
+    assert torch.allclose(weights[0], expected / expected.mean(), atol=1e-5)
+
+
+def test_a_trace_of_a_soft_group_weighs_no_more_than_a_sample() -> None:
+    soft = torch.tensor([[0.999, 0.001, 0, 0]] * 8 + [[0, 0, 1.0, 0]] * 4 + [[0, 0, 0, 1.0]] * 4)
+    scheduler = make_reweighter("balanced")
+    scheduler.start(soft, CLASSES, runs=1)
+    mass = scheduler.weights_[0] * soft.sum(dim=0)
+    assert float(mass[1] / mass[0]) < 0.01
+
+
+@pytest.mark.parametrize("method", ["dpt", "group-dro"])
+def test_a_very_large_eta_is_worst_group_only_not_nan(method: str) -> None:
+    membership = of_sizes((3, 2, 1, 4))
+    scheduler = make_reweighter(method, eta=1e4)
+    scheduler.start(membership, CLASSES, runs=1)
+    p = (membership @ torch.tensor([0.9, 0.2, 0.6, 0.8]))[None]
+    for _ in range(80):
+        weights = scheduler(p, -p.log(), membership)
+    assert bool(weights.isfinite().all())
+    mass = (weights @ membership)[0]
+    assert float(mass[1] / mass.sum()) > 0.99
+
+
+@pytest.mark.parametrize("method", sorted(REWEIGHTERS))
+def test_stacked_runs_are_the_runs_alone(method: str) -> None:
+    membership = of_sizes((6, 2, 1, 5))
+    p = torch.rand(3, 14, generator=torch.Generator().manual_seed(2))
+    stacked = make_reweighter(method)
+    stacked.start(membership, CLASSES, runs=3)
+    alone = [make_reweighter(method) for _ in range(3)]
+    for scheduler in alone:
+        scheduler.start(membership, CLASSES, runs=1)
+    for _ in range(4):
+        together = stacked(p, -p.log(), membership)
+        apart = torch.cat([s(p[[r]], -p[[r]].log(), membership) for r, s in enumerate(alone)])
+        assert torch.allclose(together, apart, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", sorted(REWEIGHTERS))
+def test_state_goes_on_exactly(method: str) -> None:
+    membership = of_sizes((6, 2, 1, 5))
+    p = torch.rand(2, 14, generator=torch.Generator().manual_seed(3))
+    first, second = make_reweighter(method), make_reweighter(method)
+    for scheduler in (first, second):
+        scheduler.start(membership, CLASSES, runs=2)
+    first(p, -p.log(), membership)
+    second.load_state_dict({name: value.clone() for name, value in first.state_dict().items()})
+    assert torch.equal(first(p, -p.log(), membership), second(p, -p.log(), membership))
+
+
+def test_weights_carry_no_gradient() -> None:
+    scheduler = make_reweighter("dpt")
+    scheduler.start(of_sizes((1, 1, 1, 1)), CLASSES, runs=1)
+    p = torch.rand(1, 4, requires_grad=True)
+    assert not scheduler(p, -p.log(), torch.eye(4)).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("dpt", {"eta": -1.0}),
+        ("dpt", {"eta": math.nan}),
+        ("group-dro", {"eta": math.inf}),
+        ("dpt", {"ema": 1.0}),
+        ("dpt", {"refresh": "never"}),
+        ("dpt", {"normalize": "max"}),
+        ("group-dro", {"eta": -0.1}),
+        ("balanced", {"eta": 1.0}),
+    ],
+)
+def test_bad_options_are_refused_by_name(method: str, options: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=next(iter(options))):
+        make_reweighter(method, **options)
+
+
+def test_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown method 'group_dro' \(did you mean 'group-dro'\?\)"):
+        make_reweighter("group_dro")
+
+
+@given(
+    losses=st.lists(st.floats(0, 9, width=32), min_size=1, max_size=25),
+    alpha=st.floats(0.02, 1),
+)
+def test_cvar_is_the_mean_of_the_worst_share(losses: list[float], alpha: float) -> None:
+    """By sorting: whole samples from the worst down, the last one in part."""
+    scheduler = make_reweighter("cvar", alpha=alpha)
+    membership = one_hot([i % 4 for i in range(len(losses))])
+    scheduler.start(membership, CLASSES, runs=1)
+    values = torch.tensor([losses])
+    weights = scheduler(torch.exp(-values), values, membership)
+    left, total = alpha * len(losses), 0.0
+    for loss in sorted(losses, reverse=True):
+        total += min(left, 1.0) * loss
+        left -= min(left, 1.0)
+    assert float((weights * values).mean()) == pytest.approx(total / (alpha * len(losses)), rel=1e-3, abs=1e-5)
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-4)
+    assert float(weights.max()) <= 1 / alpha + 1e-4
+
+
+def test_cvar_of_everything_is_erm() -> None:
+    scheduler = make_reweighter("cvar", alpha=1.0)
+    scheduler.start(one_hot([0, 1, 2]), CLASSES, runs=2)
+    losses = torch.rand(2, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(scheduler(torch.exp(-losses), losses, one_hot([0, 1, 2])), torch.ones(2, 3))
