@@ -9,7 +9,7 @@ import typer
 from debias_pt.settings import SourceSettings
 
 from .help import SettingsCommand
-from .options import DatasetName, Json, with_settings
+from .options import DatasetName, Json, split_names, with_settings
 
 app = typer.Typer(help="List data sets, fetch them, look at them, write miniatures.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
@@ -88,7 +88,7 @@ def fetch(
 def picture(
     dataset: DatasetName,
     out: Annotated[str, typer.Option(help="Image file to write.")] = "groups.png",
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    split: Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)] = "train",
     columns: Annotated[int, typer.Option(help="Images per group.", min=1, max=100)] = 8,
     seed: Annotated[int, typer.Option(help="Which images are drawn by lot.", min=0)] = 0,
     as_json: Json = False,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from debias_pt.settings import choices
+from debias_pt.settings import SPLITS, choices
 from debias_pt.utils.typed import Kind, kinds
 
 
@@ -19,6 +19,11 @@ def dataset_names() -> list[str]:
     from debias_pt.datasets import DATASETS
 
     return list(DATASETS)
+
+
+def split_names() -> list[str]:
+    """Return the splits, for the shell to complete."""
+    return list(SPLITS)
 
 
 DatasetName = Annotated[

@@ -23,9 +23,7 @@ from debias_pt.settings import LOSS_OPTIONS, METHOD_OPTIONS, FitSettings, resolv
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
-from debias_pt.training.optimizer import make_optimizer
 from debias_pt.training.run_group import RunGroup
-from debias_pt.training.selection import RULES
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.registry import lookup
 
@@ -255,10 +253,8 @@ def check_fit(settings: FitSettings) -> None:
     """
     scheduler(settings)
     criterion(settings)
-    lookup(RULES, settings.select, "selection rule")
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)
-    make_optimizer(settings, [[torch.nn.Parameter(torch.zeros(1))]])
     _require_distinct_runs(settings)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
+# What an option's value is called, and one to show, by its type.
+EXAMPLES = {float: ("NUMBER", "0.5"), int: ("WHOLE NUMBER", "2"), bool: ("true or NAME=false", "true")}
 
 
 @cache
@@ -229,13 +231,12 @@ def build(registry: Mapping[str, type[T]], name: str, kind: str, words: Sequence
 def _value(word: str, declared: Kind, kind: str) -> Any:
     """Return the value in ``NAME=VALUE``."""
     option, equals, text = word.partition("=")
-    number = declared.base in (int, float)
     try:
         if equals:
             return declared.of_text(text)
     except ValueError:
         pass
-    value, example = ("NUMBER", "0.5") if number else ("VALUE", "...")
+    value, example = EXAMPLES.get(declared.base, ("VALUE", "..."))
     raise UsageError(f"the {kind}'s option {word!r} is not NAME={value}; write {option}={example}")
 
 
