@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
@@ -12,6 +13,9 @@ import typer
 
 from debias_pt.settings import SPLITS, choices
 from debias_pt.utils.typed import Kind, kinds
+
+# Typer looks into every function that completes: not where nobody asks for it.
+COMPLETING = "_DEBIAS_PT_COMPLETE" in os.environ
 
 
 def dataset_names() -> list[str]:
@@ -85,7 +89,7 @@ def _parameter(field: dataclasses.Field[Any], declared: Kind) -> inspect.Paramet
         help=field.metadata["help"],
         show_default=False,
         rich_help_panel=field.metadata["section"],
-        autocompletion=(lambda: list(choices(field))) if field.metadata["choices"] else None,
+        autocompletion=(lambda: list(choices(field))) if COMPLETING and field.metadata["choices"] else None,
     )
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[base | None, option]

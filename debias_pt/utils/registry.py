@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib import import_module
 from inspect import signature
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from debias_pt.errors import UnknownNameError, UsageError
@@ -68,6 +67,8 @@ class Registry(MutableMapping[str, T]):
     @cached_property
     def _modules(self) -> dict[str, str]:
         """The room's modules that register something, by the name of the file."""
+        from pkgutil import iter_modules
+
         found = [module.name for module in iter_modules(import_module(self.room).__path__)]
         return {name.replace("_", "-"): f"{self.room}.{name}" for name in found if name not in self.shared}
 
@@ -224,7 +225,7 @@ def build(registry: Mapping[str, type[T]], name: str, kind: str, words: Sequence
             raise UsageError(f"the {kind} {name!r} has no option {option!r}{nearest(option, takes)}; {known}")
         if option in given:
             raise UsageError(f"the option {option!r} of the {kind} {name!r} is given twice; give it once")
-        given[option] = _value(word, kinds(chosen.__init__).get(option, Kind(object)), kind)
+        given[option] = _value(word, kinds(chosen).get(option, Kind(object)), kind)
     return chosen(**given)
 
 

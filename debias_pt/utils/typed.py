@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from debias_pt.errors import UsageError
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What a value may be.
 
     Parameters
@@ -34,7 +32,8 @@ class Kind:
 
     @classmethod
     def of(cls, hint: Any) -> Kind:
-        """Return what an annotation says; ``object`` where it is none of the simple types."""
+        """Return what an annotation says, or its text; ``object`` where it is none of the simple types."""
+        hint = _read(hint) if isinstance(hint, str) else hint
         parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         base = next((part for part in parts if part is not NoneType), object)
         base = get_origin(base) or base
@@ -80,8 +79,8 @@ class Kind:
         return text
 
 
-def kinds(thing: type | Callable[..., Any]) -> dict[str, Kind]:
-    """Return what each annotated name of a class or function may be; nothing where that cannot be read.
+def kinds(built: Any) -> dict[str, Kind]:
+    """Return what each parameter of a class, or of a function, may be.
 
     Examples
     --------
@@ -89,8 +88,14 @@ def kinds(thing: type | Callable[..., Any]) -> dict[str, Kind]:
     >>> kinds(power)["of"]
     Kind(base=<class 'float'>, optional=False)
     """
+    function = vars(built).get("__init__") if isinstance(built, type) else built
+    return {name: Kind.of(hint) for name, hint in getattr(function, "__annotations__", {}).items() if name != "return"}
+
+
+@cache
+def _read(text: str) -> Any:
+    """Return what an annotation's text means, as far as built-in types go."""
     try:
-        hints = get_type_hints(thing)
-    except NameError:  # an annotation that only a type checker can read
-        return {}
-    return {name: Kind.of(hint) for name, hint in hints.items()}
+        return get_type_hints(SimpleNamespace(__annotations__={"it": text}))["it"]
+    except (NameError, TypeError, SyntaxError):
+        return object

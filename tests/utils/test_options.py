@@ -110,5 +110,5 @@ def test_kinds(hint: Any, kind: Kind) -> None:
 
 
 def test_kinds_of_what_cannot_be_read_are_unknown() -> None:
-    assert kinds(Unreadable.__init__) == {}
-    assert kinds(Dial.__init__)["limit"] == Kind(float, True)
+    assert kinds(Unreadable) == {"ratio": Kind(object), "label": Kind(str)}
+    assert kinds(Dial)["limit"] == Kind(float, True)
