@@ -209,7 +209,7 @@ def wrong(cli: Cli, *words: object) -> str:
         (["--attribute", "background=land"], "has one value (land)"),
         (["--select", "wga"], "select is 'wga' (did you mean 'true-wga'?); pseudo-confidence, "),
         (["--probe", "mixtures"], "probe is 'mixtures' (did you mean 'mixture'?)"),
-        (["--decode", "gpu"], "decode is 'gpu'; cpu or device expected"),
+        (["--decode", "gpu"], "decode is 'gpu' (did you mean 'cpu'?); cpu or device expected"),
         (["--groups", "guessed"], "pseudo or true expected"),
         (["--split", "dev"], "split is 'dev'"),
         (["--device", "cuda:7"], "is not there"),
