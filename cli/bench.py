@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.settings import TrainSettings
+from debias_pt.settings import METHOD_OPTIONS, SUITE, TrainSettings
 
 from . import bench_noisy_labels, bench_speed
+from .help import SettingsCommand
 from .options import Json, names_in, with_settings
 
-PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head")
+# What the rows of the suite set themselves.
+PER_ROW = ("groups", "head", "method", "method_option", *METHOD_OPTIONS)
+PRESET = {"seeds": 3}
 
 app = typer.Typer(help="Run a benchmark suite.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,8 +24,8 @@ def bench() -> None:
     """Run a benchmark suite."""
 
 
-@app.command("group-robustness")
-@with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"))
+@app.command("group-robustness", cls=SettingsCommand)
+@with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"), preset=PRESET)
 def group_robustness(
     dataset: Annotated[
         list[str],
@@ -31,8 +34,12 @@ def group_robustness(
             show_default=False,
         ),
     ],
-    rows: Annotated[str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.")] = "",
-    ablation: Annotated[str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...")] = "",
+    rows: Annotated[
+        str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.", rich_help_panel=SUITE)
+    ] = "",
+    ablation: Annotated[
+        str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
+    ] = "",
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per row and seed to this file.")] = None,
@@ -47,8 +54,10 @@ def group_robustness(
     """
     from pathlib import Path
 
-    from debias_pt.benchmarks.group_robustness import ablations, several_sets, several_table, suite, table
+    from debias_pt.benchmarks.group_robustness import ablations, suite, table
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
+    from debias_pt.benchmarks.group_robustness.several_sets import compare
+    from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
     from debias_pt.benchmarks.shared.figures import require_plot_path
     from debias_pt.errors import UsageError
     from debias_pt.utils.files import make_folder, write_csv
@@ -63,13 +72,13 @@ def group_robustness(
     if several and (ablation or plot):
         raise UsageError(f"--{'ablation' if ablation else 'plot'} is of one data set, and {len(dataset)} are given")
     names = names_in(rows)
-    sets = {name: several_sets.settings_of(name, given) for name in dataset}
+    sets = {name: compare.settings_of(name, {**PRESET, **given}) for name in dataset}
     settings = sets[dataset[0]]
     if ablation:
         result, view = ablations.ablation(settings, ablation, fresh=fresh), table.ablation_markdown
     elif several:
-        by_name = dict(zip(several_sets.short_names(list(sets)), sets.values(), strict=True))
-        result, view = several_sets.group_robustness_on(by_name, names, fresh=fresh), several_table.markdown
+        by_name = dict(zip(compare.short_names(list(sets)), sets.values(), strict=True))
+        result, view = compare.group_robustness_on(by_name, names, fresh=fresh), several_table.markdown
     else:
         result, view = suite.group_robustness(settings, names, fresh=fresh), table.markdown
     if csv is not None:
@@ -86,7 +95,8 @@ def group_robustness(
 
 
 def _print_several(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.group_robustness import several_table, table
+    from debias_pt.benchmarks.group_robustness import table
+    from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
 
     from .output import print_stored, print_table
 
@@ -138,5 +148,5 @@ def _title(result: dict[str, Any]) -> str:
     return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
 
 
-app.command("noisy-labels")(bench_noisy_labels.noisy_labels)
-app.command("speed")(bench_speed.speed)
+app.command("noisy-labels", cls=SettingsCommand)(bench_noisy_labels.noisy_labels)
+app.command("speed", cls=SettingsCommand)(bench_speed.speed)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
+from debias_pt.training.tuner import check_fit
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.progress import progress
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.report import train_counts
-from debias_pt.workflows.train import check_train
 
 from ..shared.results_store import ResultStore, result_store
 from .answers import add_differences, pack
@@ -51,7 +51,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         For an unknown row, or one that was asked for and needs annotations that are not there.
     """
     rows = choose(names)
-    check_train(settings)
+    check_fit(settings)
     case = Case(settings, prepare(settings))
     known = case.prepared.true is not None
     if names and not known and any(row.oracle for row in rows):

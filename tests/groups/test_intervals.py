@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, ttest_rel
 
-from debias_pt.benchmarks.group_robustness import coverage
+from debias_pt.benchmarks.shared import interval_coverage as coverage
 from debias_pt.errors import UsageError
 from debias_pt.groups.intervals import (
     contenders,

@@ -1,4 +1,4 @@
-"""Methods on several data sets: which is good everywhere, and which fails somewhere."""
+"""Fit the rows on several data sets, each with its own settings, and compare them over all."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from debias_pt.errors import UsageError
 from debias_pt.settings import DataSettings, TrainSettings, resolve
+from debias_pt.training.tuner import check_fit
 from debias_pt.utils.files import read_json
 from debias_pt.utils.registry import nearest
 from debias_pt.workflows.prepare import read_dataset
-from debias_pt.workflows.train import check_train
 
-from .rows import BASELINE, choose
-from .suite import group_robustness
+from ..rows import BASELINE, choose
+from ..suite import group_robustness
 
 FIELD = "worst_group_accuracy"
 
@@ -37,7 +37,7 @@ def settings_of(name: str, given: Mapping[str, Any]) -> TrainSettings:
         If the file cannot be read, names no data set, or holds what is no setting of a data set.
     """
     own = _from_file(Path(name)) if name.lower().endswith(".json") else {"dataset": name}
-    return resolve(TrainSettings, {"seeds": 3}, own, given)
+    return resolve(TrainSettings, own, given)
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def group_robustness_on(
     sets : mapping of str to TrainSettings
         Settings of each data set, by the name to show.
     names, fresh
-        As of :func:`~.suite.group_robustness`.
+        As of :func:`~debias_pt.benchmarks.group_robustness.suite.group_robustness`.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def group_robustness_on(
     """
     choose(names)
     for settings in sets.values():
-        check_train(settings)
+        check_fit(settings)
         read_dataset(settings)
     results = [{"set": name, **group_robustness(settings, names, fresh=fresh)} for name, settings in sets.items()]
     return {

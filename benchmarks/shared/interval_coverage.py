@@ -1,4 +1,4 @@
-"""Do the intervals hold what they promise? ``python -m debias_pt.benchmarks.group_robustness.coverage``.
+"""Do the intervals hold what they promise? ``python -m debias_pt.benchmarks.shared.interval_coverage``.
 
 Images are drawn again and again from a population in which the truth is known; a 95 % interval has to contain it in
 95 of 100 draws.
@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 from debias_pt.groups.intervals import effective_images, wilson_interval, worst_group_interval
 from debias_pt.groups.paired import average_difference, worst_group_difference
 
-from ..shared.tables import markdown_table
+from .tables import markdown_table
 
 Floats = NDArray[np.float64]
 # Normal quantiles that stand in for all seeds there could be.

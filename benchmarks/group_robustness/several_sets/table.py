@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..shared.tables import Table, markdown_table
-from . import table
-from .rows import BASELINE
-from .several_sets import FIELD
+from ...shared.tables import Table, markdown_table
+from .. import table
+from ..rows import BASELINE
+from .compare import FIELD
 
 NOTE = (
     "Worst-group accuracy in per cent; regret in points, to the best row of a set that saw no attribute label and was "
