@@ -110,6 +110,7 @@ def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
             f"worst group: recall {percent(probe['worst_group_recall'])} %, "
             f"precision {percent(probe['worst_group_precision'])} %"
         )
+    print_guard(result["probe"])
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
@@ -129,6 +130,14 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
         print_probe_report(f"{split}, {name}", report)
     for missing in probe["not_annotated"]:
         print(f"nothing to compare with: no annotation of {missing}")
+    print_guard(probe)
+
+
+def print_guard(probe: dict[str, Any]) -> None:
+    """Print the guard's verdict on each attribute, if it was asked."""
+    for name, verdict in probe.get("guard", {}).get("attributes", {}).items():
+        why = f": {'; '.join(verdict['reasons'])}. What to do: {verdict['advice']}" if verdict["reasons"] else ""
+        print(f"{name} is {verdict['verdict']} for making groups{why}")
 
 
 def refined_text(facts: dict[str, Any]) -> str:

@@ -11,7 +11,12 @@ from typing import Any, TypeVar
 from debias_pt.errors import UsageError
 from debias_pt.utils.registry import nearest
 
-PROBES = ("zero-shot", "calibrated", "mixture")
+PROBES = ("zero-shot", "calibrated", "mixture", "anchored")
+FIT_ON = ("train", "train+val")
+# What a method is made of, where nothing else is asked for.
+MADE_OF: dict[str, dict[str, Any]] = {
+    "anchored": {"head": "standardized", "soft": True, "fit_on": "train+val", "select": "last"},
+}
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 
@@ -120,7 +125,9 @@ class DataSettings(SourceSettings):
 class FitSettings(Settings):
     """How to tune a prompt, or another head."""
 
-    method: str = option("dpt", "Group reweighting.", "debias_pt.reweighting:REWEIGHTERS")
+    method: str = option(
+        "dpt", "Group reweighting, or auto: what the guard supports.", "debias_pt.reweighting:REWEIGHTERS"
+    )
     eta: float | None = option(None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(None, "Momentum of dpt's weights (default 0.9).")
     refresh: str | None = option(None, "When dpt renews p_bar: step (default) or epoch.", ("step", "epoch"))
@@ -149,6 +156,7 @@ class FitSettings(Settings):
     warmup_steps: int = option(0, "Steps of linear warm-up.")
     select: str = option("pseudo-confidence", "Which step to keep.", SELECTIONS)
     select_after: float = option(0.1, "Share of the steps that must be over before one can be kept.")
+    fit_on: str = option("train", "Rows to fit on; with validation rows, take --select last.", FIT_ON)
     seed: int = option(0, "First seed.")
     seeds: int = option(1, "Number of seeds, fitted together: seed, seed + 1, ...")
 
@@ -204,7 +212,8 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
             if name not in fields:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, fields)}")
             merged[name] = _checked(name, value, str(fields[name].type))
-    return kind(**merged)
+    made_of = MADE_OF.get(merged.get("method", ""), {}) if "method" in fields else {}
+    return kind(**{**made_of, **merged})
 
 
 def _checked(name: str, value: Any, declared: str) -> Any:

@@ -10,6 +10,7 @@ from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
 from .groupings import Annotated, Probed, Shuffled
+from .rivals.anchored import ANCHORED, Auto
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -62,6 +63,8 @@ _ALL = (
     Row("group-dro", "group-dro", Loop({"method": "group-dro"})),
     Row("dpt", "dpt", Loop({"method": "dpt"})),
     Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"}, Probed("mixture"))),
+    Row("anchored", "anchored", ANCHORED),
+    Row("auto", "auto", Auto()),
     Row("ppa", "PPA, linear head", PPA()),
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),

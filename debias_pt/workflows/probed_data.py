@@ -15,6 +15,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.guard import Verdict, guard, overall
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
@@ -69,7 +70,10 @@ class ProbedData:
             return self
         if probe not in self.others:
             other = probe_table(self.backbone, self.table, self.stats, self.attributes, probe)
-            self.others[probe] = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
+            other = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
+            # The verdict does not depend on who answers.
+            other.__dict__.update({name: self.__dict__[name] for name in ("verdicts",) if name in self.__dict__})
+            self.others[probe] = other
         return self.others[probe]
 
     @cached_property
@@ -103,6 +107,18 @@ class ProbedData:
         if not self.benchmark:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What the guard says of each attribute that is asked for."""
+        zero_shot = AttributeProbe(self.backbone, self.attributes, self.table.class_names)
+        return guard(self.backbone, self.table, self.attributes, zero_shot)
+
+    @cached_property
+    def guard_result(self) -> dict[str, Any]:
+        """The guard's verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
+        by_name = {name: verdict.to_dict() for name, verdict in self.verdicts.items()}
+        return {"verdict": overall(self.verdicts), "attributes": by_name}
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.

@@ -39,9 +39,17 @@ def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, sp
         **({"seed": seeds[0]} if len(seeds) == 1 else {}),
         "seeds": seeds,
         **scores.to_dict(),
-        "probe": prepared.probe_result("train"),
+        "probe": probe_result(settings, prepared),
         "selection": settings.select,
     }
+
+
+def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
+    """Return the probe's result on the training images, with the guard's verdict if the method rests on it."""
+    result = prepared.probe_result("train")
+    if scheduler(settings).uses_attributes and settings.groups == "pseudo":
+        result["guard"] = prepared.guard_result
+    return result
 
 
 def train_counts(prepared: ProbedData) -> NDArray[np.int64]:
@@ -66,5 +74,5 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
         "groups": settings.groups,
         "group_counts": counts,
         "attributes": [attribute.describe() for attribute in prepared.attributes],
-        "probe": prepared.probe_result("train"),
+        "probe": probe_result(settings, prepared),
     }

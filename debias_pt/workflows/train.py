@@ -20,6 +20,7 @@ from debias_pt.training.tuner import PromptTuner, check_fit
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
+from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
 from debias_pt.workflows.prepare import prepare, probe_of
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import facts, report
@@ -46,6 +47,8 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     DebiasError
         One line: what was wrong, the value seen, what to do.
     """
+    if settings.method == AUTO:
+        settings = settle(settings)
     check_train(settings)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
@@ -64,6 +67,17 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
         run = RunFolder.create(path, config)
     with run.writing():
         return train_in(run, settings, prepared)
+
+
+def settle(settings: TrainSettings) -> TrainSettings:
+    """Replace ``auto`` by the method that the guard's verdict supports, before a run folder is made.
+
+    The same data and words give the same method, so that a run can be resumed.
+    """
+    for method in METHOD_FOR.values():
+        check_train(with_method(settings, method))
+    verdict = prepare(with_method(settings, "erm")).guard_result["verdict"]
+    return chosen(settings, verdict)
 
 
 def train_in(run: RunFolder, settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
