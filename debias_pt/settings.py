@@ -154,7 +154,7 @@ class FitSettings(Settings):
     weight_decay: float = option(0.0, "Weight decay.")
     momentum: float = option(0.9, "Momentum of sgd.")
     warmup_steps: int = option(0, "Steps of linear warm-up.")
-    select: str = option("pseudo-confidence", "Which step to keep.", SELECTIONS)
+    select: str = option("last", "Which step to keep.", SELECTIONS)
     select_after: float = option(0.1, "Share of the steps that must be over before one can be kept.")
     fit_on: str = option("train", "Rows to fit on; with validation rows, take --select last.", FIT_ON)
     seed: int = option(0, "First seed.")

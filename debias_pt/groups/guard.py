@@ -23,6 +23,7 @@ USABLE, DOUBTFUL, NOT_USABLE = "usable", "doubtful", "not usable"
 ORDER = (USABLE, DOUBTFUL, NOT_USABLE)
 
 VISIBLE, HARDLY_VISIBLE = 0.85, 0.75  # share of draws of everyday words that do worse
+IF_CONFIRMED = 0.6  # the same, where a biased head sees the very values that the words name
 IN_LOGITS = 0.35  # standard deviations of a biased head's logits between the values
 FEW = 5.0  # expected images of a small group
 
@@ -158,13 +159,17 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     return Verdict(USABLE, (), "--method anchored", numbers)
 
 
+def _visible(numbers: dict[str, Any]) -> float:
+    return min(float(numbers["variation"]), float(numbers["match"]))
+
+
 def _refusals(numbers: dict[str, Any]) -> list[str]:
     found = []
-    visible = min(numbers["variation"], numbers["match"])
-    if visible < HARDLY_VISIBLE:
+    needed = IF_CONFIRMED if numbers.get("confirmed") else HARDLY_VISIBLE
+    if _visible(numbers) < needed:
         found.append(
-            f"the model hardly sees it: the images vary along these words more than along {numbers['variation']:.0%} of "
-            f"everyday words and match them better than {numbers['match']:.0%} ({HARDLY_VISIBLE:.0%} of both needed)"
+            f"the model hardly sees it: along these words images vary more than along {numbers['variation']:.0%} of "
+            f"everyday words, and match them better than {numbers['match']:.0%} ({needed:.0%} of both needed)"
         )
     if "no_humps" in numbers:
         found.append(f"the answers cannot be told apart: {numbers['no_humps']}")
@@ -178,7 +183,7 @@ def _refusals(numbers: dict[str, Any]) -> list[str]:
 
 def _doubts(numbers: dict[str, Any]) -> list[str]:
     found = []
-    if min(numbers["variation"], numbers["match"]) < VISIBLE:
+    if _visible(numbers) < VISIBLE and not numbers.get("confirmed"):
         found.append("everyday words do nearly as well")
     if numbers.get("words_in_logits", IN_LOGITS) < IN_LOGITS and not numbers.get("confirmed"):
         found.append(

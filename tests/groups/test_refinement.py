@@ -21,8 +21,7 @@ from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, fit_mixture
-from debias_pt.groups.refinement import pooling as refine
+from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, fit_mixture, refine
 from debias_pt.groups.refinement.mixture import shrunk
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings

@@ -9,10 +9,13 @@ from debias_pt.settings import MADE_OF
 from debias_pt.workflows.auto import METHOD_FOR
 
 from ..case import CLASSES, Case, Fitted
-from ..groupings import Probed
+from ..groupings import Annotated, Probed
 from .loop import LINEAR, Loop
 
-ANCHORED = Loop({**LINEAR, **MADE_OF["anchored"], "method": "anchored"}, Probed("anchored"))
+_MADE_OF = {**LINEAR, **MADE_OF["anchored"]}
+ANCHORED = Loop({**_MADE_OF, "method": "anchored"}, Probed("anchored"))
+ANCHORED_TRUE = Loop({**_MADE_OF, "method": "anchored"}, Annotated())
+WITHOUT_ATTRIBUTE = Loop({**_MADE_OF, "method": "class-balanced"})
 LOOPS = {"anchored": ANCHORED, "class-balanced": Loop({"method": "class-balanced"})}
 
 

@@ -56,8 +56,8 @@ def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: Attribut
     A mixture is fitted to both sources at once, the contrasts of the words and the held-out class logits of
     the biased head. The attribute moves both; classes move the logits, not the words (as in
     :func:`~debias_pt.groups.refinement.calibration.calibrate`). It begins from the words' answers. It takes their
-    place only where the values then lie at least 4 standard deviations apart, so that no image is in
-    doubt, and still differ in the words by at least half of what they did: the names must fit.
+    place only where the values then lie at least 4 standard deviations apart in the logits alone, so that no image is
+    in doubt, and still differ in the words by at least half of what they did: the names must fit.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: Attribut
     -------
     Evidence
         With ``facts``: ``words_in_logits``, by how many standard deviations of the biased head's logits the
-        values named by the words differ within a class; ``confirmed_separation``; ``anchor``, the share of
-        the words' separation that is left; ``confirmed``.
+        values named by the words differ within a class; ``logit_separation``, the same for both sources' values;
+        ``anchor``, the share of the words' separation that is left; ``confirmed``.
 
     Raises
     ------
@@ -93,10 +93,11 @@ def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: Attribut
     free = np.arange(both.shape[1]) >= v - 1  # classes move the logits
     mixture, shared = fit_mixture(both, y, share, n_classes=k, class_effects=free)
     anchor = apart(of_words, y, shared) / apart(of_words, y, share)
-    confirmed = bool(mixture.separation >= CONCLUSIVE and anchor >= ANCHOR)
+    in_logits = apart(of_logits, y, shared)
+    confirmed = bool(in_logits >= CONCLUSIVE and anchor >= ANCHOR)
     facts = {
         "words_in_logits": apart(of_logits, y, share),
-        "confirmed_separation": mixture.separation,
+        "logit_separation": in_logits,
         "anchor": anchor,
         "confirmed": confirmed,
     }

@@ -43,7 +43,8 @@ class RefinedProbe:
     Attributes
     ----------
     refinements_ : dict of str to Refinement
-        By attribute; one that could not be refined is missing, and answered zero-shot.
+        By attribute; one that could not be refined is missing, and answered zero-shot, or left open by the
+        anchored probe: equal shares, which change no weight if groups are soft.
     training_ : dict of str to ndarray, shape (N, V)
         By attribute: what the anchored probe says of the training rows, in their order.
     facts_ : dict of str to dict
@@ -78,12 +79,14 @@ class RefinedProbe:
             try:
                 refinement, facts = self._fit_one(attribute.name, train, scores)
             except RefinementError as error:
+                stay = "are left open" if self.kind == "anchored" else "stay zero-shot"
                 warnings.warn(
-                    f"the answers for {attribute.name!r} stay zero-shot: {error}; see other words, or more images",
+                    f"the answers for {attribute.name!r} {stay}: {error}; see other words, or more images",
                     DebiasWarning,
                     stacklevel=2,
                 )
-                self.facts_[attribute.name] = {"used": "zero-shot", "reason": str(error)}
+                used = "nothing" if self.kind == "anchored" else "zero-shot"
+                self.facts_[attribute.name] = {"used": used, "reason": str(error)}
                 continue
             self.refinements_[attribute.name] = refinement
             self.facts_[attribute.name] = {"used": self.kind, **facts}
@@ -114,8 +117,8 @@ class RefinedProbe:
         )
 
     def _answer_anchored(self, equal: PseudoAttribute, table: FeatureTable) -> PseudoAttribute:
-        if equal.name not in self.training_:
-            return equal
+        if equal.name not in self.training_:  # left open: its groups are as good as the classes
+            return PseudoAttribute(equal.name, equal.values, np.full_like(equal.posterior, 1 / len(equal.values)))
         posterior, val = equal.posterior.copy(), table.split == "val"
         posterior[table.split == "train"] = self.training_[equal.name]
         posterior[val] = with_estimated_shares(posterior[val], table.y[val], len(table.class_names))
