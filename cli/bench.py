@@ -8,7 +8,7 @@ import typer
 
 from debias_pt.settings import TrainSettings
 
-from . import bench_noisy_labels, bench_speed
+from . import bench_guard, bench_noisy_labels, bench_speed
 from .options import DatasetName, Json, names_in, with_settings
 
 PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head")
@@ -113,5 +113,6 @@ def _title(result: dict[str, Any]) -> str:
     return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
 
 
+app.command("guard")(bench_guard.guard)
 app.command("noisy-labels")(bench_noisy_labels.noisy_labels)
 app.command("speed")(bench_speed.speed)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
 from debias_pt.groups.refinement.calibration import contrasts
 from debias_pt.groups.refinement.confirmation import confirm, posterior
-from debias_pt.groups.refinement.mixture import Array, AttributeMixture, RefinementError
+from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import calibrate_apart
 from debias_pt.groups.visibility import EverydayWords
 from debias_pt.models.backbone import Backbone
@@ -26,6 +27,7 @@ VISIBLE, HARDLY_VISIBLE = 0.85, 0.75  # share of draws of everyday words that do
 IF_CONFIRMED = 0.6  # the same, where a biased head sees the very values that the words name
 IN_LOGITS = 0.35  # standard deviations of a biased head's logits between the values
 FEW = 5.0  # expected images of a small group
+ENOUGH_ROWS = 20_000  # of a larger training split, as many drawn at random
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,15 @@ def guard(
     'usable'
     """
     train, everyday = table.where("train"), EverydayWords(backbone)
+    if len(train) > ENOUGH_ROWS:
+        train = train.rows(np.sort(np.random.default_rng(0).choice(len(train), ENOUGH_ROWS, replace=False)))
     of_all = probe.scores(train.features, train.y)
+    head = _biased_head(train)
     found = {}
     for attribute, scores in zip(attributes, of_all, strict=True):
         seen = everyday.compare(attribute, train.features, train.y)
         numbers: dict[str, Any] = {"variation": seen.variation, "match": seen.match}
-        numbers |= measure(train.features.astype(np.float64), scores.astype(np.float64), train.y)
+        numbers |= measure(head, scores.astype(np.float64), train.y)
         found[attribute.name] = judge(numbers)
     return found
 
@@ -101,7 +106,14 @@ def overall(verdicts: dict[str, Verdict]) -> str:
     return max((one.verdict for one in verdicts.values()), key=ORDER.index)
 
 
-def measure(x: Array, scores: Array, y: NDArray[np.int64]) -> dict[str, Any]:
+def _biased_head(train: FeatureTable) -> BiasedHead | None:
+    try:
+        return fit_biased_head(train.features.astype(np.float64), train.y, len(train.class_names))
+    except RefinementError:  # one class, or classes of one image: the words are all there is
+        return None
+
+
+def measure(head: BiasedHead | None, scores: Array, y: NDArray[np.int64]) -> dict[str, Any]:
     """Return the numbers that rest on the images: see :func:`judge`."""
     classes = int(y.max()) + 1
     try:
@@ -109,16 +121,15 @@ def measure(x: Array, scores: Array, y: NDArray[np.int64]) -> dict[str, Any]:
     except RefinementError as error:
         return {"no_humps": str(error)}
     numbers: dict[str, Any] = {"score_separation": calibration.separation}
+    words = posterior(calibration.log_likelihood(contrasts(scores), y), calibration.prior, y)
+    if head is None:
+        return numbers | {"small_groups": small_groups(words, y)}
     try:
-        evidence = confirm(x, scores, y, calibration)
-    except RefinementError:  # one class, or classes of one image: the words are all there is
-        return numbers | {"small_groups": small_groups(_of_words(calibration, scores, y), y)}
+        evidence = confirm(head, scores, y, calibration)
+    except RefinementError:
+        return numbers | {"small_groups": small_groups(words, y)}
     numbers |= evidence.facts
     return numbers | {"small_groups": small_groups(posterior(evidence.training, evidence.prior, y), y)}
-
-
-def _of_words(calibration: AttributeMixture, scores: Array, y: NDArray[np.int64]) -> Array:
-    return posterior(calibration.log_likelihood(contrasts(scores), y), calibration.prior, y)
 
 
 def small_groups(answers: Array, y: NDArray[np.int64]) -> list[float]:

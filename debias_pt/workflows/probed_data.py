@@ -46,6 +46,8 @@ class ProbedData:
         How the splits came about, where they are not the data set's own.
     synthetic : bool
         The images were drawn by a program.
+    judged : dict of str to Verdict
+        The guard's verdict on each attribute, once it was asked for.
     """
 
     backbone: Backbone
@@ -58,6 +60,7 @@ class ProbedData:
     others: dict[str, ProbedData] = field(default_factory=dict, repr=False, compare=False)
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
+    judged: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probe(self) -> str:
@@ -70,10 +73,9 @@ class ProbedData:
             return self
         if probe not in self.others:
             other = probe_table(self.backbone, self.table, self.stats, self.attributes, probe)
-            other = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
-            # The verdict does not depend on who answers.
-            other.__dict__.update({name: self.__dict__[name] for name in ("verdicts",) if name in self.__dict__})
-            self.others[probe] = other
+            self.others[probe] = replace(
+                other, split_rule=self.split_rule, synthetic=self.synthetic, judged=self.judged
+            )
         return self.others[probe]
 
     @cached_property
@@ -108,13 +110,15 @@ class ProbedData:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
 
-    @cached_property
+    @property
     def verdicts(self) -> dict[str, Verdict]:
-        """What the guard says of each attribute that is asked for."""
-        zero_shot = AttributeProbe(self.backbone, self.attributes, self.table.class_names)
-        return guard(self.backbone, self.table, self.attributes, zero_shot)
+        """What the guard says of each attribute that is asked for, whoever answers."""
+        if not self.judged:
+            zero_shot = AttributeProbe(self.backbone, self.attributes, self.table.class_names)
+            self.judged.update(guard(self.backbone, self.table, self.attributes, zero_shot))
+        return self.judged
 
-    @cached_property
+    @property
     def guard_result(self) -> dict[str, Any]:
         """The guard's verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
         by_name = {name: verdict.to_dict() for name, verdict in self.verdicts.items()}

@@ -45,9 +45,12 @@ def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, sp
 
 
 def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
-    """Return the probe's result on the training images, with the guard's verdict if the method rests on it."""
+    """Return the probe's result on the training images, with the guard's verdict if the method rests on it.
+
+    Where the guard chose the method, its verdict is there in any case.
+    """
     result = prepared.probe_result("train")
-    if scheduler(settings).uses_attributes and settings.groups == "pseudo":
+    if prepared.judged or (scheduler(settings).uses_attributes and settings.groups == "pseudo"):
         result["guard"] = prepared.guard_result
     return result
 

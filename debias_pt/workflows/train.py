@@ -11,6 +11,7 @@ from typing import Any
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.splits import require_split
 from debias_pt.errors import RunError, UsageError
+from debias_pt.groups.guard import Verdict, overall
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
@@ -47,8 +48,9 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     DebiasError
         One line: what was wrong, the value seen, what to do.
     """
+    judged: dict[str, Verdict] = {}
     if settings.method == AUTO:
-        settings = settle(settings)
+        settings, judged = settle(settings)
     check_train(settings)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
@@ -62,6 +64,7 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
             run.require_backbone(backbone.fingerprint)
 
     prepared = prepare(settings, same_model)
+    prepared.judged.update(judged)
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
@@ -69,15 +72,15 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
         return train_in(run, settings, prepared)
 
 
-def settle(settings: TrainSettings) -> TrainSettings:
+def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
     """Replace ``auto`` by the method that the guard's verdict supports, before a run folder is made.
 
     The same data and words give the same method, so that a run can be resumed.
     """
     for method in METHOD_FOR.values():
         check_train(with_method(settings, method))
-    verdict = prepare(with_method(settings, "erm")).guard_result["verdict"]
-    return chosen(settings, verdict)
+    verdicts = prepare(with_method(settings, "erm")).verdicts
+    return chosen(settings, overall(verdicts)), verdicts
 
 
 def train_in(run: RunFolder, settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:

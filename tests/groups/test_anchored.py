@@ -46,7 +46,7 @@ def draw(sizes: list[list[int]], *, shortcut: float, words: float, seed: int = 0
     cells = [(k, v) for k, row in enumerate(sizes) for v, n in enumerate(row) for _ in range(n)]
     y, a = (np.array(column) for column in zip(*cells, strict=True))
     x = rng.normal(size=(len(y), dim))
-    x[:, 0] += 1.5 * y
+    x[:, 0] += 0.5 * y
     x[:, 1] += shortcut * a
     scores = words * np.eye(2)[a] + rng.normal(size=(len(y), 2))
     return World(x, scores, y, a)
@@ -107,7 +107,7 @@ def test_each_column_has_class_effects_or_not() -> None:
 def test_a_biased_head_confirms_what_weak_words_name() -> None:
     world = draw(SKEWED, shortcut=9.0, words=2.0)
     calibration = calibrate(world.scores, world.y, 2)
-    evidence = confirm(world.x, world.scores, world.y, calibration)
+    evidence = confirm(fit_biased_head(world.x, world.y, 2), world.scores, world.y, calibration)
     assert evidence.facts["confirmed"]
     named = evidence.training.argmax(axis=1)
     words = (contrasts(world.scores) @ calibration.linear()[0].T + calibration.linear()[1][0]).argmax(axis=1)
@@ -120,7 +120,7 @@ def test_a_biased_head_confirms_what_weak_words_name() -> None:
 def test_words_keep_the_word_where_a_biased_head_is_not_certain(sizes: list[list[int]], shortcut: float) -> None:
     world = draw(sizes, shortcut=shortcut, words=4.0)
     calibration = calibrate(world.scores, world.y, 2)
-    evidence = confirm(world.x, world.scores, world.y, calibration)
+    evidence = confirm(fit_biased_head(world.x, world.y, 2), world.scores, world.y, calibration)
     assert not evidence.facts["confirmed"]
     assert (evidence.feature_weights == 0).all()
     weights, bias = calibration.linear()
@@ -132,7 +132,7 @@ def test_words_that_name_something_else_are_not_confirmed() -> None:
     world = draw(SKEWED, shortcut=9.0, words=0.0)
     other = np.random.default_rng(5).integers(0, 2, len(world.y))
     scores = world.scores + 5.0 * np.eye(2)[other]
-    evidence = confirm(world.x, scores, world.y, calibrate(scores, world.y, 2))
+    evidence = confirm(fit_biased_head(world.x, world.y, 2), scores, world.y, calibrate(scores, world.y, 2))
     assert not evidence.facts["confirmed"]
     assert evidence.facts["words_in_logits"] < 0.35
 

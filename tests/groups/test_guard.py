@@ -16,6 +16,7 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.everyday_words import EVERYDAY_WORDS
 from debias_pt.groups.guard import ORDER, guard, judge, measure, overall, small_groups
 from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.refinement.biased_head import fit_biased_head
 from debias_pt.groups.visibility import Visibility, visibility
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
@@ -69,7 +70,9 @@ def test_what_the_images_vary_in_is_visible_and_what_they_do_not_is_not() -> Non
     rng = np.random.default_rng(1)
     y, a = rng.integers(0, 2, (2, 300))
     basis = np.eye(40)
-    features = unit(rng.normal(0, 0.1, (300, 40)) + basis[0] * y[:, None] + np.where(a[:, None] == 1, basis[1], basis[2]))
+    features = unit(
+        rng.normal(0, 0.1, (300, 40)) + basis[0] * y[:, None] + np.where(a[:, None] == 1, basis[1], basis[2])
+    )
     words = unit(rng.normal(size=(60, 40)))
     assert visibility(basis[1:3], words, features, y).lowest > 0.95
     assert visibility(basis[30:32], words, features, y).lowest < 0.75
@@ -118,7 +121,7 @@ def test_coinciding_values_and_classes_are_refused() -> None:
     y = np.arange(200) % 2
     x = rng.normal(size=(200, 6)) + 2.0 * y[:, None]
     scores = 6.0 * np.eye(2)[y] + rng.normal(size=(200, 2))
-    numbers = {"variation": 0.99, "match": 0.99, **measure(x, scores, y)}
+    numbers = {"variation": 0.99, "match": 0.99, **measure(fit_biased_head(x, y, 2), scores, y)}
     assert judge(numbers).verdict == "not usable"
     assert "coincide" in judge(numbers).reasons[0]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
 from debias_pt.groups.refinement.confirmation import Evidence, confirm
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import Refinement, calibrate_apart, pool, summary
@@ -35,7 +36,9 @@ class AnchoredAnswers:
     facts: dict[str, Any]
 
 
-def anchor(features: NDArray[Any], scores: Array, y: NDArray[np.int64], n_classes: int) -> AnchoredAnswers:
+def anchor(
+    features: NDArray[Any], scores: Array, y: NDArray[np.int64], n_classes: int, head: BiasedHead | None = None
+) -> AnchoredAnswers:
     """Fit on training rows; no attribute label is used.
 
     Parameters
@@ -47,6 +50,8 @@ def anchor(features: NDArray[Any], scores: Array, y: NDArray[np.int64], n_classe
         Classes.
     n_classes : int
         K.
+    head : BiasedHead, optional
+        Of these rows, if it was fitted for another attribute.
 
     Raises
     ------
@@ -56,7 +61,8 @@ def anchor(features: NDArray[Any], scores: Array, y: NDArray[np.int64], n_classe
     x, scores = features.astype(np.float64), scores.astype(np.float64)
     calibration = calibrate_apart(scores, y, n_classes)
     try:
-        evidence = confirm(x, scores, y, calibration)
+        head = fit_biased_head(x, y, n_classes) if head is None else head
+        evidence = confirm(head, scores, y, calibration)
     except RefinementError as error:
         evidence = Evidence.of_words(calibration, scores, y, x.shape[1], {"confirmed": False, "reason": str(error)})
     mixture, training = pool(x, y, evidence.training, n_classes)

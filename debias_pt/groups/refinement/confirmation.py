@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert
 from scipy.special import softmax
 
-from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
+from debias_pt.groups.refinement.biased_head import BiasedHead
 from debias_pt.groups.refinement.calibration import contrasts
 from debias_pt.groups.refinement.mixture import Array, AttributeMixture, fit_mixture, maximise
 
@@ -50,7 +50,7 @@ class Evidence:
         return cls(weights, np.zeros((len(weights), dim)), bias, training, calibration.prior, facts)
 
 
-def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: AttributeMixture) -> Evidence:
+def confirm(head: BiasedHead, scores: Array, y: NDArray[np.int64], calibration: AttributeMixture) -> Evidence:
     """Ask a biased head whether it sees the values that the words name; return the evidence to go on with.
 
     A mixture is fitted to both sources at once, the contrasts of the words and the held-out class logits of
@@ -61,8 +61,8 @@ def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: Attribut
 
     Parameters
     ----------
-    x : ndarray, shape (N, D)
-        Features of the training rows.
+    head : BiasedHead
+        Of the same training rows.
     scores : ndarray, shape (N, V)
         Zero-shot logits.
     y : ndarray of int, shape (N,)
@@ -80,10 +80,9 @@ def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: Attribut
     Raises
     ------
     RefinementError
-        If the head cannot be fitted, or a value runs empty.
+        If a value runs empty.
     """
     k, v = calibration.prior.shape
-    head = fit_biased_head(x, y, k)
     words = contrasts(scores) @ calibration.linear()[0].T + calibration.linear()[1][y]
     share = posterior(words, calibration.prior, y)
     basis = helmert(k)
@@ -102,7 +101,7 @@ def confirm(x: Array, scores: Array, y: NDArray[np.int64], calibration: Attribut
         "confirmed": confirmed,
     }
     if not confirmed:
-        return Evidence.of_words(calibration, scores, y, x.shape[1], facts)
+        return Evidence.of_words(calibration, scores, y, head.weights.shape[1], facts)
     return _linear(mixture, scale, head, both, y, facts)
 
 
