@@ -1,4 +1,4 @@
-"""``debias-pt bench guard``: does the guard know real words from nonsense?"""
+"""``debias-pt bench guard``: the verdicts on real words beside those on nonsense."""
 
 from __future__ import annotations
 
