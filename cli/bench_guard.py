@@ -29,6 +29,7 @@ def guard(
     if as_json:
         print_json(result)
         return
-    print_table(*table(result), title=f"{data_name(result)}, training images, {result['model']}")
+    header, lines = table(result)
+    print_table(header, lines, title=f"{data_name(result)}, training images, {result['model']}")
     for kind, counts in result["counts"].items():
         print(f"{kind} words: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
