@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert
 
 from debias_pt.datasets.attributes import Attribute
+from debias_pt.errors import DebiasWarning
 from debias_pt.groups.everyday_words import EVERYDAY_WORDS
 from debias_pt.models.backbone import Backbone
 
@@ -95,7 +97,9 @@ def visibility(values: Array, words: Array, features: Array, y: NDArray[np.int64
 def embed(backbone: Backbone, phrases: list[tuple[str, ...]]) -> Array:
     """Return the unit embedding of each tuple of phrases, the mean over its phrases, shape ``(len, D)``."""
     texts = [TEMPLATE.format(phrase) for words in phrases for phrase in words]
-    of_texts = backbone.encode_text(texts).double().cpu().numpy()
+    with warnings.catch_warnings():  # words that a small model never read; the probe warns of the user's own
+        warnings.simplefilter("ignore", DebiasWarning)
+        of_texts = backbone.encode_text(texts).double().cpu().numpy()
     ends = np.cumsum([len(words) for words in phrases])
     rows = np.stack([part.mean(axis=0) for part in np.split(of_texts, ends[:-1])])
     found: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -77,8 +77,8 @@ def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
 
     The same data and words give the same method, so that a run can be resumed.
     """
-    for method in METHOD_FOR.values():
-        check_train(with_method(settings, method))
+    for verdict in METHOD_FOR:
+        check_train(chosen(settings, verdict))
     verdicts = prepare(with_method(settings, "erm")).verdicts
     return chosen(settings, overall(verdicts)), verdicts
 

@@ -16,7 +16,7 @@ _MADE_OF = {**LINEAR, **MADE_OF["anchored"]}
 ANCHORED = Loop({**_MADE_OF, "method": "anchored"}, Probed("anchored"))
 ANCHORED_TRUE = Loop({**_MADE_OF, "method": "anchored"}, Annotated())
 WITHOUT_ATTRIBUTE = Loop({**_MADE_OF, "method": "class-balanced"})
-LOOPS = {"anchored": ANCHORED, "class-balanced": Loop({"method": "class-balanced"})}
+LOOPS = {"anchored": ANCHORED, "class-balanced": WITHOUT_ATTRIBUTE}
 
 
 @dataclass(frozen=True)
