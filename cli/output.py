@@ -119,8 +119,9 @@ def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
 def print_probe(split: str, probe: dict[str, Any]) -> None:
     """Print what the probe says of one split."""
     for name, facts in probe.get("refinement", {}).items():
-        stays = f"zero-shot answers stay: {facts.get('reason')}"
-        print(f"{name}: {probe['kind']} probe, " + (stays if "reason" in facts else refined_text(facts)))
+        kept = "left open" if facts["used"] == "nothing" else "zero-shot answers stay"
+        stays = f"{kept}: {facts.get('reason')}"
+        print(f"{name}: {probe['kind']} probe, " + (refined_text(facts) if "rows" in facts else stays))
     if "accuracy" not in probe:
         rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
         print_table([f"{split}: pseudo group", "n"], rows)
@@ -142,9 +143,10 @@ def print_guard(probe: dict[str, Any]) -> None:
 
 def refined_text(facts: dict[str, Any]) -> str:
     """Return in words what refining the probe's answers came to."""
+    by = {True: ", confirmed by a biased head", False: ", by the words alone", None: ""}[facts.get("confirmed")]
     return (
         f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
-        f"answers, sure of {facts['confident_rows']}; scores {facts['score_separation']:.1f} standard deviations apart"
+        f"answers, sure of {facts['confident_rows']}; scores {facts['score_separation']:.1f} standard deviations apart{by}"
     )
 
 
