@@ -146,7 +146,8 @@ def refined_text(facts: dict[str, Any]) -> str:
     by = {True: ", confirmed by a biased head", False: ", by the words alone", None: ""}[facts.get("confirmed")]
     return (
         f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
-        f"answers, sure of {facts['confident_rows']}; scores {facts['score_separation']:.1f} standard deviations apart{by}"
+        f"answers, sure of {facts['confident_rows']}; "
+        f"scores {facts['score_separation']:.1f} standard deviations apart{by}"
     )
 
 

@@ -10,7 +10,7 @@ from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
 from .groupings import Annotated, Probed, Shuffled
-from .rivals.anchored import ANCHORED, ANCHORED_TRUE, WITHOUT_ATTRIBUTE, Auto
+from .rivals.anchored import ANCHORED, ANCHORED_PROMPT, ANCHORED_TRUE, WITHOUT_ATTRIBUTE, Auto
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -64,6 +64,7 @@ _ALL = (
     Row("dpt", "dpt", Loop({"method": "dpt"})),
     Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"}, Probed("mixture"))),
     Row("anchored", "anchored", ANCHORED),
+    Row("anchored-prompt", "anchored, prompt", ANCHORED_PROMPT),
     Row("auto", "auto", Auto()),
     Row("anchored-classes", "class-balanced, with the head and the rows of anchored", WITHOUT_ATTRIBUTE),
     Row("anchored-true", "anchored (oracle: true groups)", ANCHORED_TRUE),

@@ -14,6 +14,7 @@ from .loop import LINEAR, Loop
 
 _MADE_OF = {**LINEAR, **MADE_OF["anchored"]}
 ANCHORED = Loop({**_MADE_OF, "method": "anchored"}, Probed("anchored"))
+ANCHORED_PROMPT = Loop({**MADE_OF["anchored"], "method": "anchored", "head": "prompt"}, Probed("anchored"))
 ANCHORED_TRUE = Loop({**_MADE_OF, "method": "anchored"}, Annotated())
 WITHOUT_ATTRIBUTE = Loop({**_MADE_OF, "method": "class-balanced"})
 LOOPS = {"anchored": ANCHORED, "class-balanced": WITHOUT_ATTRIBUTE}
