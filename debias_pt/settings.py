@@ -131,7 +131,9 @@ class FitSettings(Settings):
     soft: bool = option(False, "Spread samples over groups by the probe's posterior instead of hard labels.")
     loss: str = option("cross-entropy", "Per-sample loss.", "debias_pt.losses:LOSSES")
     q: float | None = option(None, "Exponent of gce (default 0.7).")
-    loss_option: tuple[str, ...] = option((), "Option of the loss as NAME=NUMBER, tau=10 (repeat for several).")
+    loss_option: tuple[str, ...] = option(
+        (), "Option of the loss as NAME=NUMBER, tau=10, or a value's name, A=ptnl (repeat for several)."
+    )
     head: str = option("prompt", "What is learned.", "debias_pt.models.heads:HEADS")
     template: str | None = option(
         None, "Words around the class name, with {}, of heads that do not learn them; default 'a photo of a {}.'"

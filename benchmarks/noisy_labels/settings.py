@@ -9,6 +9,8 @@ from debias_pt.settings import DataSettings, option
 from debias_pt.utils.registry import nearest
 
 PROTOCOLS = ("fast", "ptnl")
+DRAWS = ("nested", "coop", "coop-files")
+REPLACEMENTS = ("distinct", "ptnl")
 # What --quick changes where nothing else was asked for.
 QUICK = {"rates": "0,0.5", "steps": 40}
 
@@ -25,14 +27,25 @@ class NoisySettings(DataSettings):
     protocol: str = option("fast", "fast (100 full-batch steps of AdamW) or ptnl (50 epochs of SGD in batches of 32).")
     steps: int | None = option(None, "Steps of the fast protocol; default 100.")
     views: int = option(0, "Random crops of each image beside the plain one, encoded once (as augmentation).")
+    draw: str = option(
+        "nested",
+        "Few shots: nested (ours; 8 are among the 16), coop (the rule of CoOp's code), or coop-files (its "
+        "shot_K-seed_S.pkl in the data set's folder split_fewshot).",
+        DRAWS,
+    )
+    replacement: str = option(
+        "distinct",
+        "Replacement noise: distinct images of other classes, or ptnl (the released code's rule).",
+        REPLACEMENTS,
+    )
     split: str = option("test", "Split to report on.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.protocol not in PROTOCOLS:
-            raise UsageError(
-                f"unknown protocol {self.protocol!r}{nearest(self.protocol, PROTOCOLS)}; known: {', '.join(PROTOCOLS)}"
-            )
+        for name, known in (("protocol", PROTOCOLS), ("draw", DRAWS), ("replacement", REPLACEMENTS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise UsageError(f"unknown {name} {value!r}{nearest(value, known)}; known: {', '.join(known)}")
         if self.protocol == "ptnl" and self.steps is not None:
             raise UsageError(f"--steps {self.steps} with the protocol ptnl, which counts epochs; leave one out")
         if self.shots < 1 or self.views < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -24,9 +25,12 @@ class Loss(Stateful, ABC):
     ----------
     sees_epochs : bool
         Whether :meth:`start_epoch` is called.
+    named_values : mapping
+        Values of options that have a name, by option: ``{"q": {"ptnl": 0.5}}``.
     """
 
     sees_epochs: ClassVar[bool] = False
+    named_values: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     @abstractmethod
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
