@@ -67,7 +67,7 @@ def coop(backbone: Backbone) -> tuple[float, float]:
             torch.nn.functional.cross_entropy(plain, y).backward()
             assert context.grad is not None
             assert head.context.grad is not None
-            of_logits.append(float((plain - logits).abs().max()))
+            of_logits.append(float((plain - logits).detach().abs().max()))
             of_gradient.append(float((context.grad - head.context.grad[0]).abs().max()))
     return max(of_logits), max(of_gradient)
 
@@ -83,12 +83,9 @@ def gradient(backbone: Backbone) -> float:
 def starts(backbone: Backbone) -> float:
     """One minus the smallest cosine of a head started from words to the zero-shot weights of the same words."""
     worst = 0.0
-    for position, template in (
-        ("end", "a photo of a {}."),
-        ("middle", "a photo {} of a."),
-        ("front", "{} a photo of a."),
-    ):
+    templates = {"end": "a photo of a {}.", "middle": "a photo {} of a.", "front": "{} a photo of a."}
+    for position, template in templates.items():
         head = PromptHead(backbone, NAMES, context_init="a photo of a", class_position=position)
         cosine = (head()[0] * zero_shot_weights(backbone, NAMES, template)).sum(dim=-1)
-        worst = max(worst, float(1 - cosine.min()))
+        worst = max(worst, float(1 - cosine.detach().min()))
     return worst

@@ -1,4 +1,4 @@
-"""The table of docs/parity.md: each item with the peer's code, what was measured beside it, and what is measured here."""
+"""The table of docs/parity.md: each item, whose code, the difference beside it, and the one measured here."""
 
 from __future__ import annotations
 

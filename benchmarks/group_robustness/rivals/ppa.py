@@ -84,7 +84,9 @@ class GroupHead(LinearHead):
 
     def class_weights(self, weights: Tensor) -> Tensor:
         """Return class weights ``(R, K, D)`` of group weights ``(R, G, D)``."""
-        return weights.unflatten(1, (len(self.share), -1)).sum(dim=2) * self.share
+        runs, groups, dim = weights.shape
+        classes = len(self.share)
+        return weights.reshape(runs, classes, groups // classes, dim).sum(dim=2) * self.share
 
 
 @dataclass(frozen=True)
