@@ -49,7 +49,7 @@ ITEMS = (
     ),
     Item("GroupDRO, objective over 50 steps", "group_DRO, `e80fe20`", "4e-7", groups.group_dro, 1e-5, SAME),
     Item("CVaR", "fast-dro, as in JTT `b17b13e`", "8e-8", groups.cvar, 1e-5, SAME),
-    Item("DPT, weights over 50 steps", "none released", "2e-13", groups.dpt, 1e-10, "the paper's formula"),
+    Item("DPT, weights over 50 steps", "none released", "-", groups.dpt, 1e-10, "the paper's formula"),
     Item("JTT, loss with the error set", JTT, "-", groups.jtt, 1e-5, "the same; our `factor` is their `up_weight` + 1"),
     Item("group metrics", "WILDS 2.0.0, fairlearn 0.15", "2e-8", groups.metrics, 1e-9, SAME),
     Item("Orth-Cal, projection", DEBIAS_VL, "2e-7", algebra.orth_cal, 1e-9, SAME),
