@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from debias_pt.losses import loss_of
+from debias_pt.losses import make_loss
 from debias_pt.models.backbone import Backbone
 
 Plain = Callable[[list[float], int], float]
@@ -18,7 +18,7 @@ LABELS = [row % 5 for row in range(40)]
 
 def difference(name: str, options: list[str], plain: Plain) -> float:
     logits = torch.from_numpy(LOGITS)[None]
-    found = loss_of(name, options)(logits, torch.tensor([LABELS]))[0].tolist()
+    found = make_loss(name, options)(logits, torch.tensor([LABELS]))[0].tolist()
     worst = 0.0
     for row, y, value in zip(LOGITS.tolist(), LABELS, found, strict=True):
         total = sum(math.exp(z) for z in row)
