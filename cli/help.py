@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import textwrap
 from typing import Any
 
@@ -42,7 +43,7 @@ class SettingsCommand(TyperCommand):
                 heading = getattr(parameter, "rich_help_panel", None) or (RUN if settings else "Options")
             if parameter.name in settings:
                 text += _known(*settings[parameter.name])
-            headings.setdefault(heading, []).append((_short(names), text.replace("  [", " [")))
+            headings.setdefault(heading, []).append((_short(names), re.sub(r" +\\?\[", " [", text)))
         for heading in sorted(headings, key=lambda name: SECTIONS.index(name) if name in SECTIONS else -1):
             if headings[heading]:
                 with formatter.section(heading):
