@@ -55,7 +55,8 @@ class PromptHead(Head):
     Notes
     -----
     Where the name stands at the end, name and full stop are tokenised as one text, as in CoOp's code: byte pairs merge
-    the ")." of "kite (bird).". In the middle and in front the context stands between them, and each has its own tokens.
+    the ")." of "kite (bird).". In the middle and in front the context stands between them, and each has its own tokens:
+    words as `context_init` should not end in a mark there, which would merge with the full stop in zero-shot weights.
     CoOp cuts the tokens of "name." after as many as the name alone has; for a name whose last mark merges with the full
     stop its prompt then has the full stop in the middle and none at the end, which is no sentence's tokens.
 
