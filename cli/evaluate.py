@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .options import Json
+from .options import Json, split_names
 
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="Run folder; default the newest under ./runs.")] = None,
     worst_group: Annotated[bool, typer.Option("--worst-group", help="Show the worst group and all others.")] = False,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    split: Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)] = "test",
     csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image of the split to this file.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Where your own folder or table is now, if it has moved.")] = None,
     data_root: Annotated[str | None, typer.Option(help="Where the data is now, if it has moved.")] = None,

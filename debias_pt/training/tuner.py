@@ -14,18 +14,16 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
-from debias_pt.losses import loss_of
+from debias_pt.losses import Loss, make_loss
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import Reweighter, make_reweighter
-from debias_pt.settings import FitSettings, resolve
+from debias_pt.settings import LOSS_OPTIONS, METHOD_OPTIONS, FitSettings, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
-from debias_pt.training.optimizer import make_optimizer
 from debias_pt.training.run_group import RunGroup
-from debias_pt.training.selection import RULES
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.registry import lookup
 
@@ -166,8 +164,7 @@ class PromptTuner:
         if beside is not None:
             shared = ((train, beside.train), (val, beside.val))
             train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
-        loss = loss_of(self.settings.loss, self.settings.loss_option, self.settings.q)
-        return RunGroup(loss, reweighter, self.settings, self.seeds, train, val, groups)
+        return RunGroup(criterion(self.settings), reweighter, self.settings, self.seeds, train, val, groups)
 
     def _validation(self, table: FeatureTable, groups: Groups, train: FitData) -> FitData:
         """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
@@ -245,14 +242,14 @@ class PromptTuner:
 
 def scheduler(settings: FitSettings) -> Reweighter:
     """Build the group reweighting scheduler that the settings describe."""
-    return make_reweighter(
-        settings.method,
-        eta=settings.eta,
-        ema=settings.ema,
-        refresh=settings.refresh,
-        normalize=settings.normalize,
-        alpha=settings.alpha,
-    )
+    named = {name: getattr(settings, name) for name in METHOD_OPTIONS}
+    return make_reweighter(settings.method, settings.method_option, **named)
+
+
+def criterion(settings: FitSettings) -> Loss:
+    """Build the per-sample loss that the settings describe."""
+    named = {name: getattr(settings, name) for name in LOSS_OPTIONS}
+    return make_loss(settings.loss, settings.loss_option, **named)
 
 
 def check_fit(settings: FitSettings) -> None:
@@ -264,11 +261,9 @@ def check_fit(settings: FitSettings) -> None:
         Names the setting, the value seen and what it takes.
     """
     scheduler(settings)
-    loss_of(settings.loss, settings.loss_option, settings.q)
-    lookup(RULES, settings.select, "selection rule")
+    criterion(settings)
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)
-    make_optimizer(settings, [[torch.nn.Parameter(torch.zeros(1))]])
     _require_distinct_runs(settings)
 
 

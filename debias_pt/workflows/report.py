@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,13 @@ from debias_pt.datasets.splits import SPLITS
 from debias_pt.settings import TrainSettings
 from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, scheduler
+from debias_pt.utils.registry import options_of
 from debias_pt.utils.versions import versions
-from debias_pt.workflows.prepare import probe_of
 from debias_pt.workflows.probed_data import ProbedData
 
 
 def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
     """Return the fields of ``train`` and ``eval`` for one split."""
-    prepared = prepared.probed_by(probe_of(settings))
     rows = prepared.rows(split)
     seeds = list(tuner.seeds)
     scores = tuner.score(prepared.table.where(split), prepared.report_groups.rows(rows), train_counts(prepared))
@@ -69,7 +67,7 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
     }
     return {
         "versions": versions(),
-        "method": {"name": settings.method, **dataclasses.asdict(scheduler(settings))},  # type: ignore[call-overload]
+        "method": {"name": settings.method, **options_of(scheduler(settings))},
         "backbone": prepared.backbone.fingerprint,
         "data": prepared.table.data_fingerprint(),
         "split_rule": dict(prepared.split_rule),

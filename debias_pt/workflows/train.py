@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS
-from debias_pt.datasets.splits import require_split
-from debias_pt.errors import RunError, UsageError
+from debias_pt.errors import RunError
 from debias_pt.groups.guard import Verdict, overall
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
@@ -22,7 +21,7 @@ from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
 from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
-from debias_pt.workflows.prepare import prepare, probe_of
+from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import facts, report
 from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest
@@ -51,7 +50,7 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     judged: dict[str, Verdict] = {}
     if settings.method == AUTO:
         settings, judged = settle(settings)
-    check_train(settings)
+    check_fit(settings)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
@@ -78,7 +77,7 @@ def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
     The same data and words give the same method, so that a run can be resumed.
     """
     for verdict in METHOD_FOR:
-        check_train(chosen(settings, verdict))
+        check_fit(chosen(settings, verdict))
     verdicts = prepare(with_method(settings, "erm")).verdicts
     return chosen(settings, overall(verdicts)), verdicts
 
@@ -139,14 +138,6 @@ def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
     return result
 
 
-def check_train(settings: TrainSettings) -> None:
-    """Refuse settings that cannot work before anything slow begins."""
-    check_fit(settings)
-    if settings.groups not in ("pseudo", "true"):
-        raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
-    require_split(settings.split)
-
-
 def portable(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings as JSON, with paths that hold from any folder."""
     config = dataclasses.asdict(settings)
@@ -180,7 +171,6 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
 
 def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
-    prepared = prepared.probed_by(probe_of(settings))
     groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
-from debias_pt.losses import LOSSES, loss_of, make_loss
+from debias_pt.losses import LOSSES, make_loss
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings, choices
 from debias_pt.training.callbacks import Callback
@@ -71,6 +71,16 @@ def test_unknown_loss_and_foreign_option() -> None:
         make_loss("cross_entropy")
     with pytest.raises(UsageError, match="does not take q"):
         make_loss("cross-entropy", q=0.5)
+
+
+def test_the_released_constants_of_ptnl_have_a_name() -> None:
+    assert make_loss("gce", ["q=ptnl"]) == make_loss("gce", q=0.5)
+    for name in ("sce", "nce-rce"):
+        released = make_loss(name, ["alpha=0", "A=ptnl"])(LOGITS, Y)
+        p = LOGITS.softmax(-1).double()
+        one_hot = torch.eye(3)[Y].double().clamp_min(1e-4)  # as released: the label's zeros are cut off
+        assert torch.allclose(released.double(), -(p * one_hot.log()).sum(-1), atol=1e-5)
+        assert torch.allclose(released, make_loss(name, ["alpha=0"])(LOGITS, Y) * 2.302585, rtol=1e-5)
 
 
 # Each loss once more, of one sample, in plain Python: probabilities and the given class to a number.
@@ -233,9 +243,9 @@ def test_the_loop_uses_the_loss_that_is_named(name: str, backbone: Backbone, tab
 
 
 def test_options_reach_the_loss_by_name() -> None:
-    assert repr(loss_of("phuber", ["tau=4"])) == repr(make_loss("phuber", tau=4.0))
-    assert repr(loss_of("gce", [], q=0.5)) == repr(loss_of("gce", ["q=0.5"]))
-    assert repr(loss_of("sce", ["A=-9", "alpha=6"])) == repr(make_loss("sce", A=-9.0, alpha=6.0))
+    assert repr(make_loss("phuber", ["tau=4"])) == repr(make_loss("phuber", tau=4.0))
+    assert repr(make_loss("gce", [], q=0.5)) == repr(make_loss("gce", ["q=0.5"]))
+    assert repr(make_loss("sce", ["A=-9", "alpha=6"])) == repr(make_loss("sce", A=-9.0, alpha=6.0))
 
 
 @pytest.mark.parametrize(
@@ -245,6 +255,7 @@ def test_options_reach_the_loss_by_name() -> None:
         ("mae", ["q=0.5"], "has no option 'q'; it takes none"),
         ("phuber", ["tau"], "'tau' is not NAME=NUMBER; write tau=0.5"),
         ("phuber", ["tau=high"], "'tau=high' is not NAME=NUMBER"),
+        ("sce", ["A=paper"], "'A=paper' is not NAME=NUMBER; write A=0.5"),
         ("phuber", ["tau=3", "tau=4"], "given twice"),
         ("phuber", ["tau=1"], "tau is 1.0; phuber takes a number above 1"),
         ("phuber", ["tau=inf"], "tau is inf"),
@@ -257,7 +268,7 @@ def test_options_reach_the_loss_by_name() -> None:
 )
 def test_wrong_options_are_named(name: str, words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        loss_of(name, words)
+        make_loss(name, words)
 
 
 def test_the_setting_is_checked_before_anything_is_fitted(backbone: Backbone) -> None:

@@ -88,11 +88,12 @@ def test_a_loaded_state_goes_on_bit_by_bit(method: str, batch_size: int | None, 
     whole = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], **options)
     half: dict[str, torch.Tensor] = {}
 
-    def keep() -> None:
-        if whole.step_ == 6:
-            half.update({name: value.clone() for name, value in whole.state_dict().items()})
+    class Keep(Callback):
+        def on_step(self, training: Training) -> None:
+            if training.step_ == 6:
+                half.update({name: value.clone() for name, value in training.state_dict().items()})
 
-    whole.run(keep)
+    whole.run([Keep()])
     resumed = make(LinearHead(24, 2, seeds=[7, 8]), seeds=[0, 1], **options)
     resumed.load_state_dict(half)
     resumed.run()
@@ -259,7 +260,7 @@ def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
         ({"method": "dtp"}, "did you mean 'dpt'"),
         ({"loss": "ce"}, "unknown loss 'ce'"),
         ({"select": "wga"}, "did you mean 'true-wga'|did you mean 'pseudo-wga'"),
-        ({"optimizer": "adam"}, "use adamw or sgd"),
+        ({"optimizer": "adam"}, "optimizer is 'adam' \\(did you mean 'adamw'\\?\\); adamw or sgd expected"),
         ({"step": 3}, "unknown setting 'step' \\(did you mean 'steps'"),
         ({"steps": -1}, "steps is -1; 0 to"),
         ({"seeds": 0}, "seeds is 0; 1 to"),
