@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from debias_pt.datasets.coop_shots import read_shots
 from debias_pt.errors import DatasetError, DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable
-from debias_pt.utils.files import read_json, write_json
 
 SHORT = ("all", "refuse")
 RULES = ("nested", "coop")
@@ -219,33 +217,6 @@ class FewShot:
     def of(self, table: FeatureTable) -> FeatureTable:
         """Return a table whose ``train`` rows are the drawn ones; the other splits are left whole, behind them."""
         return table.trained_on(self.rows(table))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON."""
-        return {**asdict(self), "ids": list(self.ids)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FewShot:
-        """Take back what :meth:`to_dict` returned.
-
-        Raises
-        ------
-        UsageError
-            If it is something else.
-        """
-        try:
-            return cls(int(values["seed"]), int(values["shots"]), tuple(map(str, values["ids"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"not a few-shot draw ({error!r}); draw it again") from error
-
-    def save(self, path: Path) -> None:
-        """Write a JSON file, whole or not at all."""
-        write_json(path, self.to_dict())
-
-    @classmethod
-    def load(cls, path: Path) -> FewShot:
-        """Read what :meth:`save` wrote."""
-        return cls.from_dict(read_json(path))
 
 
 def _known(path: Path, image: str, known: Mapping[str, int]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
-from debias_pt.utils.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -131,27 +128,3 @@ class NoisyLabels:
             "y_given": self.y_given.tolist(),
             "y_true": self.y_true.tolist(),
         }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> NoisyLabels:
-        """Take back what :meth:`to_dict` returned.
-
-        Raises
-        ------
-        UsageError
-            If it is something else.
-        """
-        try:
-            rest = {name: values[name] for name in ("y_given", "y_true", "n_classes", "kind", "rate", "seed")}
-            return cls(tuple(map(str, values["ids"])), **rest)
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"not noisy labels ({error!r}); draw them again") from error
-
-    def save(self, path: Path) -> None:
-        """Write a JSON file, whole or not at all."""
-        write_json(path, self.to_dict())
-
-    @classmethod
-    def load(cls, path: Path) -> NoisyLabels:
-        """Read what :meth:`save` wrote."""
-        return cls.from_dict(read_json(path))
