@@ -46,7 +46,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "split_seed": (0, 10**9),
     "encode_batch_size": (1, 10**9),
     "workers": (0, 10**4),
-    "steps": (0, 10**9),
+    "steps": (1, 10**9),
+    "shots": (1, 10**9),
     "seed": (0, 10**9),
     "seeds": (1, 10**6),
     "batch_size": (1, 10**9),
@@ -159,6 +160,9 @@ class TrainSettings(FitSettings, DataSettings):
 
     groups: str = option(
         "pseudo", "Attributes to fit with: pseudo, or true (an oracle, says so everywhere).", ("pseudo", "true")
+    )
+    shots: int | None = option(
+        None, "Train on this many images of every class, drawn by --seed; other splits stay whole. Default all."
     )
     split: str = option("test", "Split to report on.")
     checkpoint_every: int = option(50, "Steps between checkpoints.")

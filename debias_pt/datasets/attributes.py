@@ -140,7 +140,9 @@ def choose_attributes(
         For an unknown name (with the nearest known one), a malformed attribute, or none at all.
     """
     if not asked and not known:
-        raise UsageError("this data set has no known suspect; name one: --attribute background=land:water")
+        raise UsageError(
+            "this data set has no known suspect; name one: --attribute background=land:water (methods that need none: erm, class-balanced)"
+        )
     chosen = []
     for text in asked or tuple(known)[:1]:
         if "=" not in text and text not in known:

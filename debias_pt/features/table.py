@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from debias_pt.datasets.attributes import TrueAttribute
+from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
 from debias_pt.utils.fingerprint import digest, require_match
@@ -23,7 +24,7 @@ def is_mapped(array: object) -> bool:
     return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """Unit features of N images, with what is known of each.
 
@@ -119,6 +120,10 @@ class FeatureTable:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        """Name the table, its size, splits, classes and annotations: never its rows."""
+        return described(self, f", {self.features.shape[-1]} features each")
 
     def where(self, split: str) -> FeatureTable:
         """Return the rows of one split, in their order.
