@@ -143,17 +143,25 @@ def print_report(result: dict[str, Any]) -> None:
     ]
     print_table(["", *names, result["interval"]], rows)
     print_groups(result, others)
+    print_effect(result)
     if "by_pseudo_groups" in result:
-        print("By the probe's own answers, which nobody has checked:")
-        print_groups({**result, **result["by_pseudo_groups"]}, {})
-    print(worst_group_text(result))
-    if result.get("attribute_effect"):
-        effect = result["attribute_effect"]
-        print(f"{capital(effect['sentence'])}.\n({effect['interval'].removeprefix('95 % ')}; {groups_text(result)})")
+        by_pseudo = {**result, "attribute_effect": result.get("effect_of_asked"), **result["by_pseudo_groups"]}
+        print(f"\nThe same by groups: {groups_text(by_pseudo)}")
+        print_groups(by_pseudo, {})
+        print_effect(by_pseudo)
+        print()
     print_probe_quality(result["probe"])
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
+
+
+def print_effect(result: dict[str, Any]) -> None:
+    """Print which group is worst, and how much the attribute mattered."""
+    print(worst_group_text(result))
+    effect = result.get("attribute_effect")
+    if effect:
+        print(f"{capital(effect['sentence'])} ({effect['interval'].removeprefix('95 % ')}).")
 
 
 def groups_text(result: dict[str, Any]) -> str:
@@ -209,9 +217,9 @@ def print_probe_quality(probe: dict[str, Any]) -> None:
     """Print in a line for every annotated attribute how good the probe is on the training images."""
     known = {"": probe} if "accuracy" in probe else probe.get("by_attribute", {})
     for name, one in known.items():
+        who = f"{probe['kind']} probe of {name}" if name else f"{probe['kind']} probe"
         print(
-            f"{probe['kind']} probe{' of ' + name if name else ''} right for {percent(one['accuracy'])} % of the training "
-            f"images, worst group: recall {percent(one['worst_group_recall'])} %, "
+            f"{who} right for {percent(one['accuracy'])} % of the training images, worst group: recall {percent(one['worst_group_recall'])} %, "
             f"precision {percent(one['worst_group_precision'])} %"
         )
     for missing in probe["not_annotated"]:

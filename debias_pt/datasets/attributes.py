@@ -141,7 +141,8 @@ def choose_attributes(
     """
     if not asked and not known:
         raise UsageError(
-            "this data set has no known suspect; name one: --attribute background=land:water (methods that need none: erm, class-balanced)"
+            "this data set has no known suspect; name one: --attribute background=land:water, or train without: "
+            "--method erm"
         )
     chosen = []
     for text in asked or tuple(known)[:1]:

@@ -339,10 +339,10 @@ def _require_weights(model: str, pretrained: str | None, tags: list[str]) -> Non
 
 
 def _loading_failed(source: str, tag: str | None, error: Exception) -> str:
-    reason = str(error)
     if source.startswith("local-dir:") or (tag is not None and Path(tag).is_file()):
-        return f"the weights {tag or source!r} do not fit the model {source!r}: {shortened(reason, 160)}; give weights made for it"
+        reason = shortened(str(error), 160)
+        return f"the weights {tag or source!r} do not fit the model {source!r}: {reason}; give weights made for it"
     return (
-        f"cannot load {source!r} with weights {tag!r}: {shortened(reason, 200)}; without internet, download the checkpoint "
-        "elsewhere and give --pretrained local-dir:PATH or a weights file"
+        f"cannot load {source!r} with weights {tag!r}: {shortened(str(error), 200)}; without internet, download the "
+        "checkpoint elsewhere and give --pretrained local-dir:PATH or a weights file"
     )

@@ -42,7 +42,7 @@ def progress(title: str, total: int | None, unit: str = "") -> Iterator[Callable
         bar.stop()
 
 
-def _bar(console: object, unit: str) -> Any:
+def _bar(console: Any, unit: str) -> Any:
     from rich.progress import (
         BarColumn,
         DownloadColumn,

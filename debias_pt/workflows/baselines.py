@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.groups.attribute_effect import REPLICATES, Difference, PairedBootstrap, usual_values
+from debias_pt.groups.groups import Groups
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import FitSettings, TrainSettings
 from debias_pt.training.selection import RULES
@@ -54,17 +56,28 @@ def compare(
         oracle = RULES[settings.select].uses_true_attributes
         scores = scores_of(prepared, prepared.report_groups, predictions["erm"], split, tuner.seeds)
         baselines["erm"] = {"oracle": oracle, **scores}
-    return {"baselines": baselines, "attribute_effect": attribute_effect(prepared, predictions, split)}
+    names = reported_by(prepared)
+    effect = attribute_effect(prepared, prepared.report_groups, names, predictions, split)
+    return {"baselines": baselines, "attribute_effect": effect, **_effect_of_asked(prepared, names, predictions, split)}
+
+
+def _effect_of_asked(
+    prepared: ProbedData, reported: list[str], predictions: dict[str, NDArray[np.int64]], split: str
+) -> dict[str, Any]:
+    """Return the effect of the attributes asked for, by the probe's groups, where the report is by others."""
+    asked = [answer.name for answer in prepared.answers]
+    if set(asked) == set(reported):
+        return {}
+    return {"effect_of_asked": attribute_effect(prepared, prepared.pseudo, asked, predictions, split)}
 
 
 def attribute_effect(
-    prepared: ProbedData, predictions: dict[str, NDArray[np.int64]], split: str
+    prepared: ProbedData, groups: Groups, names: Sequence[str], predictions: dict[str, NDArray[np.int64]], split: str
 ) -> dict[str, Any] | None:
     """Return how much the attribute mattered to plain prompt tuning, and what the method changed about it.
 
     None without an attribute, or where no class has images with and without its usual value.
     """
-    groups = prepared.report_groups
     if groups.source == "class":
         return None
     bootstrap = PairedBootstrap(list(predictions.values()), groups.rows(prepared.rows(split)))
@@ -74,7 +87,7 @@ def attribute_effect(
         return None
     known = {name: gap for name, gap in gaps.items() if gap is not None}
     gain = bootstrap.worst_group_gain() if len(predictions) > 1 else None
-    attribute = " + ".join(reported_by(prepared))
+    attribute = " + ".join(names)
     runs = len(next(iter(predictions.values())))
     return {
         "attribute": attribute,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
 from debias_pt.models.backbone import SCHEMAS, Backbone
 from debias_pt.settings import TrainSettings, resolve
@@ -97,7 +98,7 @@ def evaluate(
         state = run.read_baseline()
         erm = None if state is None else load_tuner((state, prompt[1]), erm_settings(settings), prepared.backbone)
         result |= compare(settings, prepared, tuner, erm, split)
-    kept = {name: trained[name] for name in ("selected_steps", "steps") if name in trained}
+    kept: dict[str, Any] = {name: trained[name] for name in ("selected_steps", "steps") if name in trained}
     result |= {**kept, "run": str(run.path), "csv": csv_path}
     warn_of_report(result)
     return result
@@ -113,7 +114,7 @@ def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path
     """
     table, chosen = prepared.table, np.flatnonzero(prepared.rows(split))
     probabilities = tuner.predict_proba(table.features[chosen]).mean(axis=0)
-    shown = [*prepared.benchmark.values(), *prepared.answers]
+    shown: list[TrueAttribute | PseudoAttribute] = [*prepared.benchmark.values(), *prepared.answers]
     rows = []
     for row, p in zip(chosen, probabilities, strict=True):
         label, predicted = table.class_names[table.y[row]], table.class_names[p.argmax()]

@@ -58,13 +58,12 @@ def needs_attribute(settings: DataSettings) -> bool:
 
 def with_shots(settings: DataSettings, dataset: ImageDataset) -> ImageDataset:
     """Return the data set with as many training images per class as were asked for; other splits stay whole."""
-    shots = settings.shots if isinstance(settings, TrainSettings) else None
-    if shots is None:
+    if not isinstance(settings, TrainSettings) or settings.shots is None:
         return dataset
     train = np.flatnonzero(dataset.split == "train")
-    drawn = draw_shots(dataset.y[train], shots, settings.seed, class_names=dataset.class_names)
+    drawn = draw_shots(dataset.y[train], settings.shots, settings.seed, class_names=dataset.class_names)
     kept = np.union1d(train[drawn], np.flatnonzero(dataset.split != "train"))
-    return replace(dataset.rows(kept.tolist()), split_rule={**dataset.split_rule, "shots": shots})
+    return replace(dataset.rows(kept.tolist()), split_rule={**dataset.split_rule, "shots": settings.shots})
 
 
 def load_backbone(settings: DataSettings) -> Backbone:

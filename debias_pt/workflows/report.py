@@ -80,7 +80,9 @@ def by_pseudo_groups(prepared: ProbedData, tuner: PromptTuner, split: str) -> di
         return {}
     predictions = tuner.predict(prepared.table.where(split).features)
     scores = scores_of(prepared, prepared.pseudo, predictions, split, tuner.seeds)
-    return {"by_pseudo_groups": {"attributes": [answer.name for answer in prepared.answers], **scores}}
+    names = [answer.name for answer in prepared.answers]
+    few = {"worst_group": worst_group(scores), "small_groups": small_groups(scores)}
+    return {"by_pseudo_groups": {"attributes": names, "reported_by": names, **scores, **few}}
 
 
 def worst_group(scores: dict[str, Any]) -> dict[str, Any]:
