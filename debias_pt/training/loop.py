@@ -10,7 +10,6 @@ from torch import Tensor
 
 from debias_pt.errors import NonFiniteError
 from debias_pt.models.heads import Head
-from debias_pt.training.callbacks import Callback
 from debias_pt.training.optimizer import learning_rate, make_optimizer
 from debias_pt.training.run_group import RunGroup, require_shared_settings
 from debias_pt.utils.tensors import group_means, of_true_class
@@ -178,6 +177,26 @@ class Training:
         optimizer = self.optimizer.state_dict()
         optimizer["state"] = {int(index): values for index, values in kinds.get("optimizer", {}).items()}
         self.optimizer.load_state_dict(optimizer)
+
+
+class Callback:
+    """Watches a fit; override what you need. It must leave the training's results alone.
+
+    Examples
+    --------
+    >>> class Losses(Callback):
+    ...     def __init__(self):
+    ...         self.seen = []
+    ...     def on_step(self, training):
+    ...         self.seen.append(training.run_groups[0].history_[-1]["loss"])
+    >>> tuner.fit(table, groups, callbacks=[Losses()])  # doctest: +SKIP
+    """
+
+    def on_start(self, training: Training) -> None:
+        """Look at the training before its first step, or before the first one after a resume."""
+
+    def on_step(self, training: Training) -> None:
+        """Look at the training after each update; ``training.step_`` counts them."""
 
 
 def require_finite(run_group: RunGroup, forward: Forward, when: str, lr: float) -> None:
