@@ -219,8 +219,8 @@ def print_probe_quality(probe: dict[str, Any]) -> None:
     for name, one in known.items():
         who = f"{probe['kind']} probe of {name}" if name else f"{probe['kind']} probe"
         print(
-            f"{who} right for {percent(one['accuracy'])} % of the training images, worst group: recall {percent(one['worst_group_recall'])} %, "
-            f"precision {percent(one['worst_group_precision'])} %"
+            f"{who} right for {percent(one['accuracy'])} % of the training images, worst group: "
+            f"recall {percent(one['worst_group_recall'])} %, precision {percent(one['worst_group_precision'])} %"
         )
     for missing in probe["not_annotated"]:
         print(f"how good the probe is cannot be said of {missing}")

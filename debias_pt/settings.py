@@ -46,7 +46,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "split_seed": (0, 10**9),
     "encode_batch_size": (1, 10**9),
     "workers": (0, 10**4),
-    "steps": (1, 10**9),
+    "steps": (0, 10**9),
     "shots": (1, 10**9),
     "seed": (0, 10**9),
     "seeds": (1, 10**6),

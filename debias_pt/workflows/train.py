@@ -147,6 +147,8 @@ def check_train(settings: TrainSettings) -> None:
     check_fit(settings)
     if settings.groups not in ("pseudo", "true"):
         raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
+    if settings.steps < 1:
+        raise UsageError(f"steps is {settings.steps}: nothing would be learned; give 1 or more")
     require_split(settings.split)
 
 
