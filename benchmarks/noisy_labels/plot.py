@@ -6,17 +6,17 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..shared.figures import BLUE, ORANGE, new_figure, save_figure
+from ..shared.figures import BLUE, ORANGE, new_figure, plot_path, save_figure
 
 COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
 MARKERS = "os^DvP*"
 
 
 def plot_all(result: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw every experiment of a result into a folder; return the files."""
+    """Draw every experiment of a result into a folder, or to files of this name; return the files."""
     paths = []
     for one in result["experiments"]:
-        path = folder / f"{one['experiment'].replace(': ', '-')}.png"
+        path = plot_path(folder, one["experiment"].replace(": ", "-"), only=len(result["experiments"]) == 1)
         plot(result, one, path)
         paths.append(path)
     return paths

@@ -205,7 +205,7 @@ def table_from_arrays(
     class_names : sequence of str
         K names.
     split : str or sequence of str, optional
-        One for all or one per row; default drawn by `shares`, stratified by class.
+        One for all or one per row; default drawn by `shares`, stratified by class and attributes.
     attributes : mapping of str to sequence of str, optional
         Annotated attributes, a value per row.
     ids : sequence of str, optional
@@ -234,8 +234,9 @@ def table_from_arrays(
         raise UsageError(f"row {int(np.argmin(length))} of the features is all 0; it has no direction")
     names = [str(i) for i in range(len(rows))] if ids is None else list(ids)
     given = [split] * len(rows) if isinstance(split, str) else split
-    parts = np.array(given) if given is not None else complete(names, labels, None, shares or Shares())[0]
     true = {name: TrueAttribute.of(words) for name, words in (attributes or {}).items()}
+    known = {name: one.labels for name, one in true.items()}
+    parts = np.array(given) if given is not None else complete(names, labels, None, shares or Shares(), known)[0]
     return FeatureTable(tuple(names), rows / length, labels, parts, tuple(class_names), true, **known)
 
 
