@@ -11,6 +11,9 @@ from debias_pt.errors import UsageError
 from debias_pt.utils.files import make_folder, write_bytes
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
+COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")  # of series, in every picture
+MARKERS = "os^DvP*"
+LEAST_SPAN = 20.0  # points of accuracy that an axis shows: small differences shall look small
 ENDINGS = (".png", ".pdf", ".svg")
 
 
@@ -29,6 +32,22 @@ def new_figure(width: float, height: float) -> Any:
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def widen(axes: Any, low: float = 0.0, high: float = 100.0) -> None:
+    """Let an axis of per cents show at least :data:`LEAST_SPAN` points, within what per cents can be."""
+    bottom, top = axes.get_ylim()
+    missing = LEAST_SPAN - (top - bottom)
+    if missing > 0:
+        bottom, top = bottom - missing / 2, top + missing / 2
+        shift = max(low - bottom, 0.0) - max(top - high, 0.0)
+        axes.set_ylim(bottom + shift, top + shift)
+
+
+def reference_line(axes: Any, value: float, label: str, *, vertical: bool = False) -> None:
+    """Draw a value that nothing is fitted for, such as zero-shot accuracy, as a dashed line across the picture."""
+    draw = axes.axvline if vertical else axes.axhline
+    draw(value, color="black", linewidth=1, linestyle="--", label=label, zorder=1)
 
 
 def save_figure(figure: Any, path: Path) -> None:
@@ -73,7 +92,7 @@ def require_plot(path: Path) -> None:
 
 
 def plot_path(path: Path, name: str, *, only: bool = True) -> Path:
-    """Return where a picture goes: into a folder, or to a file, which has `name` in its name unless it is the `only` one.
+    """Return where a picture goes: into a folder, or to a file; `name` is part of its name unless it is the `only` one.
 
     Examples
     --------
