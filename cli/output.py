@@ -57,20 +57,29 @@ def print_table(columns: list[str], rows: list[list[str]], title: str = "") -> N
         console = Console(width=WIDTH)
     for number, chosen in enumerate(column_parts(columns, rows, console.width)):
         part = [[row[i] for i in chosen] for row in rows]
-        console.print(_table([columns[i] for i in chosen], part, "" if number else title))
+        console.print(_table([columns[i] for i in chosen], part, "" if number else title, console.width))
 
 
-def _table(columns: list[str], rows: list[list[str]], title: str) -> Any:
+def _table(columns: list[str], rows: list[list[str]], title: str, width: int) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
-    for i, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if i == 0 else "right", overflow="fold")
+    for i, least in enumerate(least_widths(columns, rows)):
+        least = min(least, width // 2)  # a path may be longer than a line
+        table.add_column(Text(columns[i]), justify="left" if i == 0 else "right", overflow="fold", min_width=least)
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])  # paths and names may look like markup
     return table
+
+
+def least_widths(columns: list[str], rows: list[list[str]]) -> list[int]:
+    """Return how wide every column has to be: for its longest cell, and for each word of its heading."""
+    return [
+        max([len(word) for word in name.split()] + [len(row[i]) for row in rows] + [1])
+        for i, name in enumerate(columns)
+    ]
 
 
 def column_parts(columns: list[str], rows: list[list[str]], width: int) -> list[list[int]]:
@@ -83,17 +92,20 @@ def column_parts(columns: list[str], rows: list[list[str]], width: int) -> list[
     >>> column_parts(["method", "cats", "dogs"], [["erm", "50.0", "60.0"]], 16)
     [[0, 1], [0, 2]]
     """
-    least = [
-        max([len(word) for word in name.split()] + [len(row[i]) for row in rows] + [1])
-        for i, name in enumerate(columns)
-    ]
+    least = least_widths(columns, rows)
     parts: list[list[int]] = [[0]]
     for i in range(1, len(columns)):
-        room = width - 2 - sum(least[j] + 3 for j in parts[-1])
-        if least[i] > room and len(parts[-1]) > 1:
+        if _total(least, [*parts[-1], i]) > width and len(parts[-1]) > 1:
             parts.append([0])
         parts[-1].append(i)
-    return parts
+    size = -(-(len(columns) - 1) // len(parts)) or 1  # parts of one size are easier to compare
+    even = [[0, *range(i, min(i + size, len(columns)))] for i in range(1, len(columns), size)]
+    return even if even and all(_total(least, part) <= width for part in even) else parts
+
+
+def _total(least: list[int], part: list[int]) -> int:
+    """Return the width of a table: its columns, three between them, one at each edge."""
+    return sum(least[i] + 3 for i in part) - 1
 
 
 def data_name(result: dict[str, Any]) -> str:
