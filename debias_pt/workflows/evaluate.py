@@ -17,7 +17,7 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.baselines import compare, erm_settings
-from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.prepare import load_backbone, prepare
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, newest
@@ -50,6 +50,50 @@ def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> P
     """Rebuild a run's tuner on its backbone."""
     state, meta = prompt
     return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
+
+
+def load_run(
+    path: str | Path | None = None,
+    *,
+    model: str | None = None,
+    pretrained: str | None = None,
+    device: str | None = None,
+) -> PromptTuner:
+    """Open a finished run.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        Its folder; default the newest finished run under ``./runs``.
+    model, pretrained : str, optional
+        Where the model is now, if it has moved.
+    device : str, optional
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; default the run's.
+
+    Returns
+    -------
+    PromptTuner
+        Fitted: it predicts features, image files and images, and scores tables.
+
+    Raises
+    ------
+    RunError
+        If there is no such run, or it is not finished.
+    FingerprintError
+        If the model is not the run's.
+
+    Examples
+    --------
+    >>> tuner = load_run("runs/waterbirds-dpt-20260101-120000")   # doctest: +SKIP
+    >>> tuner.predict(["bird.jpg"], ensemble=True)                # doctest: +SKIP
+    array([1])
+    """
+    run = open_run(None if path is None else str(path))
+    prompt = run.read_prompt()
+    settings = run_settings(run, {"model": model, "pretrained": pretrained, "device": device})
+    backbone = load_backbone(settings)
+    require_same_model(run, prompt, backbone)
+    return load_tuner(prompt, settings, backbone)
 
 
 def origin(run: RunFolder) -> dict[str, Any]:

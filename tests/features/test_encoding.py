@@ -183,7 +183,7 @@ def test_paths_without_a_cache(backbone: Backbone, dataset: ImageDataset) -> Non
 SLOW = """
 import sys, time
 from pathlib import Path
-from debias_pt import encoding
+from debias_pt.features import encoding
 from debias_pt.models.backbone import Backbone
 from debias_pt.datasets import load_dataset
 encoding.SHARD_ROWS = 8
