@@ -114,6 +114,8 @@ def sentence(attribute: str, gaps: dict[str, Difference], gain: Difference | Non
         text = f"no clear sign that {attribute} mattered: {who} is {_points(plain)} better on images {usual}"
     if gain is None:
         return text
+    if gain.low == gain.high == 0:
+        return f"{text}; on these images {method} is right and wrong in its worst group as erm is"
     if gain.low > 0:
         return f"{text}; {method} raised the worst group by {_points(gain)}"
     if gain.high < 0:
