@@ -235,8 +235,10 @@ def table_from_arrays(
     names = [str(i) for i in range(len(rows))] if ids is None else list(ids)
     given = [split] * len(rows) if isinstance(split, str) else split
     true = {name: TrueAttribute.of(words) for name, words in (attributes or {}).items()}
-    known = {name: one.labels for name, one in true.items()}
-    parts = np.array(given) if given is not None else complete(names, labels, None, shares or Shares(), known)[0]
+    if given is None:
+        parts, _ = complete(names, labels, None, shares or Shares(), {name: one.labels for name, one in true.items()})
+    else:
+        parts = np.array(given)
     return FeatureTable(tuple(names), rows / length, labels, parts, tuple(class_names), true, **known)
 
 
