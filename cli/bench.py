@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.settings import TrainSettings
+from debias_pt.settings import METHOD_OPTIONS, SUITE, TrainSettings
 
 from . import bench_noisy_labels, bench_speed
+from .help import SettingsCommand
 from .options import DatasetName, Json, names_in, with_settings
 
-PER_ROW = ("method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head")
+# What the rows of the suite set themselves.
+PER_ROW = ("groups", "head", "method", "method_option", *METHOD_OPTIONS)
+PRESET = {"seeds": 3}
 
 app = typer.Typer(help="Run a benchmark suite.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,12 +24,16 @@ def bench() -> None:
     """Run a benchmark suite."""
 
 
-@app.command("group-robustness")
-@with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"))
+@app.command("group-robustness", cls=SettingsCommand)
+@with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"), preset=PRESET)
 def group_robustness(
     dataset: DatasetName,
-    rows: Annotated[str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.")] = "",
-    ablation: Annotated[str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...")] = "",
+    rows: Annotated[
+        str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.", rich_help_panel=SUITE)
+    ] = "",
+    ablation: Annotated[
+        str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
+    ] = "",
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per row and seed to this file.")] = None,
@@ -57,7 +64,7 @@ def group_robustness(
     if rows and ablation:
         raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
     names = names_in(rows)
-    settings = resolve(TrainSettings, {"seeds": 3}, given, {"dataset": dataset})
+    settings = resolve(TrainSettings, PRESET, given, {"dataset": dataset})
     if ablation:
         result = ablations.ablation(settings, ablation, fresh=fresh)
     else:
@@ -116,5 +123,5 @@ def _title(result: dict[str, Any]) -> str:
     return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
 
 
-app.command("noisy-labels")(bench_noisy_labels.noisy_labels)
-app.command("speed")(bench_speed.speed)
+app.command("noisy-labels", cls=SettingsCommand)(bench_noisy_labels.noisy_labels)
+app.command("speed", cls=SettingsCommand)(bench_speed.speed)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
+from debias_pt.settings import SUITE
 
 from .options import DatasetName, Json, names_in, with_settings
 
@@ -14,8 +15,12 @@ from .options import DatasetName, Json, names_in, with_settings
 @with_settings(NoisySettings, without=("dataset", "probe"))
 def noisy_labels(
     dataset: DatasetName = "shapes-mini",
-    experiment: Annotated[list[str] | None, typer.Option(help="curves, kinds, ... (repeat, or commas).")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Some experiments, two rates, fewer steps.")] = False,
+    experiment: Annotated[
+        list[str] | None, typer.Option(help="curves, kinds, ... (repeat, or commas).", rich_help_panel=SUITE)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Some experiments, two rates, fewer steps.", rich_help_panel=SUITE)
+    ] = False,
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per point and seed to this file.")] = None,

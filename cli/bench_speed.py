@@ -6,26 +6,33 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.settings import TrainSettings
+from debias_pt.settings import METHOD_OPTIONS, SUITE, TrainSettings
 
-from .options import Json, names_in, with_settings
+from .options import DatasetName, Json, names_in, with_settings
 
 # What is timed is plain prompt tuning; these change nothing about its cost.
 NOT_TIMED = (
-    "method", "groups", "eta", "ema", "refresh", "normalize", "alpha", "head", "dataset", "out", "checkpoint_every",
-    "seeds", "split",
+    "method", "method_option", *METHOD_OPTIONS, "groups", "head", "dataset", "out", "checkpoint_every", "seeds",
+    "split",
 )  # fmt: skip
-
-SpeedDataset = Annotated[str, typer.Argument(help="Data set by name, or path of a folder or table of images.")]
 
 
 @with_settings(TrainSettings, without=NOT_TIMED)
 def speed(
-    dataset: SpeedDataset = "waterbirds-mini",
-    sections: Annotated[str, typer.Option(help="Sections by name, joined by commas. Default all.")] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds on smaller parts: about two minutes.")] = False,
+    dataset: DatasetName = "waterbirds-mini",
+    sections: Annotated[
+        str, typer.Option(help="Sections by name, joined by commas. Default all.", rich_help_panel=SUITE)
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer rounds on smaller parts: about two minutes.", rich_help_panel=SUITE)
+    ] = False,
     random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="Time an architecture (--model ViT-L-14) without its weights.")
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Time an architecture (--model ViT-L-14) without its weights.",
+            rich_help_panel=SUITE,
+        ),
     ] = False,
     as_json: Json = False,
     plot: Annotated[str | None, typer.Option(help="Draw the ratios to this file, or into this folder.")] = None,

@@ -8,13 +8,14 @@ import typer
 
 from debias_pt.settings import SourceSettings
 
-from .options import DatasetName, Json, with_settings
+from .help import SettingsCommand
+from .options import DatasetName, Json, split_names, with_settings
 
 app = typer.Typer(help="List data sets, fetch them, look at them, write miniatures.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
 
 
-@app.command("list")
+@app.command("list", cls=SettingsCommand)
 def list_(as_json: Json = False) -> None:
     """Show all data sets, the built-in synthetic ones beside the real ones."""
     from debias_pt.workflows.data import list_datasets
@@ -38,7 +39,7 @@ def list_(as_json: Json = False) -> None:
             print(f"{row['name']}: {row['terms']}")
 
 
-@app.command("verify")
+@app.command("verify", cls=SettingsCommand)
 @with_settings(SourceSettings, without=("dataset", "download", "on_bad_image"))
 def verify(
     dataset: DatasetName,
@@ -59,7 +60,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command("fetch")
+@app.command("fetch", cls=SettingsCommand)
 def fetch(
     dataset: Annotated[str, typer.Argument(help="A real data set by name.", show_default=False)],
     data_root: Annotated[str, typer.Option(help="Folder that is to hold the data set's own folder.")] = "data",
@@ -82,12 +83,12 @@ def fetch(
         print(f"{dataset}: {result['folder']} ({result['bytes']} bytes fetched and checked)")
 
 
-@app.command("picture")
+@app.command("picture", cls=SettingsCommand)
 @with_settings(SourceSettings, without=("dataset", "download", "on_bad_image", "workers"))
 def picture(
     dataset: DatasetName,
     out: Annotated[str, typer.Option(help="Image file to write.")] = "groups.png",
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
+    split: Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)] = "train",
     columns: Annotated[int, typer.Option(help="Images per group.", min=1, max=100)] = 8,
     seed: Annotated[int, typer.Option(help="Which images are drawn by lot.", min=0)] = 0,
     as_json: Json = False,
@@ -107,7 +108,7 @@ def picture(
     print_json(result) if as_json else print(f"{data_name(result)}, {split} split: {result['file']}")
 
 
-@app.command("write")
+@app.command("write", cls=SettingsCommand)
 def write(
     dataset: Annotated[str, typer.Argument(help="A miniature: waterbirds-mini.", show_default=False)],
     out: Annotated[str, typer.Argument(help="Folder to write into, then a --data-root.", show_default=False)],

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Json
+from .options import Json, split_names
 
 
 def evaluate(
@@ -14,7 +14,7 @@ def evaluate(
     worst_group: Annotated[
         bool, typer.Option("--worst-group", help="Kept for scripts: groups are always shown.")
     ] = False,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    split: Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)] = "test",
     csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image of the split to this file.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Where your own folder or table is now, if it has moved.")] = None,
     data_root: Annotated[str | None, typer.Option(help="Where the data is now, if it has moved.")] = None,

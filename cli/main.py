@@ -3,36 +3,69 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import warnings
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from debias_pt import __version__
 from debias_pt.errors import DebiasError, DebiasWarning
 
 from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
+from .help import SettingsCommand
 from .start import leave_compiler_out
 
 INTERRUPTED = 130
+ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
+BEGIN = f"""{ABOUT}
+
+To begin, with a synthetic data set that is built in:
+  debias-pt train waterbirds-mini   tune a prompt, report accuracy by group
+  debias-pt eval --worst-group      report on the newest run again
+With data of your own, or real data:
+  debias-pt train photos/ --attribute background=land:water
+  debias-pt data list
+
+All commands: debias-pt --help; the options of one: debias-pt train --help
+"""
 _warned: set[str] = set()
 
 app = typer.Typer(
     name="debias-pt",
-    help="Debiased prompt tuning of CLIP-like models, without annotating the shortcut.",
-    no_args_is_help=True,
-    add_completion=False,
+    help=ABOUT,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("probe")(probe.probe)
-app.command("encode")(encode.encode)
-app.command("predict")(predict.predict)
-app.command("export")(export.export)
-app.command("doctor")(doctor.doctor)
+
+
+@app.callback()
+def begin(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere on the line).")
+    ] = False,
+) -> None:
+    """Say the version, or how to begin where no command is given."""
+    if version:
+        print(f"debias-pt {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(BEGIN)
+        raise typer.Exit(2)
+
+
+app.command("train", cls=SettingsCommand)(train.train)
+app.command("eval", cls=SettingsCommand)(evaluate.evaluate)
+app.command("probe", cls=SettingsCommand)(probe.probe)
+app.command("encode", cls=SettingsCommand)(encode.encode)
+app.command("predict", cls=SettingsCommand)(predict.predict)
+app.command("export", cls=SettingsCommand)(export.export)
+app.command("doctor", cls=SettingsCommand)(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 
@@ -43,8 +76,17 @@ def main(arguments: list[str] | None = None) -> None:
     An error is one line on standard error; ``--debug`` (or ``DEBIAS_PT_DEBUG=1``) adds the traceback.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    try:
+        try:
+            _run([word for word in words if word != "--debug"], debug="--debug" in words)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read this has seen enough: | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # lest Python flush once more at its exit
+        sys.exit(1)
+
+
+def _run(words: list[str], *, debug: bool) -> NoReturn:
     leave_compiler_out()
     warnings.showwarning = _one_line_warning
     warnings.filterwarnings("default" if debug else "ignore")
@@ -53,13 +95,12 @@ def main(arguments: list[str] | None = None) -> None:
         code = typer.main.get_command(app).main(words, prog_name="debias-pt", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except BrokenPipeError:
+        raise
     except DebiasError as error:
         if debug:
             raise
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own errors, whose classes have moved between versions
             _usage(error, words)

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from debias_pt.settings import SPLITS, choices
+from debias_pt.utils.typed import Kind, kinds
+
+# Typer looks into every function that completes: not where nobody asks for it.
+COMPLETING = "_DEBIAS_PT_COMPLETE" in os.environ
+
+
+def dataset_names() -> list[str]:
+    """Return the data sets that have a name, for the shell to complete."""
+    from debias_pt.datasets import DATASETS
+
+    return list(DATASETS)
+
+
+def split_names() -> list[str]:
+    """Return the splits, for the shell to complete."""
+    return list(SPLITS)
+
+
 DatasetName = Annotated[
     str,
     typer.Argument(
-        help="Data set by name (debias-pt data list), or path of a folder or table of images.", show_default=False
+        metavar="DATASET",
+        help="Data set by name (debias-pt data list), or path of a folder or table of images.",
+        show_default=False,
+        autocompletion=dataset_names,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -23,16 +47,23 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def with_settings(kind: type, *, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+Command = Callable[..., None]
+
+
+def with_settings(
+    kind: type, *, without: tuple[str, ...] = (), preset: Mapping[str, Any] = MappingProxyType({})
+) -> Callable[[Command], Command]:
     """Give a command one option per setting; it receives those that were given as ``given``.
 
-    An option left out is left to the preset, the settings file or the default, in that order.
+    An option left out is left to the preset, the settings file or the default, in that order; help shows the `preset`.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Command) -> Command:
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
         hints = get_type_hints(command, include_extras=True)
-        made = [_parameter(field) for field in dataclasses.fields(kind) if field.name not in without]
+        declared = kinds(kind)
+        fields = [field for field in dataclasses.fields(kind) if field.name not in without]
+        made = [_parameter(field, declared[field.name]) for field in fields]
 
         def run(**arguments: Any) -> None:
             given = {p.name: arguments.pop(p.name) for p in made}
@@ -43,22 +74,23 @@ def with_settings(kind: type, *, without: tuple[str, ...] = ()) -> Callable[[Cal
         parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own]
         run.__signature__ = inspect.Signature([*parameters, *made])  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in (*parameters, *made)}
+        run.settings = {field.name: (field, preset.get(field.name, field.default)) for field in fields}  # type: ignore[attr-defined]
         return run
 
     return decorate
 
 
-def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
-    declared = str(field.type)
-    base = {"str": str, "int": int, "float": float, "bool": bool, "tuple": list[str]}[
-        declared.split("[")[0].split(" ")[0]
-    ]
-    text = field.metadata["help"]
-    shown = "" if field.default in (None, (), False, True) else f" [default: {field.default}]"
+def _parameter(field: dataclasses.Field[Any], declared: Kind) -> inspect.Parameter:
+    """Return a command's parameter for a setting; :class:`SettingsCommand` shows its choices and default."""
     flag = f"--{field.name.replace('_', '-')}"
-    if base is bool:
-        flag = f"{flag}/--no-{flag[2:]}"
-    option = typer.Option(flag, help=text + shown, show_default=False)
+    base: Any = list[str] if declared.base is tuple else declared.base
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if base is bool else flag,
+        help=field.metadata["help"],
+        show_default=False,
+        rich_help_panel=field.metadata["section"],
+        autocompletion=(lambda: list(choices(field))) if COMPLETING and field.metadata["choices"] else None,
+    )
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[base | None, option]
     )

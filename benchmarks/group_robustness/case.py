@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from debias_pt.groups.groups import Groups
 from debias_pt.models.heads import Head
-from debias_pt.settings import FitSettings, TrainSettings, resolve
+from debias_pt.settings import FitSettings, TrainSettings, identity, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
@@ -181,7 +181,7 @@ def key(case: Case, fit: Fit) -> dict[str, Any]:
         "edition": EDITION,
         "versions": versions(),
         "fit": repr(fit),
-        "settings": {name: getattr(settings, name) for name in FitSettings.__dataclass_fields__},
+        "settings": identity({name: getattr(settings, name) for name in FitSettings.__dataclass_fields__}),
         "split": settings.split,
         "backbone": case.prepared.backbone.fingerprint,
         "data": {**table.data_fingerprint(), "annotations": digest(annotated)},

@@ -13,9 +13,9 @@ from typing import Any
 
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
+from debias_pt.training.tuner import check_fit
 from debias_pt.utils.fingerprint import digest
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.train import check_train
 
 from ..shared.results_store import ResultStore, result_store
 from ..shared.tables import Table
@@ -162,7 +162,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def _case(settings: TrainSettings) -> Case:
-    check_train(settings)
+    check_fit(settings)
     return Case(settings, prepare(settings))
 
 

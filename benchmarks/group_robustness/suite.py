@@ -8,12 +8,12 @@ from typing import Any
 
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
+from debias_pt.training.tuner import check_fit
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.progress import progress
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.report import train_counts
-from debias_pt.workflows.train import check_train
 
 from ..shared.results_store import ResultStore, result_store
 from .case import VAL_ATTRIBUTES, Case, Predict, key
@@ -46,7 +46,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         For an unknown row, or one that was asked for and needs annotations that are not there.
     """
     rows = choose(names)
-    check_train(settings)
+    check_fit(settings)
     case = Case(settings, prepare(settings))
     known = case.prepared.true is not None
     if names and not known and any(row.oracle for row in rows):

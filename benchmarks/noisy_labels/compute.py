@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from debias_pt.settings import identity
 from debias_pt.utils.progress import progress
 from debias_pt.utils.versions import versions
 
@@ -57,7 +58,7 @@ def key(case: Case, cell: Cell) -> dict[str, Any]:
         "edition": EDITION,
         "versions": versions(),
         "cell": cell.describe(),
-        "fit": None if fitted is None else dataclasses.asdict(fitted),
+        "fit": None if fitted is None else identity(dataclasses.asdict(fitted)),
         "shots": settings.shots,
         "views": settings.views,
         "seeds": list(case.seeds),

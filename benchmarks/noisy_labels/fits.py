@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
-from debias_pt.losses import loss_of
 from debias_pt.noise.confident_learning import confident_mask
 from debias_pt.noise.few_shot import draw_shots
 from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
@@ -25,7 +24,7 @@ from debias_pt.training.ensemble import predict_ensemble
 from debias_pt.training.gradients import GradientWatch, log_steps
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import SHARED_SETTINGS, RunGroup
-from debias_pt.training.tuner import PromptTuner, scheduler
+from debias_pt.training.tuner import PromptTuner, criterion, scheduler
 
 from .case import Case
 from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings
@@ -141,8 +140,7 @@ def run_group(case: Case, settings: FitSettings, one: Sample, seed: int) -> RunG
     y = torch.from_numpy(one.y).to(device)
     membership = torch.from_numpy(groups.membership()).float().to(device)
     train = FitData(torch.from_numpy(one.features).to(device), y, membership)
-    loss = loss_of(settings.loss, settings.loss_option, settings.q)
-    return RunGroup(loss, scheduler(settings), settings, [seed], train, train.at(slice(0, 0)), groups)
+    return RunGroup(criterion(settings), scheduler(settings), settings, [seed], train, train.at(slice(0, 0)), groups)
 
 
 def gradient_watch(training: Training, samples: Sequence[Sample], number: int) -> GradientWatch:

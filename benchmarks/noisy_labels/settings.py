@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from debias_pt.errors import UsageError
-from debias_pt.settings import DataSettings, option
-from debias_pt.utils.registry import nearest
+from debias_pt.settings import DATA, RUN, SPLITS, SUITE, DataSettings, option
 
 PROTOCOLS = ("fast", "ptnl")
 # What --quick changes where nothing else was asked for.
@@ -17,22 +16,20 @@ QUICK = {"rates": "0,0.5", "steps": 40}
 class NoisySettings(DataSettings):
     """All of ``debias-pt bench noisy-labels``."""
 
-    dataset: str = option("shapes-mini", "Data set by name, or path.")
-    rates: str = option("0,0.125,0.25,0.5", "Noise rates, joined by commas.")
-    shots: int = option(16, "Training images per class.")
-    seed: int = option(0, "First seed.")
-    seeds: int = option(3, "Number of seeds; each draws its images, its noise and its first context.")
-    protocol: str = option("fast", "fast (100 full-batch steps of AdamW) or ptnl (50 epochs of SGD in batches of 32).")
-    steps: int | None = option(None, "Steps of the fast protocol; default 100.")
-    views: int = option(0, "Random crops of each image beside the plain one, encoded once (as augmentation).")
-    split: str = option("test", "Split to report on.")
+    dataset: str = option(DATA, "shapes-mini", "Data set by name, or path.")
+    rates: str = option(SUITE, "0,0.125,0.25,0.5", "Noise rates, joined by commas.")
+    shots: int = option(SUITE, 16, "Training images per class.")
+    seed: int = option(RUN, 0, "First seed.")
+    seeds: int = option(RUN, 3, "Number of seeds; each draws its images, its noise and its first context.")
+    protocol: str = option(
+        SUITE, "fast", "fast: 100 full-batch steps of AdamW; ptnl: 50 epochs of SGD in batches of 32.", PROTOCOLS
+    )
+    steps: int | None = option(SUITE, None, "Steps of the fast protocol; default 100.")
+    views: int = option(SUITE, 0, "Random crops of each image beside the plain one, encoded once (as augmentation).")
+    split: str = option(RUN, "test", "Split to report on.", SPLITS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.protocol not in PROTOCOLS:
-            raise UsageError(
-                f"unknown protocol {self.protocol!r}{nearest(self.protocol, PROTOCOLS)}; known: {', '.join(PROTOCOLS)}"
-            )
         if self.protocol == "ptnl" and self.steps is not None:
             raise UsageError(f"--steps {self.steps} with the protocol ptnl, which counts epochs; leave one out")
         if self.shots < 1 or self.views < 0:

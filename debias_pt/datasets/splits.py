@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.errors import DatasetError, UsageError
+from debias_pt.settings import SPLITS as SPLITS
+from debias_pt.settings import require_choice
 from debias_pt.utils.words import counted
 
 
@@ -188,10 +190,6 @@ SPLIT_NAMES = {
 }  # fmt: skip
 
 
-SPLITS = ("train", "val", "test")
-
-
 def require_split(name: str) -> None:
     """Refuse the name of a split that there cannot be."""
-    if name not in SPLITS:
-        raise UsageError(f"split is {name!r}; {', '.join(SPLITS)} expected")
+    require_choice("split", name, SPLITS)

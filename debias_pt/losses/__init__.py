@@ -9,13 +9,11 @@ from debias_pt.utils.registry import Registry
 
 if TYPE_CHECKING:
     from debias_pt.losses.base import Loss, make_loss
-    from debias_pt.losses.options import loss_of
 
-LOSSES: Registry[type[Loss]] = Registry("loss", __name__, shared=("base", "options", "sinkhorn", "terms"))
+LOSSES: Registry[type[Loss]] = Registry("loss", __name__, shared=("base", "sinkhorn", "terms"))
 _HOMES = {
     "Loss": "base",
-    "loss_of": "options",
     "make_loss": "base",
 }
-__all__ = ["LOSSES", "Loss", "loss_of", "make_loss"]
+__all__ = ["LOSSES", "Loss", "make_loss"]
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -62,8 +63,8 @@ class Loss(Stateful, ABC):
         """
 
 
-def make_loss(name: str, **options: Any) -> Loss:
-    """Build a loss by name; options that are None are left out.
+def make_loss(name: str, words: Sequence[str] = (), /, **options: Any) -> Loss:
+    """Build a loss by name; options that are None are left out, `words` are ``NAME=VALUE`` each.
 
     Raises
     ------
@@ -74,5 +75,8 @@ def make_loss(name: str, **options: Any) -> Loss:
     --------
     >>> make_loss("gce", q=0.7)
     GeneralizedCrossEntropy(q=0.7)
+    >>> make_loss("sce", ["alhpa=6"])
+    Traceback (most recent call last):
+    debias_pt.errors.UsageError: the loss 'sce' has no option 'alhpa' (did you mean 'alpha'?); it takes alpha, beta, A
     """
-    return build(LOSSES, name, "loss", **options)
+    return build(LOSSES, name, "loss", words, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -109,8 +110,8 @@ def mean_one(weights: Tensor, counts: Tensor) -> Tensor:
     return weights * counts.sum(dim=-1, keepdim=True) / (weights * counts).sum(dim=-1, keepdim=True)
 
 
-def make_reweighter(name: str, **options: Any) -> Reweighter:
-    """Build a scheduler by its method name; options that are None are left out.
+def make_reweighter(name: str, words: Sequence[str] = (), /, **options: Any) -> Reweighter:
+    """Build a scheduler by its method name; options that are None are left out, `words` are ``NAME=VALUE`` each.
 
     Raises
     ------
@@ -121,8 +122,10 @@ def make_reweighter(name: str, **options: Any) -> Reweighter:
     --------
     >>> make_reweighter("dpt", eta=3.0)
     DPT(eta=3.0, ema=0.9, refresh='step', normalize='mean')
+    >>> make_reweighter("dpt", ["refresh=epoch"])
+    DPT(eta=2.0, ema=0.9, refresh='epoch', normalize='mean')
     >>> make_reweighter("erm", eta=3.0)
     Traceback (most recent call last):
     debias_pt.errors.UsageError: the method 'erm' does not take eta; leave it out
     """
-    return build(REWEIGHTERS, name, "method", **options)
+    return build(REWEIGHTERS, name, "method", words, **options)

@@ -1,30 +1,26 @@
-"""Settings of a fit: the scheduler they describe, and what cannot work, before anything slow begins."""
+"""Settings of a fit: the scheduler and the loss they describe, and what cannot work, before anything slow begins."""
 
 from __future__ import annotations
 
-import torch
-
 from debias_pt.errors import UsageError
-from debias_pt.losses import loss_of
+from debias_pt.losses import Loss, make_loss
 from debias_pt.models.heads import HEADS
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import Reweighter, make_reweighter
-from debias_pt.settings import FitSettings
-from debias_pt.training.optimizer import make_optimizer
-from debias_pt.training.selection import RULES
+from debias_pt.settings import LOSS_OPTIONS, METHOD_OPTIONS, FitSettings
 from debias_pt.utils.registry import lookup
 
 
 def scheduler(settings: FitSettings) -> Reweighter:
     """Build the group reweighting scheduler that the settings describe."""
-    return make_reweighter(
-        settings.method,
-        eta=settings.eta,
-        ema=settings.ema,
-        refresh=settings.refresh,
-        normalize=settings.normalize,
-        alpha=settings.alpha,
-    )
+    named = {name: getattr(settings, name) for name in METHOD_OPTIONS}
+    return make_reweighter(settings.method, settings.method_option, **named)
+
+
+def criterion(settings: FitSettings) -> Loss:
+    """Build the per-sample loss that the settings describe."""
+    named = {name: getattr(settings, name) for name in LOSS_OPTIONS}
+    return make_loss(settings.loss, settings.loss_option, **named)
 
 
 def check_fit(settings: FitSettings) -> None:
@@ -36,11 +32,9 @@ def check_fit(settings: FitSettings) -> None:
         Names the setting, the value seen and what it takes.
     """
     scheduler(settings)
-    loss_of(settings.loss, settings.loss_option, settings.q)
-    lookup(RULES, settings.select, "selection rule")
+    criterion(settings)
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)
-    make_optimizer(settings, [[torch.nn.Parameter(torch.zeros(1))]])
     require_distinct_runs(settings)
 
 

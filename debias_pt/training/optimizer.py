@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from debias_pt.errors import UsageError
 from debias_pt.settings import FitSettings
 
 
@@ -30,18 +29,11 @@ def make_optimizer(settings: FitSettings, parts: Sequence[Sequence[nn.Parameter]
     """Build the optimiser, with one parameter group for each part and its learning rate.
 
     Both kinds work element by element, so that stacked runs stay independent.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name.
     """
     groups = [{"params": list(parameters), "lr": settings.lr} for parameters in parts]
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    raise UsageError(f"unknown optimizer {settings.optimizer!r}; use adamw or sgd")
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
 
 
 class RunSlice:

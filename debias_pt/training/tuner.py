@@ -14,14 +14,13 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
-from debias_pt.losses import loss_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
 from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
-from debias_pt.training.fit_checks import check_fit, require_distinct_runs, scheduler
+from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler
 from debias_pt.training.inputs import Inputs, unit_features
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
@@ -30,7 +29,7 @@ from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
 from debias_pt.utils.registry import lookup
 
-__all__ = ["PromptTuner", "check_fit", "scheduler"]
+__all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
 
 
 class PromptTuner:
@@ -237,8 +236,7 @@ class PromptTuner:
         val = FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device)
         if beside is not None:
             train, val = (replace(a, features=b.features) for a, b in ((train, beside.train), (val, beside.val)))
-        loss = loss_of(self.settings.loss, self.settings.loss_option, self.settings.q)
-        return RunGroup(loss, reweighter, self.settings, self.seeds, train, val, groups)
+        return RunGroup(criterion(self.settings), reweighter, self.settings, self.seeds, train, val, groups)
 
     def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
         """Return the classes as groups, where no others are given and none are needed."""

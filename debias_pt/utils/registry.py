@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from inspect import signature
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from debias_pt.errors import UnknownNameError, UsageError
+from debias_pt.utils.typed import Kind, kinds
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
+# What an option's value is called, and one to show, by its type.
+EXAMPLES = {float: ("NUMBER", "0.5"), int: ("WHOLE NUMBER", "2"), bool: ("true or NAME=false", "true")}
+
+
+@cache
+def _entry_points() -> Any:  # EntryPoints, or what Python 3.10 calls it
+    """Every installed package's entry points, read once, and only if somebody asks."""
+    from importlib.metadata import entry_points
+
+    return entry_points()
 
 
 class Registry(MutableMapping[str, T]):
@@ -57,15 +67,15 @@ class Registry(MutableMapping[str, T]):
     @cached_property
     def _modules(self) -> dict[str, str]:
         """The room's modules that register something, by the name of the file."""
+        from pkgutil import iter_modules
+
         found = [module.name for module in iter_modules(import_module(self.room).__path__)]
         return {name.replace("_", "-"): f"{self.room}.{name}" for name in found if name not in self.shared}
 
     @cached_property
     def _outside(self) -> dict[str, EntryPoint]:
         """What other packages bring, by name."""
-        from importlib.metadata import entry_points  # reads every installed package's metadata: only if asked
-
-        return {entry.name: entry for entry in entry_points(group=self.group)}
+        return {entry.name: entry for entry in _entry_points().select(group=self.group)}
 
     def _built_in(self) -> Collection[str]:
         if self.file_is_name:
@@ -174,15 +184,24 @@ def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
     return registry[name]
 
 
-def build(registry: Mapping[str, type[T]], name: str, kind: str, **options: Any) -> T:
-    """Build the class filed under `name`; options that are None are left to its defaults.
+def build(registry: Mapping[str, type[T]], name: str, kind: str, words: Sequence[str] = (), /, **options: Any) -> T:
+    """Build the class filed under `name`.
+
+    Parameters
+    ----------
+    registry, name, kind
+        As of :func:`lookup`.
+    words : sequence of str
+        Options as text, ``NAME=VALUE`` each; the class's annotations say what a value is.
+    **options
+        Options by name; those that are None are left to the class's defaults.
 
     Raises
     ------
     UnknownNameError
         If the name is not known.
     UsageError
-        If the class does not take an option that was given, or refuses its value.
+        If the class does not take an option that was given, or refuses its value, or if one is given twice.
 
     Examples
     --------
@@ -194,8 +213,41 @@ def build(registry: Mapping[str, type[T]], name: str, kind: str, **options: Any)
     debias_pt.errors.UsageError: the number 'rational' does not take q; leave it out
     """
     chosen = lookup(registry, name, kind)
+    takes = [parameter for parameter in signature(chosen).parameters if parameter != "self"]
     given = {key: value for key, value in options.items() if value is not None}
-    foreign = [key for key in given if key not in signature(chosen).parameters]
+    foreign = [key for key in given if key not in takes]
     if foreign:
         raise UsageError(f"the {kind} {name!r} does not take {', '.join(foreign)}; leave it out")
+    for word in words:
+        option = word.partition("=")[0]
+        if option not in takes:
+            known = f"it takes {', '.join(takes)}" if takes else "it takes none"
+            raise UsageError(f"the {kind} {name!r} has no option {option!r}{nearest(option, takes)}; {known}")
+        if option in given:
+            raise UsageError(f"the option {option!r} of the {kind} {name!r} is given twice; give it once")
+        given[option] = _value(word, kinds(chosen).get(option, Kind(object)), kind)
     return chosen(**given)
+
+
+def _value(word: str, declared: Kind, kind: str) -> Any:
+    """Return the value in ``NAME=VALUE``."""
+    option, equals, text = word.partition("=")
+    try:
+        if equals:
+            return declared.of_text(text)
+    except ValueError:
+        pass
+    value, example = EXAMPLES.get(declared.base, ("VALUE", "..."))
+    raise UsageError(f"the {kind}'s option {word!r} is not NAME={value}; write {option}={example}")
+
+
+def options_of(thing: object) -> dict[str, Any]:
+    """Return the options that a thing was built with, as far as it keeps them under their names.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> options_of(Fraction(1, 2))
+    {'numerator': 1, 'denominator': 2}
+    """
+    return {name: getattr(thing, name) for name in signature(type(thing)).parameters if hasattr(thing, name)}

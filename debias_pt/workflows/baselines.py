@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from debias_pt.groups.attribute_effect import REPLICATES, Difference, PairedBootstrap, usual_values
 from debias_pt.groups.groups import Groups
 from debias_pt.models.zero_shot import zero_shot_weights
-from debias_pt.settings import FitSettings, TrainSettings
+from debias_pt.settings import METHOD_OPTIONS, FitSettings, TrainSettings
 from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.workflows.prepare import probe_of
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import reported_by, scores_of
 
-OF_METHOD = ("eta", "ema", "refresh", "normalize", "alpha", "soft")
+OF_METHOD = (*METHOD_OPTIONS, "method_option", "soft")
 
 
 def erm_settings(settings: TrainSettings) -> TrainSettings:
@@ -43,7 +42,6 @@ def compare(
         Plain prompt tuning; None if the run itself is that, or it is left out.
     split : str
     """
-    prepared = prepared.probed_by(probe_of(settings))
     features = prepared.table.where(split).features
     frozen = zero_shot_weights(prepared.backbone, prepared.table.class_names, prepared.table.template)
     answers = np.asarray((features @ frozen.cpu().numpy().T).argmax(axis=1), dtype=np.int64)[None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -17,16 +16,15 @@ from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
 from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, scheduler
+from debias_pt.utils.registry import options_of
 from debias_pt.utils.versions import versions
 from debias_pt.utils.words import first_of
-from debias_pt.workflows.prepare import probe_of
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.source import data_names
 
 
 def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
     """Return the fields of ``train`` and ``eval`` for one split."""
-    prepared = prepared.probed_by(probe_of(settings))
     seeds = list(tuner.seeds)
     scores = scores_of(
         prepared, prepared.report_groups, tuner.predict(prepared.table.where(split).features), split, seeds
@@ -130,7 +128,7 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
     }
     return {
         "versions": versions(),
-        "method": {"name": settings.method, **dataclasses.asdict(scheduler(settings))},  # type: ignore[call-overload]
+        "method": {"name": settings.method, **options_of(scheduler(settings))},
         "backbone": prepared.backbone.fingerprint,
         "data": prepared.table.data_fingerprint(),
         "split_rule": dict(prepared.split_rule),

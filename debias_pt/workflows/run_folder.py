@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias_pt.errors import OutputError, RunError, UsageError
+from debias_pt.settings import identity
 from debias_pt.utils.files import (
     locked,
     make_folder,
@@ -315,5 +316,4 @@ def same_work(config: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def fixed(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a resumed run must share; model and data are matched by fingerprint."""
-    config = {name: value for name, value in config.items() if name != "shots" or value is not None}  # newer than runs
-    return {name: value for name, value in json.loads(json.dumps(config)).items() if name not in MOVABLE}
+    return {name: value for name, value in json.loads(json.dumps(identity(config))).items() if name not in MOVABLE}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS
-from debias_pt.datasets.splits import require_split
 from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
@@ -145,11 +144,8 @@ def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
 def check_train(settings: TrainSettings) -> None:
     """Refuse settings that cannot work before anything slow begins."""
     check_fit(settings)
-    if settings.groups not in ("pseudo", "true"):
-        raise UsageError(f"groups is {settings.groups!r}; pseudo or true expected")
     if settings.steps < 1:
         raise UsageError(f"steps is {settings.steps}: nothing would be learned; give 1 or more")
-    require_split(settings.split)
 
 
 def portable(settings: TrainSettings) -> dict[str, Any]:
@@ -185,7 +181,6 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
 
 def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
-    prepared = prepared.probed_by(probe_of(settings))
     groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
@@ -203,7 +198,7 @@ def fit_erm(settings: TrainSettings, prepared: ProbedData) -> PromptTuner | None
     if settings.method == plain.method:
         return None
     try:
-        return fit(plain, prepared, None)
+        return fit(plain, prepared.probed_by(probe_of(plain)), None)
     except NonFiniteError as error:
         warnings.warn(f"the baseline {plain.method} is left out: {error}", DebiasWarning, stacklevel=2)
         return None

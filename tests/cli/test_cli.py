@@ -206,7 +206,9 @@ def wrong(cli: Cli, *words: object) -> str:
         (["--method", "dtp"], "unknown method 'dtp' (did you mean 'dpt'?); known: "),
         (["--attribute", "backgound"], "unknown attribute 'backgound' (did you mean 'background'?)"),
         (["--attribute", "background=land"], "has one value (land)"),
-        (["--select", "wag"], "unknown selection rule 'wag'"),
+        (["--select", "wga"], "select is 'wga' (did you mean 'true-wga'?); pseudo-confidence, "),
+        (["--probe", "mixtures"], "probe is 'mixtures' (did you mean 'mixture'?)"),
+        (["--decode", "gpu"], "decode is 'gpu' (did you mean 'cpu'?); cpu or device expected"),
         (["--groups", "guessed"], "pseudo or true expected"),
         (["--split", "dev"], "split is 'dev'"),
         (["--device", "cuda:7"], "is not there"),
@@ -283,7 +285,3 @@ def test_help_imports_nothing_heavy(cli: Cli) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-
-
-def test_no_arguments_show_help(cli: Cli) -> None:
-    assert "Commands" in cli().stdout

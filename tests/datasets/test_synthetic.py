@@ -15,9 +15,9 @@ import torch
 from scipy.stats import chi2_contingency
 
 from debias_pt.datasets import DATASETS, load_dataset
+from debias_pt.datasets.named import mini as mini_datasets
 from debias_pt.datasets.named.coop import COOP
 from debias_pt.datasets.named.waterbirds import COUNTS
-from debias_pt.datasets.synthetic import dataset as mini_datasets
 from debias_pt.datasets.synthetic import layouts
 from debias_pt.datasets.synthetic.scene import Scene, with_article
 from debias_pt.datasets.synthetic.worlds import STREAMS, WORLDS, World

@@ -21,8 +21,7 @@ from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, fit_mixture
-from debias_pt.groups.refinement import pooling as refine
+from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, fit_mixture, refine
 from debias_pt.groups.refinement.mixture import shrunk
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings
@@ -306,7 +305,7 @@ def test_who_answers() -> None:
     assert probe_of(TrainSettings(method="dpt-mixture")) == "mixture"
     with pytest.raises(UsageError, match="made of the probe 'mixture', not 'zero-shot'; take --method dpt"):
         probe_of(TrainSettings(method="dpt-mixture", probe="zero-shot"))
-    with pytest.raises(UsageError, match="unknown probe 'mixtures' \\(did you mean 'mixture'\\?\\)"):
+    with pytest.raises(UsageError, match="probe is 'mixtures' \\(did you mean 'mixture'\\?\\)"):
         probe_of(DataSettings(probe="mixtures"))
 
 

@@ -259,7 +259,7 @@ def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
         ({"method": "dtp"}, "did you mean 'dpt'"),
         ({"loss": "ce"}, "unknown loss 'ce'"),
         ({"select": "wga"}, "did you mean 'true-wga'|did you mean 'pseudo-wga'"),
-        ({"optimizer": "adam"}, "use adamw or sgd"),
+        ({"optimizer": "adam"}, "optimizer is 'adam' \\(did you mean 'adamw'\\?\\); adamw or sgd expected"),
         ({"step": 3}, "unknown setting 'step' \\(did you mean 'steps'"),
         ({"steps": -1}, "steps is -1; 0 to"),
         ({"seeds": 0}, "seeds is 0; 1 to"),

@@ -79,7 +79,7 @@ def test_ptnl_protocol_counts_epochs() -> None:
         ({"rates": "0,half"}, "rates are '0,half'; numbers joined by commas expected"),
         ({"rates": "0,1.5"}, "rates are '0,1.5'; one or more numbers from 0 to 1"),
         ({"rates": ","}, "one or more numbers"),
-        ({"protocol": "ptln"}, r"unknown protocol 'ptln' \(did you mean 'ptnl'\?\)"),
+        ({"protocol": "ptln"}, r"protocol is 'ptln' \(did you mean 'ptnl'\?\); fast or ptnl expected"),
         ({"protocol": "ptnl", "steps": 5}, "--steps 5 with the protocol ptnl"),
         ({"shots": 0}, "shots is 0"),
         ({"seeds": 0}, "seeds is 0"),
