@@ -134,7 +134,7 @@ def print_verified(result: dict[str, Any], most: int = 50) -> None:
 NAMES = {
     "worst_group_accuracy": "worst-group accuracy",
     "average_accuracy": "average accuracy",
-    "adjusted_average_accuracy": "adjusted average (training group frequencies)",
+    "adjusted_average_accuracy": "adjusted average",
     "group_mean_accuracy": "mean over groups",
     "gap": "gap (average - worst group)",
 }
@@ -154,6 +154,7 @@ def print_report(result: dict[str, Any]) -> None:
         for name, text in NAMES.items()
     ]
     print_table(["", *names, result["interval"]], rows)
+    print("adjusted: the groups weighted by their frequency in training")
     print_groups(result, others)
     print_effect(result)
     if "by_pseudo_groups" in result:
