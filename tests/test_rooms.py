@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,3 +120,12 @@ def test_pure_code_stays_light(modules: str, without: str) -> None:
     code = f"import sys\nimport {modules}\nprint(*[name for name in {without.split()} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == []
+
+
+def test_every_package_is_installed() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(r"\npackages = \[(.*?)\]", text, re.DOTALL)
+    assert listed
+    assert set(re.findall(r'"([^"]+)"', listed[1])) == {
+        module_of(path) for path in MODULES if path.name == "__init__.py"
+    }

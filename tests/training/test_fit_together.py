@@ -27,7 +27,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import LinearHead
 from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData
-from debias_pt.training.loop import Training
+from debias_pt.training.loop import Callback, Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.stacking import fit_together
 from debias_pt.training.tuner import PromptTuner, scheduler
@@ -168,11 +168,12 @@ def test_a_loss_that_knows_its_rows_looks_once_an_epoch_and_resumes(batch_size: 
     whole = Training(LinearHead(24, 2, seeds=[0, 1, 0, 1]), run_groups())
     half: dict[str, Tensor] = {}
 
-    def keep() -> None:
-        if whole.step_ == 4:
-            half.update({name: value.clone() for name, value in whole.state_dict().items()})
+    class Keep(Callback):
+        def on_step(self, training: Training) -> None:
+            if training.step_ == 4:
+                half.update({name: value.clone() for name, value in training.state_dict().items()})
 
-    whole.run(keep)
+    whole.run([Keep()])
     loss = whole.run_groups[1].loss
     assert isinstance(loss, Weighed)
     assert loss.looks == (9 if batch_size is None else 3)

@@ -88,11 +88,12 @@ def test_a_loaded_state_goes_on_bit_by_bit(method: str, batch_size: int | None, 
     whole = make(LinearHead(24, 2, seeds=[0, 1]), seeds=[0, 1], **options)
     half: dict[str, torch.Tensor] = {}
 
-    def keep() -> None:
-        if whole.step_ == 6:
-            half.update({name: value.clone() for name, value in whole.state_dict().items()})
+    class Keep(Callback):
+        def on_step(self, training: Training) -> None:
+            if training.step_ == 6:
+                half.update({name: value.clone() for name, value in training.state_dict().items()})
 
-    whole.run(keep)
+    whole.run([Keep()])
     resumed = make(LinearHead(24, 2, seeds=[7, 8]), seeds=[0, 1], **options)
     resumed.load_state_dict(half)
     resumed.run()

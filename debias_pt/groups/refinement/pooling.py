@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ class Refinement:
     score_weights: Array
     score_bias: Array
     prior: Array
+
+    def __post_init__(self) -> None:
+        for field in fields(self):  # in one order in memory: fitted or loaded, products are the same bit by bit
+            object.__setattr__(self, field.name, np.ascontiguousarray(getattr(self, field.name)))
 
     def posterior(self, features: NDArray[Any], scores: Array, y: NDArray[np.int64], *, prior: bool = False) -> Array:
         """Return the probability of every value, shape ``(N, V)``.
