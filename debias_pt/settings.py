@@ -180,7 +180,9 @@ class FitSettings(Settings):
     soft: bool = option(METHOD, False, "Spread samples over groups by the probe's posterior instead of hard labels.")
     loss: str = option(HEAD, "cross-entropy", "Per-sample loss.", "debias_pt.losses:LOSSES")
     q: float | None = option(SINGLE, None, "Exponent of gce (default 0.7).")
-    loss_option: tuple[str, ...] = option(SINGLE, (), "Option of any loss as NAME=VALUE, tau=10 (repeat for several).")
+    loss_option: tuple[str, ...] = option(
+        SINGLE, (), "Option of any loss as NAME=VALUE, tau=10 or A=ptnl (repeat for several)."
+    )
     head: str = option(HEAD, "prompt", "What is learned.", "debias_pt.models.heads:HEADS")
     template: str | None = option(
         SINGLE,

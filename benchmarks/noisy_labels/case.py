@@ -84,9 +84,16 @@ class Case:
         if cell.unsupervised:
             sampling = "top-confidence" if cell.kind == TOP_CONFIDENCE else "random"
             return pseudo_labels(self.table, self.probabilities, shots, sampling, seed)
-        few = FewShot.draw(self.table, shots, seed)
-        needed = self.probabilities if cell.kind == "confusion" else None
-        return add_noise(self.table, few, cell.kind, cell.rate, probabilities=needed)
+        kind = "replacement-ptnl" if (cell.kind, self.settings.replacement) == ("replacement", "ptnl") else cell.kind
+        needed = self.probabilities if kind == "confusion" else None
+        return add_noise(self.table, self.few_shot(seed), kind, cell.rate, probabilities=needed)
+
+    def few_shot(self, seed: int, split: str = "train") -> FewShot:
+        """Return the clean images of a split that a run may look at; in validation at most 4 per class (CoOp)."""
+        draw, shots = self.settings.draw, self.settings.shots
+        if draw == "coop-files":
+            return FewShot.read(self.table, self.dataset.root / "split_fewshot", shots, seed, split=split)
+        return FewShot.draw(self.table, shots, seed, rule=draw, split=split)
 
     def samples(self) -> list[dict[str, Any]]:
         """Return everything drawn so far as plain JSON: images, the labels given to them, their own."""

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from debias_pt.datasets.attributes import TrueAttribute
-from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.noise.confident_learning import confident_mask
-from debias_pt.noise.few_shot import draw_shots
 from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
 from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData
@@ -105,9 +103,8 @@ def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.float
 
 def few_validation(case: Case, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return clean validation images, as many as CoOp takes: at most 4 per class, no more than shots."""
-    val: FeatureTable = case.table.where("val")
-    rows = draw_shots(val.y, min(4, case.settings.shots), seed, class_names=val.class_names)
-    return val.features[rows], val.y[rows]
+    rows = case.few_shot(seed, "val").rows(case.table)
+    return case.table.features[rows], case.table.y[rows]
 
 
 def together(

@@ -39,8 +39,9 @@ beside published ones as if they were of one kind, and a finding that fails on i
 
 - A seed draws its own images, wrong labels and first context; all ways of adapting get the same ones.
   Differences are therefore taken within seeds. What was drawn is saved with the result (`--samples FILE`, `--json`).
-- Symmetric, asymmetric and confusion noise flip exactly int(r n) of n labels; PTNL's replacement noise puts images
-  of other classes in the place of int(r K) of every class's K. All rates are given as realised.
+- Symmetric, asymmetric and confusion noise flip exactly int(r n) of n labels; PTNL's replacement noise replaces
+  int(r K) of every class's K images by images of other classes, drawn by another rule than its released code's
+  (`--replacement ptnl`). Few shots are not CoOp's own (`--draw coop`). All rates are the realised ones.
 - Nothing is tuned on the test split. The last step is kept. Every head has the same budget and learning rate, except
   that the text tower learns at 3e-4. No clean label is seen in training; only the linear probe "C by validation" sees
   some, 4 per class of the validation split, as CoOp's baseline does.

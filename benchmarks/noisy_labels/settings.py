@@ -8,6 +8,8 @@ from debias_pt.errors import UsageError
 from debias_pt.settings import DATA, RUN, SPLITS, SUITE, DataSettings, option
 
 PROTOCOLS = ("fast", "ptnl")
+DRAWS = ("nested", "coop", "coop-files")
+REPLACEMENTS = ("distinct", "ptnl")
 # What --quick changes where nothing else was asked for.
 QUICK = {"rates": "0,0.5", "steps": 40}
 
@@ -26,6 +28,19 @@ class NoisySettings(DataSettings):
     )
     steps: int | None = option(SUITE, None, "Steps of the fast protocol; default 100.")
     views: int = option(SUITE, 0, "Random crops of each image beside the plain one, encoded once (as augmentation).")
+    draw: str = option(
+        SUITE,
+        "nested",
+        "Which few shots: nested (ours; 8 are among the 16), coop (by the rule of CoOp's code), or coop-files (its "
+        "shot_K-seed_S.pkl in the data set's folder split_fewshot).",
+        DRAWS,
+    )
+    replacement: str = option(
+        SUITE,
+        "distinct",
+        "Replacement noise: distinct images of other classes, or ptnl (the released code's rule).",
+        REPLACEMENTS,
+    )
     split: str = option(RUN, "test", "Split to report on.", SPLITS)
 
     def __post_init__(self) -> None:

@@ -131,9 +131,10 @@ def _warn_left_out(folder: str, others: Sequence[Path]) -> None:
 def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     """Open an image file and return it as 8-bit RGB.
 
-    Greyscale, palette, CMYK and images with transparency become RGB as open_clip's own
-    preprocessing does it (transparency is dropped). Images of 16 bits a channel are scaled to 8,
-    where Pillow's ``convert`` would cut them off at 255 and leave them white.
+    The image becomes RGB before anything is resized, and transparency is dropped. For palettes and partial
+    transparency that gives other pixels than open_clip's own preprocessing, which resizes first; docs/export.md says
+    how different. Images of 16 bits a channel are scaled to 8, where Pillow's ``convert`` would cut them off at 255
+    and leave them white.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class NLPrompt(Loss):
     log_cost : bool
         The cost is ``-log p``, as the paper has it, or else ``-p``. What the released code calls its logarithm is the
         log-softmax of probabilities, which differs from ``p`` by a constant per image and therefore gives the plan of
-        ``-p``; it takes epsilon 0.01 there.
+        ``-p``; its training script sets epsilon 0.001.
     mae_weight : float
         Of the absolute error. It is ``1 - p_y`` (generalised cross-entropy at q = 1, as released) times this; the
         distance between ``p`` and the one-hot label, as the paper writes it, is at weight 2.

@@ -49,7 +49,8 @@ class JTT:
     early : float
         Length of the first training, as a share of the budget.
     factor : float
-        Weight of the error set against the rest.
+        Weight of the error set against the rest. The released code *adds* ``up_weight`` copies of it to the training
+        set: its ``up_weight`` is this minus 1.
     """
 
     early: float = 0.2

@@ -19,6 +19,10 @@ POSITIONS = ("end", "middle", "front")
 class PromptHead(Head):
     """Class weights from prompts ``[context][class name].`` through the frozen text tower.
 
+    With words as `context_init` the class weights start as the zero-shot ones of the template that puts the class name
+    in its place: ``"{words} {}."`` at the end, ``"{} {words}."`` in front, the first half of the words' tokens before
+    the name in the middle.
+
     Parameters
     ----------
     backbone : Backbone
@@ -47,6 +51,14 @@ class PromptHead(Head):
         If an option is out of range or a prompt does not fit into the text tower.
     BackboneError
         If the text tower is not supported.
+
+    Notes
+    -----
+    Where the name stands at the end, name and full stop are tokenised as one text, as in CoOp's code: byte pairs merge
+    the ")." of "kite (bird).". In the middle and in front the context stands between them, and each has its own tokens:
+    words as `context_init` should not end in a mark there, which would merge with the full stop in zero-shot weights.
+    CoOp cuts the tokens of "name." after as many as the name alone has; for a name whose last mark merges with the full
+    stop its prompt then has the full stop in the middle and none at the end, which is no sentence's tokens.
 
     Examples
     --------
@@ -93,10 +105,11 @@ class PromptHead(Head):
     def _layout(self, name: str, length: int, position: str) -> tuple[Tensor, Tensor]:
         """Return a prompt's token ids, 0 in the context's places, and those places."""
         start, end = self.tower.start_and_end()
-        ids = self.tower.tokenize(name)
+        at_end = position == "end"
+        ids, stop = self.tower.tokenize(f"{name}." if at_end else name), self.tower.tokenize("" if at_end else ".")
         before = {"end": length, "middle": length // 2, "front": 0}[position]
         gap, rest = ids.new_zeros(before), ids.new_zeros(length - before)
-        tokens = torch.cat([start, gap, ids, rest, self.tower.tokenize("."), end])
+        tokens = torch.cat([start, gap, ids, rest, stop, end])
         if len(tokens) > self.tower.context_length:
             raise UsageError(
                 f"the prompt for class {name[:50]!r} has {len(tokens)} tokens ({length} of context), the text tower "

@@ -52,7 +52,7 @@ def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) ->
 
     if read(torch.unique(tokenizer(list(texts)))):
         return
-    words = sorted({word for text in texts for word in text.split()})
+    words = sorted({word.rstrip(".,:;!?") or word for text in texts for word in text.split()})
     unread = [word for word, row in zip(words, tokenizer(words), strict=True) if not read(row[1 : int(row.argmax())])]
     if unread:
         warnings.warn(
@@ -61,6 +61,18 @@ def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) ->
             DebiasWarning,
             stacklevel=3,
         )
+
+
+def begins_alike(one: Tensor, other: Tensor) -> int:
+    """Return how many ids two sequences ``(n,)`` and ``(m,)`` have in common from their first on.
+
+    Examples
+    --------
+    >>> begins_alike(torch.tensor([3, 1, 4]), torch.tensor([3, 1, 5, 9]))
+    2
+    """
+    length = min(len(one), len(other))
+    return int((one[:length] == other[:length]).int().cumprod(dim=0).sum())
 
 
 def shorten(text: str) -> str:
