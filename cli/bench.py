@@ -37,7 +37,9 @@ def group_robustness(
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per row and seed to this file.")] = None,
-    plot: Annotated[str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg.")] = None,
+    plot: Annotated[
+        str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg, or into this folder.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
     *,
     given: dict[str, Any],
@@ -50,7 +52,7 @@ def group_robustness(
 
     from debias_pt.benchmarks.group_robustness import ablations, suite, table
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
-    from debias_pt.benchmarks.shared.figures import require_plot_path
+    from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.errors import UsageError
     from debias_pt.settings import resolve
     from debias_pt.utils.files import make_folder, write_csv
@@ -58,7 +60,7 @@ def group_robustness(
     from .output import print_json
 
     if plot is not None:
-        require_plot_path(Path(plot))
+        require_plot(Path(plot))
     if rows and ablation:
         raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
     names = names_in(rows)
@@ -71,7 +73,8 @@ def group_robustness(
         make_folder(Path(csv).parent)
         write_csv(Path(csv), *table.csv_table(result))
     if plot is not None:
-        (plot_ablation if ablation else plot_rows)(result, Path(plot))
+        name = f"{result['dataset']}-{ablation}" if ablation else result["dataset"]
+        (plot_ablation if ablation else plot_rows)(result, plot_path(Path(plot), Path(name).name))
     if as_json:
         print_json(result)
     elif markdown:

@@ -32,6 +32,7 @@ def predict(
     from debias_pt.errors import UsageError
     from debias_pt.settings import skips_bad
     from debias_pt.utils.files import require_writable, write_text
+    from debias_pt.utils.words import counted
     from debias_pt.workflows.predict import FORMATS, choose_format
     from debias_pt.workflows.predict import predict as job
 
@@ -51,7 +52,7 @@ def predict(
     for note in run_notes(result):
         print(note, file=sys.stdout if chosen == "table" or out else sys.stderr)
     if out:
-        print(f"written: {out} ({len(result['images'])} images)")
+        print(f"written: {out} ({counted(len(result['images']), 'image')})")
     elif chosen == "table":
         _print(result)
     else:
@@ -64,6 +65,6 @@ def _print(result: dict[str, Any]) -> None:
     rows = []
     for row in result["images"]:
         said = [f"{one['value']} ({percent(one['confidence'])} %)" for one in row["attributes"].values()]
-        path = row["path"].encode(errors="surrogateescape").decode(errors="replace")
-        rows.append([path, row["label"], percent(row["probability"]), *said])
-    print_table(["image", "label", "probability, %", *[f"{name} (probe)" for name in result["attributes"]]], rows)
+        path = row["id"].encode(errors="surrogateescape").decode(errors="replace")
+        rows.append([path, row["predicted"], percent(row["probability"]), *said])
+    print_table(["image", "predicted", "probability, %", *[f"{name} (probe)" for name in result["attributes"]]], rows)

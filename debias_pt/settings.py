@@ -79,6 +79,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "encode_batch_size": (1, 10**9),
     "workers": (0, 10**4),
     "steps": (0, 10**9),
+    "shots": (1, 10**9),
     "seed": (0, 10**9),
     "seeds": (1, 10**6),
     "batch_size": (1, 10**9),
@@ -216,6 +217,9 @@ class TrainSettings(FitSettings, DataSettings):
     groups: str = option(
         METHOD, "pseudo", "Attributes to fit with; true is an oracle, and says so everywhere.", ("pseudo", "true")
     )
+    shots: int | None = option(
+        DATA, None, "Train on this many images of every class, drawn by --seed; other splits stay whole. Default all."
+    )
     split: str = option(RUN, "test", "Split to report on.", SPLITS)
     checkpoint_every: int = option(FINE, 50, "Steps between checkpoints.")
     out: str | None = option(RUN, None, "Run folder; default runs/DATASET-METHOD-TIME.")
@@ -282,7 +286,7 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
 
 
 # Settings younger than the runs and results that people have.
-YOUNGER = ("method_option",)
+YOUNGER = ("method_option", "shots")
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:

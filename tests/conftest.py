@@ -142,10 +142,11 @@ def train_tiny(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path) ->
         "steps": 5,
     }
 
-    def run(out: Path, **options: object) -> Path:
+    def run(out: Path, *, resume: bool = False, baselines: bool = True, **options: object) -> Path:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DebiasWarning)  # of small groups
-            train(resolve(TrainSettings, given, options, {"out": str(out)}))
+            settings = resolve(TrainSettings, given, options, {"out": str(out)})
+            train(settings, resume=resume, baselines=baselines)
         return out
 
     return run

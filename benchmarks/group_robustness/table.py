@@ -28,7 +28,8 @@ def main_table(result: dict[str, Any], *, short: bool = False) -> Table:
 
     With `short`, rows go by the names that are typed.
     """
-    header = ["method", "labels", *FIELDS.values(), SHORT_ORACLE if short else ORACLE, "seconds per run"]
+    fields = [text.replace("worst group", worst_name(result["rows"])) for text in FIELDS.values()]
+    header = ["method", "labels", *fields, SHORT_ORACLE if short else ORACLE, "seconds per run"]
     lines = []
     for row in result["rows"]:
         oracle = cell(row["true_selection"], "worst_group_accuracy") if row["true_selection"] else "-"
@@ -46,7 +47,16 @@ def group_table(result: dict[str, Any], *, short: bool = False) -> Table:
         each = [_mean(g["accuracy"], g["ci"], row) for g in row["groups"]]
         found = row["minority"] or {}
         lines.append([_name(row, short), *each, *[_percent(found.get(name)) for name in ("recall", "precision")]])
-    return ["method", *names, "minority recall", "minority precision"], lines
+    first = "method (by pseudo group)" if worst_name(result["rows"]) != WORST else "method"
+    return [first, *names, "minority recall", "minority precision"], lines
+
+
+WORST = "worst group"
+
+
+def worst_name(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what the worst group is called: a pseudo group where nothing is annotated."""
+    return "worst pseudo group" if rows[0].get("groups_from") == "pseudo" else WORST
 
 
 def published_table(result: dict[str, Any]) -> Table:
@@ -58,7 +68,8 @@ def published_table(result: dict[str, Any]) -> Table:
 
 def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
     """Return one line per point of an ablation, with `short` of its main figures."""
-    fields = {name: text for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
+    worst = worst_name(result["points"])
+    fields = {name: text.replace(WORST, worst) for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
     header = [result["varied"], "errors", "labels", "attributes right", *fields.values()]
     header.append(SHORT_ORACLE if short else ORACLE)
     lines = []
@@ -119,7 +130,7 @@ def probe_line(result: dict[str, Any]) -> str:
     """Say how good the probe is, where that is known."""
     probe = result["probe"]
     if "accuracy" not in probe:
-        return "The probe's quality is not known: no annotation"
+        return "Groups are PSEUDO groups, of the probe's own answers; how good it is is not known: no annotation"
     return (
         f"The probe is right for {_percent(probe['accuracy'])} % of the training images; worst group: recall "
         f"{_percent(probe['worst_group_recall'])} %, precision {_percent(probe['worst_group_precision'])} %"

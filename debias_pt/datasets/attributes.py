@@ -140,7 +140,10 @@ def choose_attributes(
         For an unknown name (with the nearest known one), a malformed attribute, or none at all.
     """
     if not asked and not known:
-        raise UsageError("this data set has no known suspect; name one: --attribute background=land:water")
+        raise UsageError(
+            "this data set has no known suspect; name one: --attribute background=land:water, or train without: "
+            "--method erm"
+        )
     chosen = []
     for text in asked or tuple(known)[:1]:
         if "=" not in text and text not in known:

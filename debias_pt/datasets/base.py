@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,16 @@ from numpy.typing import NDArray
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.download.archive import Archive
+from debias_pt.datasets.splits import SPLITS
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.registry import register
+from debias_pt.utils.words import first_of
 
 # Model and weights where neither the data set nor the user names any.
 DEFAULT_MODEL: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageDataset:
     """A labelled image collection on disk.
 
@@ -64,6 +67,10 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        """Name the data set, its size, splits, classes and annotations: never its rows."""
+        return described(self)
+
     def rows(self, kept: Sequence[int]) -> ImageDataset:
         """Return the data set with these rows only, in this order."""
         index = np.asarray(kept, dtype=np.int64)
@@ -74,6 +81,15 @@ class ImageDataset:
             split=self.split[index],
             attributes={name: true.rows(index) for name, true in self.attributes.items()},
         )
+
+
+def described(data: Any, more: str = "") -> str:
+    """Return a line on images and what is known of them, for a ``repr``."""
+    counts = {split: int((data.split == split).sum()) for split in SPLITS}
+    splits = ", ".join(f"{split} {n}" for split, n in counts.items() if n)
+    classes = f"{len(data.class_names)} classes ({first_of(data.class_names, 4)})"
+    known = f"; annotated: {', '.join(data.attributes)}" if data.attributes else ""
+    return f"{type(data).__name__}({data.name}: {len(data)} images{more}; {splits}; {classes}{known})"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError, UsageError
 from debias_pt.utils.files import read_json
+from debias_pt.utils.words import shortened
 
 Item = tuple[str, int, str]  # path below the images' folder, label, class name
 FORM = "a JSON object with lists train, val and test of [path, label, class name]"
@@ -47,7 +48,9 @@ def _item(path: Path, split: str, row: int, one: Any) -> Item:
         and one[1] >= 0
         and one[2].strip()
     ):
-        raise DatasetError(f"{path}: row {row + 1} of {split} is {str(one)[:80]}; [path, label, class name] expected")
+        raise DatasetError(
+            f"{path}: row {row + 1} of {split} is {shortened(str(one), 80)}; [path, label, class name] expected"
+        )
     place = PurePosixPath(one[0])
     if place.is_absolute() or ".." in place.parts:
         raise DatasetError(f"{path}: row {row + 1} of {split} leads out of the folder, {one[0]!r}; mend it")

@@ -13,6 +13,7 @@ from debias_pt.datasets.base import Card, DataOptions, ImageDataset, is_syntheti
 from debias_pt.datasets.custom.listing import AS_USUAL, OwnData
 from debias_pt.datasets.custom.read import is_path, read_own
 from debias_pt.datasets.download.fetch import fetch
+from debias_pt.datasets.splits import Shares
 from debias_pt.datasets.synthetic.worlds import MARK
 from debias_pt.errors import DatasetError
 from debias_pt.utils.files import default_cache_dir
@@ -67,6 +68,7 @@ def load_dataset(
         dataset = read_own(Path(name), own)
     else:
         source = lookup(DATASETS, str(name), "data set")
+        _refuse_own(str(name), own)
         place = Path(cache_dir) if cache_dir else default_cache_dir()
         archive = source.card.archive
         if download and archive and not (Path(root) / archive.folder).exists():
@@ -77,6 +79,15 @@ def load_dataset(
     if check_images:
         require_images(dataset)
     return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
+
+
+def _refuse_own(name: str, own: OwnData) -> None:
+    """Refuse options for custom data, which a data set with a name would ignore."""
+    own.refuse_columns(f"{name} is a data set of its own")
+    if own.class_names:
+        raise DatasetError(f"--class-name {own.class_names[0]} is for your own data, not for {name}; leave it out")
+    if own.shares != Shares():
+        raise DatasetError(f"{name} has its own splits; leave --val-share, --test-share and --split-seed out")
 
 
 def group_counts(dataset: ImageDataset, card: Card, split: str) -> tuple[int, ...]:

@@ -154,7 +154,7 @@ def encode_views(
     wanted = [key for of_view in keys for key in of_view]
     known = cache.read()
     if known.missing(wanted):
-        with cache.writing():
+        with cache.encoding(wanted):
             paths = dict(zip(wanted, [dataset.root / name for name in names] * views, strict=True))
             missing = cache.read().missing(wanted)  # another process may have filled it meanwhile
             _encode(backbone, {key: paths[key] for key in missing}, augmentation, cache)

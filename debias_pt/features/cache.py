@@ -74,8 +74,11 @@ class FeatureCache:
         write_arrays(self.folder / f"{digest(keys)[:16]}.safetensors", shard, self.fingerprint)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the cache for writing; a second process waits and says so.
+    def encoding(self, hashes: Sequence[str]) -> Iterator[None]:
+        """Hold the work on these images: a second process that wants the same ones waits, and says so.
+
+        Others do not wait: shards are named after their content and appear whole, so that any number of processes
+        may add to a cache.
 
         Raises
         ------
@@ -83,8 +86,9 @@ class FeatureCache:
             If the folder cannot be written to.
         """
         folder = make_folder(self.folder)
-        waiting = f"waiting: another process is encoding into {folder}"
-        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir"):
+        waiting = f"waiting: another process is encoding the same images into {folder}"
+        name = f".{digest(sorted(set(hashes)))[:16]}.lock"
+        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir", name):
             yield
 
 

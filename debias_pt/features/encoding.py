@@ -101,7 +101,7 @@ def encode(
     rows = cache.read()
     encoded = 0
     if rows.missing(hashes):
-        with cache.writing():
+        with cache.encoding(hashes):
             names = dict(zip(hashes, dataset.ids, strict=True))
             missing = cache.read().missing(hashes)  # another process may have filled it meanwhile
             paths = [str(dataset.root / names[key]) for key in missing]

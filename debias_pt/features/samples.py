@@ -137,7 +137,7 @@ def _encode(
     labels: list[int] = []
     rows = cache.read()
     added: set[str] = set()
-    with cache.writing(), progress(f"encoding with {backbone.name}", total, "images") as advance:
+    with progress(f"encoding with {backbone.name}", total, "images") as advance:
         for first in range(0, total, ROWS):
             items = [_item(backbone, samples[i], i, class_names) for i in range(first, min(first + ROWS, total))]
             unknown = set(rows.missing([key for key, _, _ in items])) - added

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from debias_pt.datasets.attributes import TrueAttribute
+from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
 from debias_pt.utils.fingerprint import digest, require_match
@@ -23,7 +24,7 @@ def is_mapped(array: object) -> bool:
     return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """Unit features of N images, with what is known of each.
 
@@ -120,6 +121,10 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        """Name the table, its size, splits, classes and annotations: never its rows."""
+        return described(self, f", {self.features.shape[-1]} features each")
+
     def where(self, split: str) -> FeatureTable:
         """Return the rows of one split, in their order.
 
@@ -200,7 +205,7 @@ def table_from_arrays(
     class_names : sequence of str
         K names.
     split : str or sequence of str, optional
-        One for all or one per row; default drawn by `shares`, stratified by class.
+        One for all or one per row; default drawn by `shares`, stratified by class and attributes.
     attributes : mapping of str to sequence of str, optional
         Annotated attributes, a value per row.
     ids : sequence of str, optional
@@ -229,8 +234,11 @@ def table_from_arrays(
         raise UsageError(f"row {int(np.argmin(length))} of the features is all 0; it has no direction")
     names = [str(i) for i in range(len(rows))] if ids is None else list(ids)
     given = [split] * len(rows) if isinstance(split, str) else split
-    parts = np.array(given) if given is not None else complete(names, labels, None, shares or Shares())[0]
     true = {name: TrueAttribute.of(words) for name, words in (attributes or {}).items()}
+    if given is None:
+        parts, _ = complete(names, labels, None, shares or Shares(), {name: one.labels for name, one in true.items()})
+    else:
+        parts = np.array(given)
     return FeatureTable(tuple(names), rows / length, labels, parts, tuple(class_names), true, **known)
 
 

@@ -122,7 +122,7 @@ class GroupReport:
         several = len(self.seeds) > 1
         report: dict[str, Any] = {name: json_number(getattr(self, name).mean()) for name in SCALARS}
         report["groups"] = [
-            {"label": label, "attribute": value, "n": int(self.counts[g]), **self._group(g, several)}
+            {"label": label, "attribute": value or None, "n": int(self.counts[g]), **self._group(g, several)}
             for g, (label, value) in enumerate(self.labels)
             if self.counts[g] or self.train_counts[g]  # a group that is nowhere is no group
         ]

@@ -74,7 +74,8 @@ class ProbeReport:
                 {
                     "label": label,
                     "attribute": value,
-                    "accuracy": recall[g],
+                    "recall": recall[g],
+                    "accuracy": recall[g],  # the older name, for one version
                     "precision": precision[g],
                     "n_true": int(self.confusion[g].sum()),
                     "n_pseudo": int(self.confusion[:, g].sum()),

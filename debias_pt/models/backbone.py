@@ -21,6 +21,7 @@ from debias_pt.models.jpeg_decoder import decoder_for
 from debias_pt.models.text import TextTower, Tokenizer, require_fit, warn_unread
 from debias_pt.utils.fingerprint import digest, weights_digest
 from debias_pt.utils.registry import nearest
+from debias_pt.utils.words import shortened
 
 SCHEMAS = ("local-dir:", "hf-hub:")
 # Checkpoints inside the package, by folder name: the miniature's model.
@@ -122,6 +123,10 @@ class Backbone:
         if self.decoder is not None:
             self.fingerprint["decoding"] = f"torchvision on {self.device.type}"
         self.dim = int(self.encode_text([""]).shape[-1])
+
+    def __repr__(self) -> str:
+        """Name the model, its precision and its device."""
+        return f"Backbone({self.name!r}, {self.dim} features, {self.precision}, {self.device})"
 
     @classmethod
     def load(
@@ -334,12 +339,10 @@ def _require_weights(model: str, pretrained: str | None, tags: list[str]) -> Non
 
 
 def _loading_failed(source: str, tag: str | None, error: Exception) -> str:
-    reason = " ".join(str(error).split())
     if source.startswith("local-dir:") or (tag is not None and Path(tag).is_file()):
-        return (
-            f"the weights {tag or source!r} do not fit the model {source!r}: {reason[:160]}; give weights made for it"
-        )
+        reason = shortened(str(error), 160)
+        return f"the weights {tag or source!r} do not fit the model {source!r}: {reason}; give weights made for it"
     return (
-        f"cannot load {source!r} with weights {tag!r}: {reason[:200]}; without internet, download the checkpoint "
-        "elsewhere and give --pretrained local-dir:PATH or a weights file"
+        f"cannot load {source!r} with weights {tag!r}: {shortened(str(error), 200)}; without internet, download the "
+        "checkpoint elsewhere and give --pretrained local-dir:PATH or a weights file"
     )

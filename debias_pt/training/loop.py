@@ -146,6 +146,7 @@ class Training:
                 "loss": forward.objective.tolist(),
                 "selection_score": score.tolist(),
                 "p_bar": p_bar.tolist(),
+                "val_accuracy": run_group.val_accuracy(),
                 "group_weights": run_group.reweighter.weights_.tolist(),
             }
         )

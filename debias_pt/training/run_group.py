@@ -15,6 +15,7 @@ from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData, Minibatches
 from debias_pt.training.optimizer import RunSlice
 from debias_pt.training.selection import Selector
+from debias_pt.utils.tensors import group_means
 
 Watcher = Callable[[int, Tensor], object]
 
@@ -47,6 +48,8 @@ class RunGroup:
         Its runs on the head's first axis; set when the fit begins.
     selector : Selector
         Which step of each run is kept; from the beginning of the fit.
+    val_accuracy_, val_sizes_ : Tensor, shape (r, G)
+        Validation accuracy of each group at the last step looked at, and the groups' sizes.
     history_ : list of dict
         One row per step, not yet written.
     watchers : list of callable
@@ -62,6 +65,8 @@ class RunGroup:
     runs: slice
     own: RunSlice
     selector: Selector
+    val_accuracy_: Tensor
+    val_sizes_: Tensor
 
     def __init__(
         self,
@@ -94,7 +99,17 @@ class RunGroup:
         """Show validation logits ``(r, B, K)`` to watchers and selector; return the rule's score ``(r,)``."""
         for watch in self.watchers:
             watch(step, logits)
+        right = (logits.argmax(dim=-1) == self.val.y).float()
+        self.val_accuracy_, self.val_sizes_ = group_means(right, self.val.membership)
         return self.selector.observe(step, logits, self.val.y, self.val.membership)
+
+    def val_accuracy(self) -> list[list[float | None]]:
+        """Return the validation accuracy by run and group, as plain JSON; None for groups without an image."""
+        sizes = self.val_sizes_.expand_as(self.val_accuracy_).tolist()
+        return [
+            [value if size else None for value, size in zip(*row, strict=True)]
+            for row in zip(self.val_accuracy_.tolist(), sizes, strict=True)
+        ]
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """Return all that a resumed run needs beside the head and the optimiser."""

@@ -45,8 +45,8 @@ def nearest_existing(path: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[None]:
-    """Hold a folder for writing.
+def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".lock") -> Iterator[None]:
+    """Hold a folder for writing, or a part of the work in it.
 
     Parameters
     ----------
@@ -56,13 +56,15 @@ def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[No
         Called if another process holds it: raises, or returns to wait.
     option : str
         What chooses another folder, for the message.
+    name : str
+        Of the lock's file: another one for another part of the work.
 
     Raises
     ------
     OutputError
         If the folder cannot be written to.
     """
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / name)
     try:
         try:
             lock.acquire(timeout=0)

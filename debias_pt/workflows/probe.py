@@ -10,6 +10,7 @@ from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.source import data_names
 
 
 def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
         write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
     return {
-        "dataset": settings.dataset,
+        **data_names(settings, prepared.table.name),
         "synthetic": prepared.synthetic,
         "model": prepared.backbone.name,
         "probe": {split: prepared.probe_result(split) for split in present},

@@ -74,14 +74,16 @@ class ProbedData:
 
     @cached_property
     def pseudo(self) -> Groups:
-        """Class x pseudo attributes, for all rows."""
+        """Class x pseudo attributes, for all rows; the classes alone where no attribute was asked for."""
+        if not self.answers:
+            return Groups.by_class(self.table.y, self.table.class_names)
         return Groups.pseudo(self.table.y, self.table.class_names, self.answers)
 
     @cached_property
     def true(self) -> Groups | None:
         """Class x the same attributes as annotated, for all rows, if all of them are."""
         known = [true for true in self.annotated if true is not None]
-        if len(known) < len(self.annotated):
+        if not known or len(known) < len(self.annotated):
             return None
         return Groups.true(self.table.y, self.table.class_names, known)
 
@@ -99,7 +101,7 @@ class ProbedData:
 
     @cached_property
     def report_groups(self) -> Groups:
-        """The groups to report by: class x :attr:`benchmark`, or pseudo groups where nothing is annotated."""
+        """The groups to report by: class x :attr:`benchmark`, or :attr:`pseudo` where nothing is annotated."""
         if not self.benchmark:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
@@ -125,6 +127,8 @@ class ProbedData:
         UsageError
             If an attribute that was asked for is not annotated.
         """
+        if self.true is None and not self.answers:
+            raise UsageError(f"{option} needs an attribute; name one: --attribute background=land:water")
         if self.true is None:
             raise UsageError(f"{option} needs annotations; {self.table.name} has none of {self._not_annotated()[0]}")
         return self.true
@@ -135,11 +139,11 @@ class ProbedData:
         pseudo = self.pseudo.rows(rows)
         result: dict[str, Any] = {
             "split": split,
-            "kind": self.probe,
+            "kind": self.probe if self.answers else None,
             **({"refinement": self.refined.facts_} if self.refined and split == "train" else {}),
             "attributes": [attribute.describe() for attribute in self.attributes],
             "mean_confidence": {answer.name: float(answer.confidence[rows].mean()) for answer in self.answers},
-            "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
+            "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)) if self.answers else {},
             "not_annotated": self._not_annotated(),
         }
         if len(self.answers) > 1:

@@ -10,6 +10,7 @@
         skipped.csv, splits.csv  images left out, splits drawn, where there are such
         prompt.safetensors   what was learned
         probe.safetensors    the probe, if it was refined on the training images
+        baseline.safetensors     what plain prompt tuning learned, for comparison
         result.json          the figures
 """
 
@@ -223,6 +224,15 @@ class RunFolder:
         write_tensors(self.path / "prompt.safetensors", prompt, meta)
         write_json(self.path / "result.json", result)
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def write_baseline(self, prompt: Mapping[str, Tensor]) -> None:
+        """Write what plain prompt tuning learned, which the run is compared with."""
+        write_tensors(self.path / "baseline.safetensors", prompt, self._identity())
+
+    def read_baseline(self) -> dict[str, Tensor] | None:
+        """Return what plain prompt tuning learned, or None if the run has no such baseline."""
+        path = self.path / "baseline.safetensors"
+        return read_tensors(path)[0] if path.exists() else None
 
     def write_probe(self, state: Mapping[str, Tensor]) -> None:
         """Write what a refined probe has fitted."""

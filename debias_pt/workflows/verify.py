@@ -18,7 +18,7 @@ from debias_pt.errors import ImageError
 from debias_pt.groups.groups import known_groups
 from debias_pt.settings import SourceSettings
 from debias_pt.utils.progress import progress
-from debias_pt.workflows.source import load_source
+from debias_pt.workflows.source import data_names, load_source
 
 
 def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, 
         absent = set(missing)
         problems += _unreadable(dataset, [row for row in range(len(dataset)) if row not in absent], settings.workers)
     return {
-        "dataset": settings.dataset,
+        **data_names(settings, dataset.name),
         "synthetic": dataset.synthetic,
         "folder": str(dataset.root),
         "images": len(dataset),

@@ -370,7 +370,7 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", ("where", "what", "place", "part"))
     settings = DataSettings(
         dataset=str(table), image_column="where", label_column="what", split_column="part", attribute_column=("place",),
-        class_name=("cat=a cat",), val_share=0.2, test_share=0.3, split_seed=5,
+        class_name=("cat=a cat",),
     )  # fmt: skip
     dataset, attributes = read_dataset(settings)
     assert dataset.class_names == ("a cat", "dog")
@@ -383,6 +383,7 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
         "val": 0.2,
         "test": 0.3,
         "seed": 5,
+        "stratified_by": ["class", "place"],
     }
 
 

@@ -46,7 +46,7 @@ def wait_for(path: Path, run: subprocess.Popen[str]) -> None:
 def test_a_stopped_training_resumes_bit_by_bit(
     cli: Cli, tiny: list[str], cache_dir: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    options = [*tiny, "--steps", 600, "--seeds", 2, "--checkpoint-every", 20, "--batch-size", 30]
+    options = [*tiny, "--steps", 600, "--seeds", 2, "--checkpoint-every", 20, "--batch-size", 30, "--no-baselines"]
     whole = cli("train", "waterbirds", *options, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "stopped"

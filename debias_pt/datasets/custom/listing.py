@@ -82,5 +82,25 @@ class OwnData:
     class_names: tuple[str, ...] = ()
     shares: Shares = field(default_factory=Shares)
 
+    def refuse_columns(self, what: str) -> None:
+        """Refuse options that only a table has, which would be ignored.
+
+        Raises
+        ------
+        DatasetError
+            Names the option and its value.
+        """
+        given = {
+            "--image-column": self.image_column,
+            "--label-column": self.label_column,
+            "--split-column": self.split_column,
+            "--group-column": self.group_column,
+            "--attribute-column": ", ".join(self.attribute_columns),
+            "--image-root": self.image_root,
+        }
+        for option, value in given.items():
+            if value:
+                raise DatasetError(f"{option} {value} is for tables, and {what}; leave it out")
+
 
 AS_USUAL = OwnData()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.utils.words import shortened
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -75,5 +76,5 @@ def begins_alike(one: Tensor, other: Tensor) -> int:
 
 
 def shorten(text: str) -> str:
-    """Return the first 50 letters of `text`, for messages."""
-    return text if len(text) <= 50 else f"{text[:47]}..."
+    """Return the first 50 letters of `text`, for messages, cut between words."""
+    return shortened(text, 50)
