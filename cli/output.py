@@ -149,11 +149,18 @@ def print_report(result: dict[str, Any]) -> None:
     print(f"groups: {groups_text(result)}")
     others = result.get("baselines", {})
     names = [f"{name}, %" for name in (*others, result["method"])]
+    over_images = result.get("image_intervals", {}) if len(result["seeds"]) > 1 else {}
+    more = [result["image_interval"]] if over_images else []  # of one run, the same as the first
     rows = [
-        [text, *[percent(one[name]) for one in (*others.values(), result)], interval(result["intervals"].get(name))]
+        [
+            text,
+            *[percent(one[name]) for one in (*others.values(), result)],
+            interval(result["intervals"].get(name)),
+            *[interval(over_images.get(name)) for _ in more],
+        ]
         for name, text in NAMES.items()
     ]
-    print_table(["", *names, result["interval"]], rows)
+    print_table(["", *names, result["interval"], *more], rows)
     print("adjusted: the groups weighted by their frequency in training")
     print_groups(result, others)
     print_effect(result)
@@ -188,13 +195,20 @@ def groups_text(result: dict[str, Any]) -> str:
 def print_groups(result: dict[str, Any], others: dict[str, Any]) -> None:
     """Print accuracies by group, those of baselines beside them."""
     columns = [[percent(group["accuracy"]) for group in one["groups"]] for one in (*others.values(), result)]
+    more = [result["image_interval"]] if len(result["seeds"]) > 1 and "image_interval" in result else []
     rows = [
-        [group_text(g), str(g["n"]), *[column[i] for column in columns], interval(g["ci"])]
+        [
+            group_text(g),
+            str(g["n"]),
+            *[column[i] for column in columns],
+            interval(g["ci"]),
+            *[interval(g["image_ci"]) for _ in more],
+        ]
         for i, g in enumerate(result["groups"])
     ]
     header = f"{KINDS[result['groups_from']]} group".strip()
     names = [f"{name}, %" for name in (*others, result["method"])]
-    print_table([header, "n", *names, result["interval"]], rows)
+    print_table([header, "n", *names, result["interval"], *more], rows)
 
 
 def group_text(group: dict[str, Any]) -> str:
@@ -228,13 +242,12 @@ def kept_steps(result: dict[str, Any]) -> str:
 
 def print_probe_quality(probe: dict[str, Any]) -> None:
     """Print in a line for every annotated attribute how good the probe is on the training images."""
+    from debias_pt.groups.probe_report import probe_sentence
+
     known = {"": probe} if "accuracy" in probe else probe.get("by_attribute", {})
     for name, one in known.items():
         who = f"{probe['kind']} probe of {name}" if name else f"{probe['kind']} probe"
-        print(
-            f"{who} right for {percent(one['accuracy'])} % of the training images, worst group: "
-            f"recall {percent(one['worst_group_recall'])} %, precision {percent(one['worst_group_precision'])} %"
-        )
+        print(f"{who} {probe_sentence(one)}")
     for missing in probe["not_annotated"]:
         print(f"how good the probe is cannot be said of {missing}")
 
@@ -279,7 +292,11 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
     ]  # fmt: skip
     print_table([f"{title}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
     values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
-    print(f"right for {percent(probe['accuracy'])} % of the images; by true value: {values}")
+    print(
+        f"right for {percent(probe['accuracy'])} % of the images (naming each class's majority: "
+        f"{percent(probe['majority_accuracy'])} %); mean over groups {percent(probe['balanced_accuracy'])} %; "
+        f"by true value: {values}"
+    )
 
 
 def print_stored(what: str, n: int, stored: int) -> None:

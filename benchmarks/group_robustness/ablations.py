@@ -157,6 +157,7 @@ def ablation(settings: TrainSettings, name: str, *, fresh: bool = False) -> dict
     for point, own, row in zip(chosen.points, cases, rows, strict=True):
         quality = {"attribute_accuracy": attribute_accuracy(own, point.groups)}
         figures = result_of(row, own, store, ready)
+        del figures["right"]
         points.append({"value": point.value, "series": point.series, **quality, **figures})
     return {
         "suite": "group-robustness",

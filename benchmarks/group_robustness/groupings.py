@@ -164,3 +164,19 @@ class Shuffled:
     def for_selection(self, case: Case) -> Groups:
         """Return the permuted groups: the control knows nothing of the attribute."""
         return self(case)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes as groups: balance over them is a control for balance over groups."""
+
+    labels: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Groups:
+        """Return one group per class."""
+        table = case.prepared.table
+        return Groups(table.y, np.ones((len(table), 1)), tuple(table.class_names), ("any",), "pseudo")
+
+    def for_selection(self, case: Case) -> Groups:
+        """Return the same."""
+        return self(case)

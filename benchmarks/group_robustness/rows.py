@@ -9,7 +9,7 @@ from debias_pt.models.zero_shot import TEMPLATE
 from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
-from .groupings import Annotated, Probed, Shuffled
+from .groupings import Annotated, Classes, Probed, Shuffled
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -46,6 +46,11 @@ class Row:
         """Whether it sees any."""
         return bool(self.attribute_labels)
 
+    @property
+    def fitted_on(self) -> str:
+        """The split it is fitted on, which may be better balanced than training is."""
+        return str(getattr(self.fit, "fitted_on", "train"))
+
 
 _ALL = (
     Row("zero-shot", f"zero-shot ({TEMPLATE!r})", ZeroShot()),
@@ -66,6 +71,8 @@ _ALL = (
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
     Row("linear-dpt", "dpt, linear head", Loop({**LINEAR, "method": "dpt"})),
+    Row("class-balanced-val", "class balance on validation, linear head", DFR(Classes())),
+    Row("dfr-pseudo", "DFR, linear head (pseudo groups of validation)", DFR(Probed("mixture"))),
     Row("balanced-true", "balanced (oracle: true groups)", Loop({"method": "balanced"}, Annotated())),
     Row("group-dro-true", "group-dro (oracle: true groups)", Loop({"method": "group-dro"}, Annotated())),
     Row("dpt-true", "dpt (oracle: true groups)", Loop({"method": "dpt"}, Annotated())),
@@ -73,6 +80,9 @@ _ALL = (
     Row("dfr", "DFR, linear head (oracle: validation groups)", DFR()),
 )
 ROWS: dict[str, Row] = {row.name: row for row in _ALL}
+
+# What every method without annotation has to beat, since balancing groups balances classes too.
+BASELINE = "class-balanced"
 
 # What a row would be with true groups.
 ORACLES = {

@@ -6,6 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
 from debias_pt.training.tuner import check_fit
@@ -16,10 +20,11 @@ from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.report import train_counts
 
 from ..shared.results_store import ResultStore, result_store
+from .answers import add_differences, pack
 from .case import VAL_ATTRIBUTES, Case, Predict, key
 from .minority_recall import minority_report
 from .published import published
-from .rows import ORACLES, Row, choose
+from .rows import BASELINE, ORACLES, Row, choose
 from .stacked_fits import Timed, fit_missing, timed
 
 
@@ -59,6 +64,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         for row in possible:
             results.append(result_of(row, case, store, ready))
             advance(1)
+    add_differences(results, BASELINE, reported(case).index)
     return {
         "suite": "group-robustness",
         **frame(case),
@@ -95,7 +101,10 @@ def frame(case: Case) -> dict[str, Any]:
 
 
 def result_of(row: Row, case: Case, store: ResultStore, ready: Mapping[str, Timed] = {}) -> dict[str, Any]:
-    """Return a row's result: taken from the store, from what was fitted `ready` beside others, or fitted now."""
+    """Return a row's result: taken from the store, from what was fitted `ready` beside others, or fitted now.
+
+    ``right`` holds which images it is right about, packed.
+    """
     wanted = key(case, row.fit)
     figures, stored = store.get(wanted, lambda: figures_of(case, ready.get(digest(wanted)) or timed(case, row.fit)))
     attribute_labels = sorted({*row.attribute_labels, *([VAL_ATTRIBUTES] if case.selects_by_true else [])})
@@ -106,6 +115,7 @@ def result_of(row: Row, case: Case, store: ResultStore, ready: Mapping[str, Time
         "labels_used": labels,
         "attribute_labels_used": attribute_labels,
         "oracle": bool(attribute_labels),
+        "fitted_on": row.fitted_on,
         **figures,
         "stored": stored,
     }
@@ -117,6 +127,7 @@ def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
     result = {
         "seeds": list(fitted.seeds),
         **scores(case, fitted.predict, fitted.seeds),
+        "right": pack(predictions(case, fitted.predict) == reported(case).y),
         "selected_steps": list(fitted.steps),
         "true_selection": None,
         "minority": minority_report(case, fitted.flagged),
@@ -134,7 +145,15 @@ def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
 
 def scores(case: Case, predict: Predict, seeds: Sequence[int]) -> dict[str, Any]:
     """Return the accuracies by group on the reported split."""
-    prepared, split = case.prepared, case.settings.split
-    groups = prepared.report_groups.rows(prepared.rows(split))
-    predictions = predict(prepared.table.where(split).features)
-    return GroupReport.of(predictions, groups, train_counts(prepared), seeds).to_dict()
+    groups = reported(case)
+    return GroupReport.of(predictions(case, predict), groups, train_counts(case.prepared), seeds).to_dict()
+
+
+def reported(case: Case) -> Groups:
+    """Return the groups of the reported split."""
+    return case.prepared.report_groups.rows(case.split(case.settings.split))
+
+
+def predictions(case: Case, predict: Predict) -> NDArray[np.int64]:
+    """Return the labels ``(R, N)`` that runs give to the images of the reported split."""
+    return predict(case.prepared.table.where(case.settings.split).features)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.groups.metrics import student_interval
+from debias_pt.groups.intervals import student_interval
 
 Place = tuple[str, str]  # series and x
 SHOWN, CONTRADICTED, OPEN = "shown", "contradicted", "open"

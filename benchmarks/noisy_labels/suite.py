@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from debias_pt.groups.metrics import student_interval
+from debias_pt.groups.intervals import student_interval
 from debias_pt.utils.registry import lookup
 from debias_pt.utils.versions import versions
 

@@ -14,6 +14,7 @@ from debias_pt.datasets import DATASETS
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.download.archive import Archive
 from debias_pt.datasets.splits import SPLITS
+from debias_pt.errors import DatasetError
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.registry import register
 from debias_pt.utils.words import first_of
@@ -90,6 +91,20 @@ def described(data: Any, more: str = "") -> str:
     classes = f"{len(data.class_names)} classes ({first_of(data.class_names, 4)})"
     known = f"; annotated: {', '.join(data.attributes)}" if data.attributes else ""
     return f"{type(data).__name__}({data.name}: {len(data)} images{more}; {splits}; {classes}{known})"
+
+
+def require_classes(name: str, class_names: Sequence[str]) -> None:
+    """Refuse to train on fewer than two classes.
+
+    Raises
+    ------
+    DatasetError
+        Names the one class there is.
+    """
+    if len(class_names) < 2:
+        raise DatasetError(
+            f"{name}: has one class ({class_names[0]!r}); two or more expected, to tell one from another"
+        )
 
 
 @dataclass(frozen=True)

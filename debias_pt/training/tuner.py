@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from debias_pt.datasets.base import require_classes
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
@@ -219,6 +220,7 @@ class PromptTuner:
         """
         if table.fingerprint:
             require_match(table.fingerprint, self.backbone.fingerprint, f"features of {table.name}", "encode again")
+        require_classes(table.name, table.class_names)
         reweighter = scheduler(self.settings) if reweighter is None else reweighter
         groups = self._by_class(table, reweighter) if groups is None else groups
         if len(groups) != len(table):

@@ -10,7 +10,7 @@ import numpy as np
 
 from debias_pt.datasets import DATASETS, ImageDataset
 from debias_pt.datasets.attributes import Attribute, choose_attributes
-from debias_pt.datasets.base import DEFAULT_MODEL
+from debias_pt.datasets.base import DEFAULT_MODEL, require_classes
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats, encode
 from debias_pt.features.table import FeatureTable
@@ -113,6 +113,8 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     probe = probe_of(settings)
     dataset, attributes = read_dataset(settings)
     dataset = with_shots(settings, dataset)
+    if isinstance(settings, FitSettings):
+        require_classes(dataset.name, dataset.class_names)
     backbone = load_backbone(settings)
     check(backbone)
     table, stats = encode_dataset(settings, backbone, dataset)

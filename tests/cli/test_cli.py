@@ -39,7 +39,7 @@ def test_train_json_has_the_contract(trained: tuple[Path, dict[str, Any]]) -> No
     assert result["selection"] == "pseudo-confidence"
     assert len(result["groups"]) == 4
     for group in result["groups"]:
-        assert set(group) == {"label", "attribute", "n", "accuracy", "ci"}
+        assert set(group) == {"label", "attribute", "n", "accuracy", "ci", "image_ci"}
         assert 0 <= group["ci"][0] <= group["accuracy"] <= group["ci"][1] <= 1
     assert set(result["probe"]) >= {"accuracy", "per_value", "worst_group_recall", "worst_group_precision", "groups"}
     assert 0 <= result["worst_group_accuracy"] <= result["average_accuracy"] <= 1

@@ -81,6 +81,11 @@ def test_report_equals_plain_loops(rows: list[tuple[int, int, int]]) -> None:
         precisions += [np.mean(called)] if called else []
     assert found["worst_group_recall"] == pytest.approx(min(recalls))
     assert found["worst_group_precision"] == pytest.approx(min(precisions))
+    majority = sum(max(sum(t == value for k, t, _ in rows if k == label) for value in range(3)) for label in (0, 1))
+    assert found["majority_accuracy"] == pytest.approx(majority / len(rows))
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    assert found["worst_group"] in found["groups"]
+    assert found["worst_group"]["accuracy"] == pytest.approx(min(recalls))
     for value, name in enumerate(names[1]):
         right = [t == s for _, t, s in rows if t == value]
         assert found["per_value"][name] == (pytest.approx(np.mean(right)) if right else None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from debias_pt.datasets.splits import Shares
-from debias_pt.errors import DatasetError
+from debias_pt.errors import DatasetError, UsageError
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,17 @@ class OwnData:
         Names of a table's columns; those left out are looked for under their usual names.
     attribute_columns : tuple of str
         Columns with annotated attributes, used for reports and oracles only.
-    image_root : Path, optional
+    image_root : path-like, optional
         Folder that a table's paths are relative to; default the table's own.
     class_names : tuple of str
         ``label=words``, where labels as written are not what should stand in a prompt.
     shares : Shares
         How splits are drawn that are not given.
+
+    Raises
+    ------
+    UsageError
+        If the image root is no path.
     """
 
     image_column: str | None = None
@@ -78,9 +84,13 @@ class OwnData:
     split_column: str | None = None
     group_column: str | None = None
     attribute_columns: tuple[str, ...] = ()
-    image_root: Path | None = None
+    image_root: str | os.PathLike[str] | None = None
     class_names: tuple[str, ...] = ()
     shares: Shares = field(default_factory=Shares)
+
+    def __post_init__(self) -> None:
+        if self.image_root is not None and not isinstance(self.image_root, str | os.PathLike):
+            raise UsageError(f"image_root is {self.image_root!r}; the path of a folder expected")
 
     def refuse_columns(self, what: str) -> None:
         """Refuse options that only a table has, which would be ignored.

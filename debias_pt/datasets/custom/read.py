@@ -90,8 +90,6 @@ def _read(path: Path, own: OwnData) -> Listing:
 def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return class numbers, and names for prompts."""
     known = in_order(listing.labels)
-    if len(known) < 2:
-        raise DatasetError(f"{listing.source}: has one class ({known[0]!r}); two or more expected")
     words = {label: label.replace("_", " ") for label in known}
     for text in renamed:
         label, equals, name = text.partition("=")

@@ -52,7 +52,7 @@ def read_table(path: Path, own: OwnData = AS_USUAL) -> Listing:
     named = [_column(path, table, "attribute", name) or "" for name in own.attribute_columns]
     attributes = {name: _words(path, table, name) for name in (*named, *([group] if group else []))}
     splits = None if split is None else _splits(path, split, _words(path, table, split))
-    root = own.image_root or path.parent
+    root = Path(own.image_root) if own.image_root else path.parent
     return Listing(path, root, _words(path, table, image), _words(path, table, label), splits, attributes)
 
 
