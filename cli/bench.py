@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.settings import METHOD_OPTIONS, SUITE, TrainSettings
+from debias_pt.settings import METHOD_OPTIONS, SUITE, DataSettings, TrainSettings
 
 from . import bench_noisy_labels, bench_speed
 from .help import SettingsCommand
-from .options import Json, names_in, with_settings
+from .options import DatasetName, Json, names_in, with_settings
 
 # What the rows of the suite set themselves.
 PER_ROW = ("groups", "head", "method", "method_option", *METHOD_OPTIONS)
@@ -149,6 +149,31 @@ def _title(result: dict[str, Any]) -> str:
     from .output import data_name
 
     return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
+
+
+@app.command("guard", cls=SettingsCommand)
+@with_settings(DataSettings, without=("dataset", "probe"))
+def guard(
+    dataset: DatasetName,
+    leave_out: Annotated[str, typer.Option(help="Nonsense that is none here, by name, joined by commas: pets.")] = "",
+    as_json: Json = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Judge a data set's suspected attribute beside twenty that say nothing of its images."""
+    from debias_pt.benchmarks.group_robustness.nonsense import check_guard, table
+    from debias_pt.settings import resolve
+
+    from .output import data_name, print_json, print_table
+
+    result = check_guard(resolve(DataSettings, given, {"dataset": dataset}), tuple(names_in(leave_out)))
+    if as_json:
+        print_json(result)
+        return
+    header, lines = table(result)
+    print_table(header, lines, title=f"{data_name(result)}, training images, {result['model']}")
+    for kind, counts in result["counts"].items():
+        print(f"{kind} words: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
 
 
 app.command("noisy-labels", cls=SettingsCommand)(bench_noisy_labels.noisy_labels)

@@ -171,6 +171,7 @@ def print_report(result: dict[str, Any]) -> None:
         print_effect(by_pseudo)
         print()
     print_probe_quality(result["probe"])
+    print_guard(result["probe"])
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
@@ -260,8 +261,9 @@ def capital(text: str) -> str:
 def print_probe(split: str, probe: dict[str, Any]) -> None:
     """Print what the probe says of one split."""
     for name, facts in probe.get("refinement", {}).items():
-        stays = f"zero-shot answers stay: {facts.get('reason')}"
-        print(f"{name}: {probe['kind']} probe, " + (stays if "reason" in facts else refined_text(facts)))
+        kept = "left open" if facts["used"] == "nothing" else "zero-shot answers stay"
+        stays = f"{kept}: {facts.get('reason')}"
+        print(f"{name}: {probe['kind']} probe, " + (refined_text(facts) if "rows" in facts else stays))
     if "accuracy" not in probe:
         rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
         print_table([f"{split}: pseudo group", "n"], rows)
@@ -271,13 +273,23 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
         print_probe_report(f"{split}, {name}", report)
     for missing in probe["not_annotated"]:
         print(f"nothing to compare with: no annotation of {missing}")
+    print_guard(probe)
+
+
+def print_guard(probe: dict[str, Any]) -> None:
+    """Print the guard's verdict on each attribute, if it was asked."""
+    for name, verdict in probe.get("guard", {}).get("attributes", {}).items():
+        why = f": {'; '.join(verdict['reasons'])}. What to do: {verdict['advice']}" if verdict["reasons"] else ""
+        print(f"{name} is {verdict['verdict']} for making groups{why}")
 
 
 def refined_text(facts: dict[str, Any]) -> str:
     """Return in words what refining the probe's answers came to."""
+    by = {True: ", confirmed by a biased head", False: ", by the words alone", None: ""}[facts.get("confirmed")]
     return (
         f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
-        f"answers, sure of {facts['confident_rows']}; scores {facts['score_separation']:.1f} standard deviations apart"
+        f"answers, sure of {facts['confident_rows']}; "
+        f"scores {facts['score_separation']:.1f} standard deviations apart{by}"
     )
 
 

@@ -13,7 +13,12 @@ from debias_pt.utils.registry import nearest
 from debias_pt.utils.typed import kinds
 
 SPLITS = ("train", "val", "test")
-PROBES = ("zero-shot", "calibrated", "mixture")
+PROBES = ("zero-shot", "calibrated", "mixture", "anchored")
+FIT_ON = ("train", "train+val")
+# What a method is made of, where nothing else is asked for.
+MADE_OF: dict[str, dict[str, Any]] = {
+    "anchored": {"head": "standardized", "soft": True, "fit_on": "train+val", "select": "last"},
+}
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 # The settings that are options of single methods, and of single losses: what is not given is the class's default.
@@ -166,7 +171,9 @@ class DataSettings(SourceSettings):
 class FitSettings(Settings):
     """How to tune a prompt, or another head."""
 
-    method: str = option(METHOD, "dpt", "How groups are reweighted.", "debias_pt.reweighting:REWEIGHTERS")
+    method: str = option(
+        METHOD, "dpt", "How groups are reweighted; auto asks the guard.", "debias_pt.reweighting:REWEIGHTERS"
+    )
     eta: float | None = option(SINGLE, None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(SINGLE, None, "Momentum of dpt's weights (default 0.9).")
     refresh: str | None = option(SINGLE, None, "When dpt renews p_bar; default step.", ("step", "epoch"))
@@ -204,8 +211,9 @@ class FitSettings(Settings):
     weight_decay: float = option(FINE, 0.0, "Weight decay.")
     momentum: float = option(FINE, 0.9, "Momentum of sgd.")
     warmup_steps: int = option(FINE, 0, "Steps of linear warm-up.")
-    select: str = option(SELECTION, "pseudo-confidence", "Which step to keep.", SELECTIONS)
+    select: str = option(SELECTION, "last", "Which step to keep.", SELECTIONS)
     select_after: float = option(FINE, 0.1, "Share of the steps that must be over before one can be kept.")
+    fit_on: str = option(METHOD, "train", "Rows to fit on; with validation rows, take --select last.", FIT_ON)
     seed: int = option(RUN, 0, "First seed.")
     seeds: int = option(RUN, 1, "Number of seeds, fitted together: seed, seed + 1, ...")
 
@@ -282,11 +290,12 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
             if name not in known:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, known)}")
             merged[name] = known[name].take(name, value)
-    return kind(**merged)
+    made_of = MADE_OF.get(merged.get("method", ""), {}) if "method" in known else {}
+    return kind(**{**made_of, **merged})
 
 
-# Settings younger than the runs and results that people have.
-YOUNGER = ("method_option", "shots")
+# Settings younger than the runs and results that people have, and their values when not used.
+YOUNGER: dict[str, tuple[Any, ...]] = {"method_option": ((), []), "fit_on": ("train",), "shots": (None,)}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -297,4 +306,4 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> identity({"steps": 5, "method_option": ()})
     {'steps': 5}
     """
-    return {name: value for name, value in settings.items() if value or name not in YOUNGER}
+    return {name: value for name, value in settings.items() if value not in YOUNGER.get(name, ())}

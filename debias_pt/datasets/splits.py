@@ -32,9 +32,10 @@ class Shares:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.val <= 0 or self.test <= 0 or self.val + self.test >= 1:
+        if self.val < 0 or self.test <= 0 or self.val + self.test >= 1:
             raise UsageError(
-                f"shares are {self.val:g} for val and {self.test:g} for test; above 0 and together below 1 expected"
+                f"shares are {self.val:g} for val and {self.test:g} for test; 0 or more for val, above 0 for test, and "
+                "together below 1 expected"
             )
 
 
@@ -118,7 +119,7 @@ def complete(
     """
     split = np.array(["train"] * len(ids) if given is None else list(given), dtype=np.dtype("U5"))
     present = set() if given is None else set(split.tolist())
-    drawn = [name for name in SPLITS[1:] if name not in present]
+    drawn = [name for name in SPLITS[1:] if name not in present and getattr(shares, name) > 0]
     rule: dict[str, object] = {"given": [name for name in SPLITS if name in present], "drawn": drawn}
     if present and "train" not in present:
         raise DatasetError(

@@ -64,6 +64,7 @@ class Training:
         first = 0
         for run_group in self.run_groups:
             run_group.start(parameters, first)
+            head.see(run_group.train.features, run_group.runs)
             first = run_group.runs.stop
         self.optimizer = make_optimizer(self.settings, [run_group.own.parameters for run_group in self.run_groups])
         self.step_ = 0
@@ -90,7 +91,8 @@ class Training:
 
             self.head.zero_grad()
             # One number per run; their sum keeps the runs apart.
-            torch.cat([forward.objective for forward in passes]).sum().backward()  # type: ignore[no-untyped-call]
+            objective = torch.cat([forward.objective for forward in passes]).sum()
+            (objective + self.head.penalty()).backward()  # type: ignore[no-untyped-call]
             for run_group, forward, group in zip(self.run_groups, passes, self.optimizer.param_groups, strict=True):
                 group["lr"] = learning_rate(self.step_, run_group.settings)
                 run_group.own.take_gradients()

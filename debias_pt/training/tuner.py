@@ -227,17 +227,19 @@ class PromptTuner:
             raise UsageError(f"{len(groups)} groups for {len(table)} rows; give the groups of all rows")
         device = self.backbone.device
         validation_groups = groups if validation_groups is None else validation_groups
-        train_groups = groups.rows(table.split == "train")
+        fitted_rows = np.isin(table.split, self.settings.fit_on.split("+"))
+        train_groups = groups.rows(fitted_rows)
         require_distinct_runs(self.settings, len(train_groups))
         if reweighter.uses_attributes:
             train_groups.warn_if_small(soft=self.settings.soft)
         self.train_groups_ = train_groups
         self._annotated = dict(table.where("train").attributes)
         self.class_names_ = table.class_names
-        train = FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft)
-        val = FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device)
+        train = FitData.of(table.rows(np.flatnonzero(fitted_rows)), train_groups, device, soft=self.settings.soft)
+        val = self._validation(table, validation_groups, train)
         if beside is not None:
-            train, val = (replace(a, features=b.features) for a, b in ((train, beside.train), (val, beside.val)))
+            shared = ((train, beside.train), (val, beside.val))
+            train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
         return RunGroup(criterion(self.settings), reweighter, self.settings, self.seeds, train, val, groups)
 
     def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
@@ -247,6 +249,13 @@ class PromptTuner:
             what = f"the selection rule {self.settings.select!r}" if by_true else f"the method {self.settings.method!r}"
             raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
         return Groups.by_class(table.y, table.class_names)
+
+    def _validation(self, table: FeatureTable, groups: Groups, train: FitData) -> FitData:
+        """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
+        rows = table.split == "val"
+        if not rows.any() and self.settings.select == "last":
+            return train.at(slice(0, 0))
+        return FitData.of(table.where("val"), groups.rows(rows), self.backbone.device)
 
     def take(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""

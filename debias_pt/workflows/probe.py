@@ -26,7 +26,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     Returns
     -------
     dict
-        ``dataset``, ``model`` and the probe's result on each split.
+        ``dataset``, ``model`` and the probe's result on each split, that on ``train`` with the ``guard``'s verdict.
     """
     if csv_path is not None:
         require_writable(Path(csv_path), "--csv")
@@ -35,11 +35,13 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     if csv_path is not None:
         write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
+    results = {split: prepared.probe_result(split) for split in present}
+    results["train"]["guard"] = prepared.guard_result
     return {
         **data_names(settings, prepared.table.name),
         "synthetic": prepared.synthetic,
         "model": prepared.backbone.name,
-        "probe": {split: prepared.probe_result(split) for split in present},
+        "probe": results,
         "csv": csv_path,
     }
 

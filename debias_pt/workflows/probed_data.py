@@ -15,6 +15,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.guard import Verdict, guard, overall
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
@@ -45,6 +46,8 @@ class ProbedData:
         How the splits came about, where they are not the data set's own.
     synthetic : bool
         The images were drawn by a program.
+    judged : dict of str to Verdict
+        The guard's verdict on each attribute, once it was asked for.
     """
 
     backbone: Backbone
@@ -57,6 +60,7 @@ class ProbedData:
     others: dict[str, ProbedData] = field(default_factory=dict, repr=False, compare=False)
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
+    judged: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probe(self) -> str:
@@ -69,7 +73,9 @@ class ProbedData:
             return self
         if probe not in self.others:
             other = probe_table(self.backbone, self.table, self.stats, self.attributes, probe)
-            self.others[probe] = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
+            self.others[probe] = replace(
+                other, split_rule=self.split_rule, synthetic=self.synthetic, judged=self.judged
+            )
         return self.others[probe]
 
     @cached_property
@@ -105,6 +111,20 @@ class ProbedData:
         if not self.benchmark:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What the guard says of each attribute that is asked for, whoever answers."""
+        if not self.judged:
+            zero_shot = AttributeProbe(self.backbone, self.attributes, self.table.class_names)
+            self.judged.update(guard(self.backbone, self.table, self.attributes, zero_shot))
+        return self.judged
+
+    @property
+    def guard_result(self) -> dict[str, Any]:
+        """The guard's verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
+        by_name = {name: verdict.to_dict() for name, verdict in self.verdicts.items()}
+        return {"verdict": overall(self.verdicts), "attributes": by_name}
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.

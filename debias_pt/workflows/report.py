@@ -49,9 +49,20 @@ def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, sp
         "small_groups": small_groups(scores),
         "reported_by": reported_by(prepared),
         **by_pseudo_groups(prepared, tuner, split),
-        "probe": prepared.probe_result("train"),
+        "probe": probe_result(settings, prepared),
         "selection": settings.select,
     }
+
+
+def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
+    """Return the probe's result on the training images, with the guard's verdict if the method rests on it.
+
+    Where the guard chose the method, its verdict is there in any case.
+    """
+    result = prepared.probe_result("train")
+    if prepared.judged or (scheduler(settings).uses_attributes and settings.groups == "pseudo"):
+        result["guard"] = prepared.guard_result
+    return result
 
 
 def train_counts(prepared: ProbedData) -> NDArray[np.int64]:
@@ -136,5 +147,5 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
         "groups": settings.groups,
         "group_counts": counts,
         "attributes": [attribute.describe() for attribute in prepared.attributes],
-        "probe": prepared.probe_result("train"),
+        "probe": probe_result(settings, prepared),
     }

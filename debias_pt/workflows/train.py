@@ -10,6 +10,7 @@ from typing import Any
 
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
+from debias_pt.groups.guard import Verdict, overall
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
@@ -18,6 +19,7 @@ from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, check_fit
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
+from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
 from debias_pt.workflows.baselines import compare, erm_settings
 from debias_pt.workflows.prepare import prepare, probe_of
 from debias_pt.workflows.probed_data import ProbedData
@@ -47,6 +49,9 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     DebiasError
         One line: what was wrong, the value seen, what to do.
     """
+    judged: dict[str, Verdict] = {}
+    if settings.method == AUTO:
+        settings, judged = settle(settings)
     check_train(settings)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
@@ -60,6 +65,7 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
             run.require_backbone(backbone.fingerprint)
 
     prepared = prepare(settings, same_model)
+    prepared.judged.update(judged)
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
@@ -67,6 +73,17 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
         result = train_in(run, settings, prepared, baselines=baselines)
     warn_of_report(result)
     return result
+
+
+def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
+    """Replace ``auto`` by the method that the guard's verdict supports, before a run folder is made.
+
+    The same data and words give the same method, so that a run can be resumed.
+    """
+    for verdict in METHOD_FOR:
+        check_train(chosen(settings, verdict))
+    verdicts = prepare(with_method(settings, "dpt")).verdicts
+    return chosen(settings, overall(verdicts)), verdicts
 
 
 def train_in(

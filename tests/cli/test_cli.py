@@ -36,7 +36,7 @@ def test_train_json_has_the_contract(trained: tuple[Path, dict[str, Any]]) -> No
     assert result["seeds"] == [0, 1]
     assert result["oracle"] is False
     assert result["attribute_labels_used"] == []
-    assert result["selection"] == "pseudo-confidence"
+    assert result["selection"] == "last"
     assert len(result["groups"]) == 4
     for group in result["groups"]:
         assert set(group) == {"label", "attribute", "n", "accuracy", "ci", "image_ci"}

@@ -244,3 +244,42 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
     assert np.mean(losses[-1]) < np.mean(losses[0])
     again = PromptTuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
     assert np.array_equal(again.class_weights_, tuner.class_weights_)
+
+
+def test_the_standardized_head_learns_scikit_learns_logistic_regression() -> None:
+    """Same penalty, features standardised, a free intercept; class weights act on raw features."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    from debias_pt.models.heads import StandardizedHead
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 240)
+    x = rng.normal(size=(240, 6)) * [1, 3, 0.2, 1, 1, 1] + 4.0
+    x[:, :3] += np.eye(3)[y]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    features, labels = torch.tensor(x, dtype=torch.float32), torch.tensor(y)
+    head = StandardizedHead(6, 3, seeds=[0, 1], strength=0.05)
+    head.see(features, slice(0, 2))
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = head.logits(head(), features)
+        loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels.expand(2, -1), reduction="none")
+        total = loss.mean(dim=-1).sum() + head.penalty()
+        total.backward()
+        return total
+
+    optimizer.step(closure)
+    # The centre is subtracted as a multiple of the projection on the mean, see the class.
+    mean = x.mean(axis=0)
+    projection = (x @ mean / (mean @ mean))[:, None]
+    inputs = (x - projection * mean) / x.std(axis=0)
+    theirs = LogisticRegression(C=1 / (0.05 * 240), fit_intercept=False, tol=1e-8, max_iter=5000)
+    theirs.fit(np.hstack([inputs, 1e4 * projection]), y)  # a large column is as good as not penalised
+    with torch.no_grad():
+        found = head.logits(head(), features).softmax(dim=-1).numpy()
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+    assert found[0] == pytest.approx(theirs.predict_proba(np.hstack([inputs, 1e4 * projection])), abs=5e-3)
+    assert StandardScaler().fit(x).scale_ == pytest.approx(head.deviation[0].numpy(), rel=1e-4)

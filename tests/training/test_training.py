@@ -213,7 +213,7 @@ def test_rules_equal_plain_loops_and_leave_empty_groups_out() -> None:
 def test_only_the_named_rule_uses_true_attributes() -> None:
     assert set(SELECTIONS) == set(RULES)
     assert [name for name, rule in RULES.items() if rule.uses_true_attributes] == ["true-wga"]
-    assert FitSettings().select == "pseudo-confidence"
+    assert FitSettings().select == "last"
 
 
 @given(n=st.integers(1, 40), batch=st.integers(1, 45), epoch=st.integers(0, 3))

@@ -79,7 +79,7 @@ def fit_mixture(
     start: Array,
     *,
     n_classes: int,
-    class_effects: bool,
+    class_effects: bool | NDArray[np.bool_],
     evidence: Array | None = None,
     weight: float = 1.0,
     max_iterations: int = 200,
@@ -101,8 +101,8 @@ def fit_mixture(
         First responsibilities; rows sum to one.
     n_classes : int
         K; a class without rows gets the overall mean and shares.
-    class_effects : bool
-        Whether classes move the mean.
+    class_effects : bool, or ndarray of bool, shape (D,)
+        Whether classes move the mean, of all columns or of each.
     evidence : ndarray, shape (N, V), optional
         Log-likelihood of the values from elsewhere, already weighted.
     weight : float
@@ -139,7 +139,9 @@ def fit_mixture(
     return replace(mixture, base=mixture.base + mean, objective=objective, iterations=iterations), share
 
 
-def maximise(x: Array, second: Array, classes: Array, share: Array, *, class_effects: bool) -> AttributeMixture:
+def maximise(
+    x: Array, second: Array, classes: Array, share: Array, *, class_effects: bool | NDArray[np.bool_]
+) -> AttributeMixture:
     """Return the mixture of highest likelihood for centred rows, one-hot classes and responsibilities.
 
     `second` is ``x.T @ x``. It is the regression of x on class and value, the value being known in shares only.
@@ -152,18 +154,34 @@ def maximise(x: Array, second: Array, classes: Array, share: Array, *, class_eff
     sizes = share.sum(axis=0)
     if sizes.min() < 1:
         raise RefinementError(f"value {int(sizes.argmin())} of {len(sizes)} is left without samples")
-    base = classes if class_effects else np.ones((len(x), 1))
-    design = np.hstack([base, share[:, 1:]])
-    gram = design.T @ design
-    k = base.shape[1]
-    gram[k:, k:] = np.diag(sizes[1:])  # a sample has one value: E[v v'] of a one-hot v is diagonal
-    coefficients = np.linalg.pinv(gram, hermitian=True) @ (design.T @ x)
-    residual = (second - coefficients.T @ gram @ coefficients) / len(x)
-    means = coefficients[:k] if class_effects else np.repeat(coefficients[:1], classes.shape[1], axis=0)
-    effect = np.vstack([np.zeros(x.shape[1]), coefficients[k:]])
+    coefficients = _regression(classes, share, x)
+    if not np.all(class_effects):
+        alone = _regression(np.ones((len(x), 1)), share, x)
+        alone = np.vstack([np.repeat(alone[:1], classes.shape[1], axis=0), alone[1:]])
+        coefficients = np.where(class_effects, coefficients, alone)
+    gram, product = _moments(classes, share, x)
+    explained = coefficients.T @ product
+    residual = (second - explained - explained.T + coefficients.T @ gram @ coefficients) / len(x)
+    k = classes.shape[1]
+    means, effect = coefficients[:k], np.vstack([np.zeros(x.shape[1]), coefficients[k:]])
     # One sample's worth of the overall shares: a class without some value keeps a chance of it.
     prior = (classes.T @ share + share.mean(axis=0)) / (classes.sum(axis=0)[:, None] + 1)
     return AttributeMixture(means, effect, shrunk(residual, len(x)), prior)
+
+
+def _moments(base: Array, share: Array, x: Array) -> tuple[Array, Array]:
+    """Return ``E[d' d]`` and ``E[d' x]`` of the design d: `base`, and all values but the first."""
+    design = np.hstack([base, share[:, 1:]])
+    gram = design.T @ design
+    k = base.shape[1]
+    gram[k:, k:] = np.diag(share.sum(axis=0)[1:])  # a sample has one value: E[v v'] of a one-hot v is diagonal
+    return gram, design.T @ x
+
+
+def _regression(base: Array, share: Array, x: Array) -> Array:
+    gram, product = _moments(base, share, x)
+    coefficients: Array = np.linalg.pinv(gram, hermitian=True) @ product
+    return coefficients
 
 
 def shrunk(covariance: Array, n: int) -> Array:

@@ -210,7 +210,7 @@ def test_csv_has_a_line_for_every_run_and_selection(result: dict[str, Any]) -> N
     runs = sum(len(row["per_seed"]) * (2 if row["true_selection"] else 1) for row in result["rows"])
     assert len(lines) == runs
     read = [dict(zip(header, line, strict=True)) for line in csv.reader(io.StringIO("\n".join(map(_csv, lines))))]
-    own = [row for row in read if row["row"] == "dpt" and row["selection"] == "pseudo-confidence"]
+    own = [row for row in read if row["row"] == "dpt" and row["selection"] == "last"]
     dpt = next(row for row in result["rows"] if row["row"] == "dpt")
     assert np.mean([float(row["gap"]) for row in own]) == pytest.approx(dpt["gap"], abs=1e-5)
     assert {row["oracle"] for row in read if row["selection"] == "true-wga"} == {"True"}
