@@ -1,4 +1,4 @@
-"""``debias-pt bench``: the benchmark suites; here group robustness, the others in files of their own."""
+"""``debias-pt bench``: the benchmark suites; group robustness here, the others in separate files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def group_robustness(
         str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.", rich_help_panel=SUITE)
     ] = "",
     ablation: Annotated[
-        str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
+        str, typer.Option(help="Vary one setting of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
     ] = "",
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
@@ -46,13 +46,13 @@ def group_robustness(
     plot: Annotated[
         str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg, or into this folder.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
     """Compare the methods on a data set, oracles included, or on several: worst-group accuracy, regret, failures.
 
-    What was computed before with the same data, model, words and settings is taken from the cache folder.
+    Results already computed with the same data, model, wording and settings come from the cache folder.
     """
     from pathlib import Path
 
@@ -70,7 +70,7 @@ def group_robustness(
     if plot is not None:
         require_plot(Path(plot))
     if rows and ablation:
-        raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
+        raise UsageError(f"--rows {rows} and --ablation {ablation} exclude each other; leave one out")
     if several and (ablation or plot):
         raise UsageError(f"--{'ablation' if ablation else 'plot'} is of one data set, and {len(dataset)} are given")
     names = names_in(rows)

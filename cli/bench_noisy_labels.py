@@ -27,14 +27,14 @@ def noisy_labels(
     plot: Annotated[
         str | None, typer.Option(help="Draw one picture per experiment into this folder, or to this file.")
     ] = None,
-    samples: Annotated[str | None, typer.Option(help="Write every image drawn, with its given label, as JSON.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
+    samples: Annotated[str | None, typer.Option(help="Write the drawn images and their labels here (JSON).")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Put ways of adapting under wrong labels: few shots, kinds of noise, robust losses, heads, no labels at all.
+    """Test ways of adapting under wrong labels: few shots, kinds of noise, robust losses, heads, no labels at all.
 
-    What was computed before with the same data, model and settings is taken from the cache folder.
+    Results already computed with the same data, model and settings come from the cache folder.
     """
     from pathlib import Path
 

@@ -39,7 +39,7 @@ def speed(
     *,
     given: dict[str, Any],
 ) -> None:
-    """Time the hot parts beside their rivals and the machine's own limits."""
+    """Time the hot parts against alternatives and the machine's limits."""
     from pathlib import Path
 
     from debias_pt.benchmarks.shared.figures import plot_path, require_plot

@@ -1,4 +1,4 @@
-"""What people see: tables on standard output; what programs see: one JSON object."""
+"""Output: tables for people, one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def print_json(result: dict[str, Any]) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Write text as it is; names of files that are no UTF-8 are kept byte by byte."""
+    """Write text as it is; file names that are not valid UTF-8 are kept byte for byte."""
     sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
     sys.stdout.buffer.flush()
 
 
 def run_notes(result: dict[str, Any]) -> list[str]:
-    """Return what must be said of a run wherever its classifier is used."""
+    """Return what must be said about a run wherever its classifier is used."""
     notes = []
     if result["synthetic"]:
         notes.append("the run was trained on synthetic images: expect little of it on photographs")
@@ -109,7 +109,7 @@ def _total(least: list[int], part: list[int]) -> int:
 
 
 def data_name(result: dict[str, Any]) -> str:
-    """Return the data set's name, which says so where the data is synthetic."""
+    """Return the data set's name, marked if the data is synthetic."""
     return f"{result['dataset']} (synthetic)" if result["synthetic"] else str(result["dataset"])
 
 
@@ -126,7 +126,7 @@ def print_verified(result: dict[str, Any], most: int = 50) -> None:
     left = len(result["problems"]) - most
     if left > 0:
         print(f"... and {left} more (--json lists all)")
-    read = "read" if result["read_images"] else "there (--read-images reads them too)"
+    read = "read" if result["read_images"] else "present (--read-images decodes them too)"
     state = f"all {read}" if result["ok"] else f"{counted(len(result['problems']), 'problem')}"
     print(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
 
@@ -259,7 +259,7 @@ def capital(text: str) -> str:
 
 
 def print_probe(split: str, probe: dict[str, Any]) -> None:
-    """Print what the probe says of one split."""
+    """Print the probe's answers on one split."""
     for name, facts in probe.get("refinement", {}).items():
         kept = "left open" if facts["used"] == "nothing" else "zero-shot answers stay"
         stays = f"{kept}: {facts.get('reason')}"
@@ -284,7 +284,7 @@ def print_guard(probe: dict[str, Any]) -> None:
 
 
 def refined_text(facts: dict[str, Any]) -> str:
-    """Return in words what refining the probe's answers came to."""
+    """Describe in words how the probe's answers were refined."""
     by = {True: ", confirmed by a biased head", False: ", by the words alone", None: ""}[facts.get("confirmed")]
     return (
         f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
@@ -312,5 +312,5 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
 
 
 def print_stored(what: str, n: int, stored: int) -> None:
-    """Print how many of a suite's `n` parts were taken from earlier calls."""
-    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them anew).")
+    """Print how many of a suite's `n` parts come from earlier calls."""
+    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them again).")

@@ -16,10 +16,10 @@ def predict(
         typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them.", show_default=False),
     ],
     format_: Annotated[
-        str | None, typer.Option("--format", help="table, csv or jsonl; default by --out's ending, else table.")
+        str | None, typer.Option("--format", help="table, csv or jsonl; default by the extension of --out, else table.")
     ] = None,
     out: Annotated[str | None, typer.Option(help="Write to this file (csv or jsonl) instead.")] = None,
-    on_bad_image: Annotated[str, typer.Option(help="An image that cannot be read: error, or skip.")] = "error",
+    on_bad_image: Annotated[str, typer.Option(help="What to do with an unreadable image: error, or skip.")] = "error",
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,

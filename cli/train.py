@@ -14,8 +14,8 @@ from .options import DatasetName, Json, with_settings
 @with_settings(TrainSettings, without=("dataset",))
 def train(
     dataset: DatasetName,
-    config: Annotated[str | None, typer.Option(help="Settings file (JSON), a run's config.json for one.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    config: Annotated[str | None, typer.Option(help="Settings file (JSON), such as a run's config.json.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
     baselines: Annotated[
         bool, typer.Option("--baselines/--no-baselines", help="Compare with zero-shot and plain prompt tuning (erm).")
     ] = True,

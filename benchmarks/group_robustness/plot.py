@@ -12,14 +12,14 @@ PLAIN, ORACLE = BLUE, ORANGE
 
 
 def plot_rows(result: dict[str, Any], path: Path) -> None:
-    """Draw the worst-group accuracy of every row with its interval; oracles apart, in another colour.
+    """Draw the worst-group accuracy of every row with its interval; oracles separately, in another colour.
 
     A row that draws nothing at random has no interval over seeds; zero-shot is a line across all rows.
 
     Raises
     ------
     UsageError
-        If matplotlib is not installed, or the file's ending is not one it writes.
+        If matplotlib is not installed, or the file's extension is not supported.
     OutputError
         If the file cannot be written.
     """
@@ -57,7 +57,7 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
     axes = figure.add_subplot()
     for number, name in enumerate(names):
         own = [point for point in points if point["series"] == name]
-        aside = (number - (len(names) - 1) / 2) * 0.008 * max(places.values())  # lest intervals hide each other
+        aside = (number - (len(names) - 1) / 2) * 0.008 * max(places.values())  # so that intervals do not overlap
         x = [places[point["value"]] + aside for point in own]
         y = [100 * point["worst_group_accuracy"] for point in own]
         line = "-" if result["ordered"] else ""

@@ -1,4 +1,4 @@
-"""The table's rows. Adding one is an entry here, and a file in ``rivals/`` if nothing there does it."""
+"""The table's rows. To add one, write an entry here, and a file in ``rivals/`` if nothing there fits it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Row:
     title : str
         As shown.
     fit : Fit
-        How it comes to its predictions.
+        How it makes its predictions.
     """
 
     name: str
@@ -90,7 +90,7 @@ ROWS: dict[str, Row] = {row.name: row for row in _ALL}
 # What every method without annotation has to beat, since balancing groups balances classes too.
 BASELINE = "class-balanced"
 
-# What a row would be with true groups.
+# The same rows with true groups.
 ORACLES = {
     "balanced": "balanced-true",
     "group-dro": "group-dro-true",

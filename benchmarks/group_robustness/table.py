@@ -165,13 +165,13 @@ def probe_line(result: dict[str, Any]) -> str:
 
 
 def distance_line(result: dict[str, Any]) -> str:
-    """Return what true groups would add to the worst group, in points; empty where there is no such oracle."""
+    """Return what true groups would add to the worst group, in points; empty if there is no such oracle."""
     parts = [f"{name} {100 * gain:+.1f}" for name, gain in result["distance_to_oracle"].items()]
     return f"What true groups (oracle) would add to the worst group, in points: {', '.join(parts)}" if parts else ""
 
 
 def left_out_line(result: dict[str, Any]) -> str:
-    """Name the rows that need annotations that are not there."""
+    """Name the rows that need missing annotations."""
     return f"Left out, since the attribute is not annotated: {', '.join(result['left_out'])}"
 
 

@@ -29,7 +29,7 @@ def plot(result: dict[str, Any], one: dict[str, Any], path: Path) -> None:
     Raises
     ------
     UsageError
-        If matplotlib is not installed, or the file's ending is not one it writes.
+        If matplotlib is not installed, or the file's extension is not supported.
     OutputError
         If the file cannot be written.
     """
@@ -62,7 +62,7 @@ def _series(axes: Any, one: dict[str, Any]) -> None:
     step = (0.006 * width) if ordered else min(0.12, 0.7 / len(names))
     for number, name in enumerate(names):
         measured = {point["x"]: point for point in one["points"] if point["series"] == name}
-        aside = (number - (len(names) - 1) / 2) * step  # lest intervals hide each other
+        aside = (number - (len(names) - 1) / 2) * step  # so that intervals do not overlap
         x = [places[value] + aside for value in xs]
         own = [measured.get(value) for value in xs]  # a gap breaks the line
         style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "linestyle": "-" if ordered else ""}

@@ -51,7 +51,7 @@ def reference_line(axes: Any, value: float, label: str, *, vertical: bool = Fals
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure, whole or not at all; its folder is made."""
+    """Write a figure atomically; its folder is created."""
     require_plot_path(path)
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:].lower())

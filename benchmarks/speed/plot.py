@@ -15,7 +15,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
     Raises
     ------
     UsageError
-        If matplotlib is not installed, or the file's ending is not one it writes.
+        If matplotlib is not installed, or the file's extension is not supported.
     OutputError
         If the file cannot be written.
     """

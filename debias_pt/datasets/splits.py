@@ -99,7 +99,7 @@ def complete(
     y : ndarray of int, shape (N,)
         Class labels, which the draw is stratified by.
     given : sequence of str or None
-        Splits as they are given.
+        Splits as given.
     shares : Shares
         What to draw.
     attributes : mapping of str to ndarray of int, shape (N,), optional
@@ -161,7 +161,7 @@ def _few_numbers(n: int, drawn: Sequence[str]) -> dict[str, int]:
 
 
 def _numbers(n: int, drawn: Sequence[str], shares: Shares) -> dict[str, int]:
-    """Return how many of a class's n images go to each drawn split: its share, at least one, and one is left."""
+    """Return how many of a class's n images go to each drawn split: its share, at least one, leaving at least one."""
     if n <= len(drawn):
         raise DatasetError(
             f"a class has {counted(n, 'image')} to draw {' and '.join(drawn)} from; give it more, or give the splits "
@@ -192,5 +192,5 @@ SPLIT_NAMES = {
 
 
 def require_split(name: str) -> None:
-    """Refuse the name of a split that there cannot be."""
+    """Raise for an unknown split name."""
     require_choice("split", name, SPLITS)

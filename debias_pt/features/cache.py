@@ -22,7 +22,7 @@ class FeatureCache:
     Parameters
     ----------
     cache_dir : Path
-        Where all caches stand.
+        The folder of all caches.
     fingerprint : mapping
         Of the backbone; see :class:`debias_pt.models.backbone.Backbone`.
 
@@ -135,7 +135,7 @@ class CachedRows:
         return len(self.keys)
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
-        """Return those hashes that the cache does not hold, each once, in their order; empty ones are no hashes."""
+        """Return the hashes that are not in the cache, each once, in their order; empty strings are skipped."""
         distinct = list(dict.fromkeys(key for key in hashes if key))
         wanted = raw_keys(distinct)
         return [distinct[i] for i in np.flatnonzero(~self._held(wanted, self._places(wanted)))]
@@ -171,7 +171,7 @@ class CachedRows:
         return np.asarray(self.keys[places] == wanted) if len(self) else np.zeros(len(wanted), dtype=bool)
 
 
-# Smaller tables are read from the shards as soon as from a file of their own.
+# Below this size, reading the shards is just as fast as a memory-mapped file.
 MAPPED_BYTES = 1 << 28
 ROWS_AT_A_TIME = 8192
 
@@ -190,12 +190,12 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
     folder : Path
         The cache's folder.
     owner : str
-        Whose table it is, such as the data set's folder: a new one takes the place of its older one.
+        Whose table it is, such as the data set's folder; a new table replaces the owner's older one.
 
     Returns
     -------
     ndarray of float32, shape (N, D)
-        A mapped one can be written to like any other; the file stays as it is.
+        A mapped array can be changed like any other; the file stays as it is.
     """
     shape = (len(hashes), rows.dim)
     if 4 * shape[0] * shape[1] <= MAPPED_BYTES:
@@ -214,7 +214,7 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
 
 
 def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Map a table, or return None if it is not there or not whole."""
+    """Map a table, or return None if it is missing or incomplete."""
     try:
         mapped = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError):
@@ -223,7 +223,7 @@ def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
 
 
 def _write(path: Path, rows: CachedRows, hashes: Sequence[str]) -> None:
-    # Through write, not through a mapping: a full disk is then an error and not a signal.
+    # Written with write(), not through a mapping: a full disk is then an error and not a signal.
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(hashes), rows.dim)}
     with whole_file(path) as unfinished, open(unfinished, "xb") as file:
         np.lib.format.write_array_header_1_0(file, header)

@@ -20,7 +20,7 @@ ROWS_AT_A_TIME = 8192
 
 
 def is_mapped(array: object) -> bool:
-    """Return whether an array is mapped from a file, or a view of such a one: too large to be copied lightly."""
+    """Return whether an array is memory-mapped, or a view of one that is: too large to copy without need."""
     return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
 
 
@@ -39,7 +39,7 @@ class FeatureTable:
     split : ndarray of str, shape (N,)
         ``"train"``, ``"val"`` or ``"test"``.
     class_names : tuple of str
-        K names, as they stand in prompts.
+        K names, as used in prompts.
     attributes : mapping of str to TrueAttribute
         Annotated attributes, where known. Used for reports and oracles only.
     name : str
@@ -89,7 +89,7 @@ class FeatureTable:
                 raise DatasetError(f"{self.name}: {rows} rows of {column} for {n} ids; they must be aligned")
         if len(set(self.ids)) != n:
             repeated = next(name for name in self.ids if self.ids.count(name) > 1)
-            raise DatasetError(f"{self.name}: the id {repeated!r} stands in two rows; ids must be unique")
+            raise DatasetError(f"{self.name}: the id {repeated!r} appears in two rows; ids must be unique")
         if n and (self.y.min() < 0 or self.y.max() >= len(self.class_names)):
             raise DatasetError(
                 f"{self.name}: labels go from {self.y.min()} to {self.y.max()} for {len(self.class_names)} classes; "
@@ -102,7 +102,7 @@ class FeatureTable:
 
     def _require_unit(self) -> None:
         length = np.empty(len(self), dtype=np.float64)
-        for first in range(0, len(self), ROWS_AT_A_TIME):  # no copy of a table that is mapped, not read
+        for first in range(0, len(self), ROWS_AT_A_TIME):  # a memory-mapped table is not copied
             part = self.features[first : first + ROWS_AT_A_TIME]
             length[first : first + len(part)] = np.sqrt(np.einsum("nd,nd->n", part, part, dtype=np.float64))
         finite = np.isfinite(length)
@@ -110,7 +110,7 @@ class FeatureTable:
             bad = self.ids[int(np.argmin(finite))]
             raise NonFiniteError(
                 f"{self.name}: {int((~finite).sum())} of {len(self)} feature rows hold NaN or infinity, first {bad!r}; "
-                "encode again, in fp32 if it was another precision"
+                "encode again, in fp32 if the precision was lower"
             )
         if len(self) and abs(length - 1).max() > 1e-2:
             worst = int(abs(length - 1).argmax())
@@ -141,7 +141,7 @@ class FeatureTable:
     def rows(self, index: NDArray[np.int64]) -> FeatureTable:
         """Return these rows only, in this order."""
         together = is_mapped(self.features) and len(index) > 0 and bool((np.diff(index) == 1).all())
-        place = slice(index[0], index[-1] + 1) if together else index  # a mapped file's neighbours stay in it
+        place = slice(index[0], index[-1] + 1) if together else index  # adjacent rows of a mapped file stay a view
         return replace(
             self,
             ids=tuple(self.ids[row] for row in index),
@@ -153,7 +153,7 @@ class FeatureTable:
         )
 
     def trained_on(self, index: NDArray[np.int64]) -> FeatureTable:
-        """Return these rows, and behind them all that are not ``train`` rows."""
+        """Return these rows, followed by all rows that are not ``train``."""
         return self.rows(np.concatenate([index, np.flatnonzero(self.split != "train")]))
 
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
@@ -174,7 +174,7 @@ class FeatureTable:
         return np.array([place[name] for name in ids], dtype=np.int64)
 
     def data_fingerprint(self) -> dict[str, Any]:
-        """Return what a run's result depends on: the rows' number, and hashes of their labels and content.
+        """Return what a run's result depends on: the number of rows, and hashes of their labels and content.
 
         The content is that of the image files, or of the features where there are no files.
         """
@@ -243,12 +243,12 @@ def table_from_arrays(
 
 
 def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
-    """Put the rows of several tables into one: training, validation and test sets read apart, for one.
+    """Join several tables into one, for example training, validation and test sets that were read separately.
 
     Parameters
     ----------
     tables : sequence of FeatureTable
-        Of the same classes, attributes and model; ids unique over all.
+        Of the same classes, attributes and model; ids unique across all.
 
     Raises
     ------

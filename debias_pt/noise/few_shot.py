@@ -26,8 +26,8 @@ def draw_shots(
 ) -> NDArray[np.int64]:
     """Return rows of up to `shots` samples of every class, without replacement.
 
-    Every class is shuffled by a generator of its own, so that the draw of 8 shots is part of the draw of 16 with
-    the same seed, and a class more or fewer changes no other. These are not the images that CoOp's code draws; see
+    Each class is shuffled by its own generator, so that 8 shots are among the 16 drawn with the same seed, and
+    adding or removing a class changes no other. These are not the images that CoOp's code draws; see
     :func:`draw_as_coop`.
 
     Parameters
@@ -40,8 +40,8 @@ def draw_shots(
     class_names : tuple of str
         K names.
     short : {"all", "refuse"}
-        What to do with a class of fewer samples: take all it has and warn, as CoOp does without a word (nothing is
-        drawn twice), or refuse.
+        What to do with a class of fewer samples: take all it has and warn (CoOp takes them silently; nothing is
+        drawn twice), or raise.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def draw_shots(
     Raises
     ------
     UsageError
-        If `shots` is below 1, `short` is another word, a class has no sample, or too few and `short` says refuse.
+        If `shots` is below 1, `short` is unknown, or a class has no sample, or too few with ``short="refuse"``.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def _check(y: NDArray[np.int64], shots: int, *, class_names: tuple[str, ...], sh
     text += f"{sizes[first]}"
     if short == "refuse" or not sizes[first]:
         raise UsageError(f"{text}; ask for fewer shots")
-    warnings.warn(f"{text}; all they have are taken", DebiasWarning, stacklevel=4)
+    warnings.warn(f"{text}; all of theirs are taken", DebiasWarning, stacklevel=4)
 
 
 def draw_as_coop(labels: Sequence[NDArray[np.int64]], shots: Sequence[int], seed: int) -> list[NDArray[np.int64]]:
@@ -215,7 +215,7 @@ class FewShot:
         return table.rows_of(self.ids)
 
     def of(self, table: FeatureTable) -> FeatureTable:
-        """Return a table whose ``train`` rows are the drawn ones; the other splits are left whole, behind them."""
+        """Return a table whose ``train`` rows are the drawn ones, followed by the other splits, complete."""
         return table.trained_on(self.rows(table))
 
 

@@ -1,4 +1,4 @@
-"""Labels as they are given beside labels as they are: what every noise and every pseudo-labelling returns."""
+"""Given labels next to true labels: what every kind of noise and pseudo-labelling returns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from debias_pt.features.table import FeatureTable
 
 @dataclass(frozen=True)
 class NoisyLabels:
-    """n training samples with the labels they are given.
+    """n training samples with their given labels.
 
     Parameters
     ----------
@@ -27,15 +27,15 @@ class NoisyLabels:
     n_classes : int
         K.
     kind : str
-        How the labels came about.
+        How the labels were made.
     rate : float or None
-        Share of wrong labels that was asked for; None for pseudo labels.
+        Requested share of wrong labels; None for pseudo labels.
     seed : int
 
     Raises
     ------
     UsageError
-        If lengths differ, an image stands there twice, or a label is out of range.
+        If lengths differ, an image appears twice, or a label is out of range.
 
     Examples
     --------
@@ -98,15 +98,15 @@ class NoisyLabels:
         return table.rows_of(self.ids)
 
     def of(self, table: FeatureTable) -> FeatureTable:
-        """Return a table to fit: its ``train`` rows are these samples, with the labels they are given, in this order.
+        """Return a table to fit: its ``train`` rows are these samples with their given labels, in this order.
 
-        The other splits stand behind them with their true labels.
+        The other splits follow with their true labels.
         """
         chosen = table.trained_on(self.rows(table))
         return replace(chosen, y=np.concatenate([self.y_given, chosen.y[len(self) :]]))
 
     def report(self) -> dict[str, Any]:
-        """Return kind, rates asked and realised, overall and by given class, as plain JSON."""
+        """Return kind, requested and realised rates, overall and by given class, as plain JSON."""
         return {
             "kind": self.kind,
             "seed": self.seed,

@@ -24,12 +24,12 @@ def fit_together(
     """Fit several tuners at once; each learns what it would learn alone, up to rounding.
 
     Method, loss, learning rate, warm-up, selection rule, seeds, groups and data may differ; steps, batch size,
-    optimiser, weight decay, momentum, and what is learned (head, context, class names) are common.
+    optimiser, weight decay, momentum, and what is learned (head, context, class names) must be the same.
 
     Parameters
     ----------
     tuners : sequence of PromptTuner
-        Unfitted, of one backbone.
+        Not fitted yet, all with the same backbone.
     run_groups : sequence of RunGroup
         Each tuner's, from :meth:`PromptTuner.run_group <debias_pt.training.tuner.PromptTuner.run_group>`, or made by
         hand.
@@ -44,7 +44,7 @@ def fit_together(
     Raises
     ------
     UsageError
-        If the tuners differ in what must be common.
+        If the tuners differ in what must be the same.
     NonFiniteError
         If a run diverges.
 

@@ -34,7 +34,7 @@ __all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
 
 
 class PromptTuner:
-    """Learns a prompt for a frozen model, with group weights that adjust as training goes.
+    """Learns a prompt for a frozen model, with group weights that adapt during training.
 
     A pickle of a tuner holds what was learned and the model's name, not its weights; they are loaded again when an
     image is to be encoded or the tuner fitted.
@@ -87,7 +87,7 @@ class PromptTuner:
         self._backbone: Backbone | None = backbone
         self._source = (*backbone.source, backbone.fingerprint, str(backbone.device), backbone.precision)
         self._head: Head | dict[str, torch.Tensor] | None = None
-        names = FitSettings.__dataclass_fields__  # of whatever settings were given, those that are about fitting
+        names = FitSettings.__dataclass_fields__  # only the settings that concern fitting
         given = {name: getattr(settings, name) for name in names} if settings else {}
         self.settings = resolve(FitSettings, given, options)
         check_fit(self.settings)
@@ -168,7 +168,7 @@ class PromptTuner:
         table : FeatureTable
             N rows with both splits.
         groups : Groups, optional
-            Of all N rows; the training rows' are fitted with. Methods that look at no attribute (``erm``,
+            Of all N rows; those of the training rows are used for fitting. Methods that look at no attribute (``erm``,
             ``class-balanced``) need none: the classes are their groups.
         validation_groups : Groups, optional
             Of all N rows, for the selection rule; default `groups`.
@@ -202,14 +202,14 @@ class PromptTuner:
         reweighter: Reweighter | None = None,
         beside: RunGroup | None = None,
     ) -> RunGroup:
-        """Return what :meth:`fit` would fit with the same arguments, to be fitted together with others.
+        """Return what :meth:`fit` would fit with the same arguments, to fit it together with others.
 
         See :func:`debias_pt.training.stacking.fit_together`.
 
         Parameters
         ----------
         table, groups, validation_groups, reweighter
-            As of :meth:`fit`.
+            As for :meth:`fit`.
         beside : RunGroup, optional
             A run group made from the same table: its features are shared instead of copied.
 
@@ -273,7 +273,7 @@ class PromptTuner:
         return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
-        """Take a head back that was saved, instead of fitting one."""
+        """Load a saved head instead of fitting one."""
         self.class_names_ = tuple(class_names)
         head = self.make_head(class_names)
         head.load_state_dict(state)

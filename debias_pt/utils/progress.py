@@ -13,7 +13,7 @@ EVERY_S = 30.0  # between two lines where there is no terminal; short work says 
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
-    """Show how far a piece of work is; yields a function that takes the number of things done since.
+    """Show the progress of some work; yields a function to call with the number of items done since the last call.
 
     Without a `total` it only shows that something moves. The unit "bytes" shows MB and speed.
 

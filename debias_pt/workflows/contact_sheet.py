@@ -17,7 +17,7 @@ GAP = 4
 def contact_sheet(
     dataset: ImageDataset, split: str = "train", *, columns: int = 8, seed: int = 0, most_rows: int = 16
 ) -> Image.Image:
-    """Draw `columns` images of every group, drawn by lot, with the group's name and size beside them.
+    """Show `columns` random images of every group, with the group's name and size next to them.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def contact_sheet(
     columns : int
         Images in a row.
     seed : int
-        Of the lot.
+        Of the random choice.
     most_rows : int
         Groups beyond this many are left out, and the last line says so.
 

@@ -1,4 +1,4 @@
-"""``debias-pt data``: which data sets there are, what they look like, and the miniatures in real layouts."""
+"""``debias-pt data``: list data sets, show what they look like, and write miniatures in real layouts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def picture(settings: SourceSettings, out: Path, *, split: str, columns: int, se
     Raises
     ------
     UsageError
-        If the file's ending is no image format's, or the split is unknown.
+        If the file's extension is not an image format, or the split is unknown.
     """
     from debias_pt.workflows.contact_sheet import contact_sheet
 
@@ -67,9 +67,9 @@ def write(name: str, out: Path, *, seed: int = 0) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If the data set is no miniature, or none that has a real one.
+        If the data set is not a miniature, or not one of a real data set.
     OutputError
-        If the folder is there already or cannot be written.
+        If the folder already exists or cannot be written.
     """
     layout = lookup(LAYOUTS, name, "miniature with a real layout")
     folder = layout(out, seed)

@@ -29,7 +29,7 @@ def open_run(path: str | None) -> RunFolder:
 
 
 def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
-    """Return a run's settings, with what may have moved since; entries that are None have not."""
+    """Return a run's settings, updated with what has moved; entries that are None have not."""
     given = {name: value for name, value in moved.items() if value is not None}
     for name, other in (("model", "pretrained"), ("pretrained", "model")):
         if str(given.get(name, "")).startswith(SCHEMAS):  # such a checkpoint is both
@@ -41,8 +41,8 @@ Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt 
 
 
 def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> None:
-    """Refuse another model than the one the prompt was learned with."""
-    advice = "give --model and --pretrained of the run"
+    """Raise if the model is not the one the prompt was learned with."""
+    advice = "give the run's --model and --pretrained"
     require_match(prompt[1]["backbone"], backbone.fingerprint, str(run.path), advice)
 
 
@@ -97,7 +97,7 @@ def load_run(
 
 
 def origin(run: RunFolder) -> dict[str, Any]:
-    """Return what every output of a finished run says of it: above all, whether it is synthetic or an oracle."""
+    """Return what every output says about a finished run, above all whether it is synthetic or an oracle."""
     result = run.result
     names = ("dataset", "synthetic", "method", "oracle", "attribute_labels_used")
     return {**{name: result[name] for name in names}, "dataset_path": result.get("dataset_path")}
@@ -117,7 +117,7 @@ def evaluate(
     csv_path : str, optional
         Where to write one row per image of the split; see :func:`write_predictions`.
     **moved
-        Where data and model are now, if they have moved: dataset (of one's own), data_root, model,
+        Where data and model are now, if they have moved: dataset (a custom one), data_root, model,
         pretrained, device, cache_dir, ...
 
     Raises
@@ -169,6 +169,6 @@ def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path
 
 
 def require_same_data(run: RunFolder, prepared: ProbedData) -> None:
-    """Refuse data that is not what the run was trained on."""
+    """Raise if the data is not what the run was trained on."""
     found, wanted = run.facts["data"], prepared.table.data_fingerprint()
-    require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run, or the --dataset of your own")
+    require_match(found, wanted, f"{run.path}, data", "give the run's --data-root, or --dataset for your own data")

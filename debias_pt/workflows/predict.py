@@ -42,13 +42,13 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
         ``run``, its data set and method, ``synthetic`` and ``oracle``; ``class_names`` and ``attributes``;
         ``images``: one dict each with id (the path), predicted, probability, probabilities by class, and for every
         attribute the value and confidence of the run's probe; ``path`` and ``label`` are the older names of id and
-        predicted and go with the next version; ``left_out``: files in the folders that are no images by
-        their ending; ``skipped``: why an image could not be read, by path.
+        predicted and go with the next version; ``left_out``: files in the folders without an image
+        extension; ``skipped``: why an image could not be read, by path.
 
     Raises
     ------
     ImageError
-        If a file is missing or no image, or a folder has none; with `skip_bad`, if none can be read.
+        If a file is missing or not an image, or a folder has none; with `skip_bad`, if none can be read.
     """
     run = open_run(path)
     prompt = run.read_prompt()
@@ -101,7 +101,7 @@ def as_csv(result: dict[str, Any]) -> str:
 
 
 def as_jsonl(result: dict[str, Any]) -> str:
-    """Return one JSON object per line and image, as they stand in ``images``."""
+    """Return one JSON object per line and image, as in ``images``."""
     return "".join(json.dumps(image, allow_nan=False) + "\n" for image in result["images"])
 
 
@@ -109,7 +109,7 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {"csv": as_csv, "jsonl": a
 
 
 def choose_format(name: str | None, out: str | None) -> str:
-    """Return the format to write: the one named, else by the file's ending, else ``"table"``.
+    """Return the format to write: the one named, else by the file's extension, else ``"table"``.
 
     Raises
     ------
@@ -131,7 +131,5 @@ def choose_format(name: str | None, out: str | None) -> str:
     chosen = name or ending
     if chosen not in FORMATS:
         seen = "--format is 'table'" if name else f"--out is {out!r}"
-        raise UsageError(
-            f"{seen}; into a file go csv or jsonl: give --out FILE.csv or FILE.jsonl, or name the --format"
-        )
+        raise UsageError(f"{seen}; a file can be csv or jsonl: give --out FILE.csv or FILE.jsonl, or name the --format")
     return chosen

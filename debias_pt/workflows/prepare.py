@@ -25,13 +25,13 @@ from debias_pt.workflows.source import load_source
 
 
 def load_images(settings: DataSettings) -> ImageDataset:
-    """Load the data set, with its images checked unless those that cannot be read are to be left out."""
+    """Load the data set, checking its images unless unreadable ones are to be left out."""
     check_images = not skips_bad(settings.on_bad_image)
     return load_source(settings, check_counts=settings.check_counts, check_images=check_images)
 
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
-    """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
+    """Load the data set and choose its attributes: everything that can fail before the slow part."""
     dataset = load_images(settings)
     if not needs_attribute(settings) and not settings.attribute and not dataset.suspects:
         return dataset, ()
@@ -108,7 +108,7 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     Raises
     ------
     UsageError
-        For anything that was asked for and cannot be had; see the parts.
+        For any request that cannot be met; see the parts.
     """
     probe = probe_of(settings)
     dataset, attributes = read_dataset(settings)
@@ -126,7 +126,7 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
 
 
 def probe_of(settings: DataSettings) -> str:
-    """Return who is to answer for the attribute: what was asked for, else what the method wants.
+    """Return the probe to use: the one named, else the method's own.
 
     Raises
     ------
@@ -137,5 +137,5 @@ def probe_of(settings: DataSettings) -> str:
     wanted = lookup(REWEIGHTERS, method, "method").probe
     probe = settings.probe or wanted
     if wanted not in ("zero-shot", probe):
-        raise UsageError(f"the method {method!r} is made of the probe {wanted!r}, not {probe!r}; take --method dpt")
+        raise UsageError(f"the method {method!r} always uses the probe {wanted!r}, not {probe!r}; use --method dpt")
     return probe

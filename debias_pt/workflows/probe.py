@@ -1,4 +1,4 @@
-"""``debias-pt probe``: what the frozen model says of the suspected attribute, and how good that is."""
+"""``debias-pt probe``: what the frozen model says about the suspected attribute, and how often it is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that comes before fitting, in one object: features, the probe's answers, groups."""
+"""Everything before fitting, in one object: features, the probe's answers, groups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from debias_pt.models.backbone import Backbone
 
 @dataclass(frozen=True)
 class ProbedData:
-    """All that comes before fitting.
+    """Everything before fitting.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ class ProbedData:
         All splits.
     stats : EncodeStats
     attributes : tuple of Attribute
-        What the probe asked.
+        What the probe was asked about.
     answers : tuple of PseudoAttribute
-        What it answered, for all rows.
+        Its answers for all rows.
     annotated : tuple of TrueAttribute or None
-        For each of these, its annotation, where there is one under the same name and values.
+        The annotation of each, if there is one with the same name and values.
     refined : RefinedProbe, optional
-        Who answered, if not the zero-shot probe.
+        The probe that answered, if not the zero-shot one.
     others : dict of str to ProbedData
-        The same with the answers of other probes, once they were asked for.
+        The same with the answers of other probes, once requested.
     split_rule : mapping
-        How the splits came about, where they are not the data set's own.
+        How the splits were made, if they are not the data set's own.
     synthetic : bool
         The images were drawn by a program.
     judged : dict of str to Verdict
@@ -64,7 +64,7 @@ class ProbedData:
 
     @property
     def probe(self) -> str:
-        """Who answered: a name in ``PROBES``."""
+        """Which probe answered: a name in ``PROBES``."""
         return self.refined.kind if self.refined else "zero-shot"
 
     def probed_by(self, probe: str) -> ProbedData:
@@ -97,7 +97,7 @@ class ProbedData:
     def benchmark(self) -> Mapping[str, TrueAttribute]:
         """The annotated attributes to report by, perhaps none.
 
-        Those asked for, if all of them are annotated; else all that the data set has, since they are its benchmark.
+        The requested ones, if all of them are annotated; else all that the data set has, which are its benchmark.
         """
         if self.true is None:
             return self.table.attributes
@@ -145,7 +145,7 @@ class ProbedData:
         Raises
         ------
         UsageError
-            If an attribute that was asked for is not annotated.
+            If a requested attribute is not annotated.
         """
         if self.true is None and not self.answers:
             raise UsageError(f"{option} needs an attribute; name one: --attribute background=land:water")

@@ -1,4 +1,4 @@
-"""What a run tells: the fields of ``train`` and ``eval``, and the facts it rests on."""
+"""What a run reports: the fields of ``train`` and ``eval``, and the facts behind them."""
 
 from __future__ import annotations
 

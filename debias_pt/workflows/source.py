@@ -29,7 +29,7 @@ def data_names(settings: SourceSettings, name: str) -> dict[str, str | None]:
 
 
 def own_data(settings: SourceSettings) -> OwnData:
-    """Return how to read somebody's own data."""
+    """Return how to read custom data."""
     return OwnData(
         settings.image_column,
         settings.label_column,

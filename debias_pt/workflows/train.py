@@ -35,14 +35,14 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     settings : TrainSettings
         Everything.
     resume : bool
-        Go on with the run in ``settings.out``, or the newest unfinished one with these settings.
+        Continue the run in ``settings.out``, or the newest unfinished one with these settings.
     baselines : bool
         Also report the zero-shot model and plain prompt tuning (``erm``), which takes a second fit of the same cost.
 
     Returns
     -------
     dict
-        The result, as it stands in the run's ``result.json``.
+        The result, as in the run's ``result.json``.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def train_in(
 
 
 def write_records(run: RunFolder, prepared: ProbedData) -> None:
-    """Write which images were left out and why, and which split drew which image, where that happened."""
+    """Write which images were left out and why, and the split of every image if splits were drawn."""
     if prepared.stats.skipped:
         write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
     if prepared.split_rule.get("drawn"):
@@ -166,7 +166,7 @@ def check_train(settings: TrainSettings) -> None:
 
 
 def portable(settings: TrainSettings) -> dict[str, Any]:
-    """Return the settings as JSON, with paths that hold from any folder."""
+    """Return the settings as JSON, with absolute paths."""
     config = dataclasses.asdict(settings)
     del config["out"]  # the folder itself
     for name in ("data_root", "cache_dir", "image_root"):
@@ -179,14 +179,14 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
 
 
 def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolder:
-    """Return the run to go on with.
+    """Return the run to continue.
 
     Raises
     ------
     RunError
         If there is none.
     FingerprintError
-        If it was begun with other settings.
+        If it was started with other settings.
     """
     if settings.out is None:
         return newest(finished=False, matching=config)
@@ -205,7 +205,7 @@ def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) ->
     checkpoints = Checkpoints(run, settings.checkpoint_every)
     try:
         return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[checkpoints])
-    finally:  # what led to a divergence is worth reading; resuming drops it
+    finally:  # keep what led to a divergence; resuming drops it
         checkpoints.write_history()
 
 

@@ -66,7 +66,7 @@ def test_global_random_states_neither_matter_nor_change() -> None:
 
 def test_a_short_class_gives_all_it_has_and_says_so() -> None:
     y = np.array([0] * 9 + [1] * 2 + [2] * 9 + [3] * 5)
-    with pytest.warns(DebiasWarning, match="2 of 4 classes have fewer than 8 training images, 'bee' 2; all they have"):
+    with pytest.warns(DebiasWarning, match="2 of 4 classes have fewer than 8 training images, 'bee' 2; all of theirs"):
         rows = draw_shots(y, 8, 0, class_names=CLASSES)
     assert np.bincount(y[rows]).tolist() == [8, 2, 8, 5]
     with pytest.raises(UsageError, match="'bee' 2; ask for fewer shots"):

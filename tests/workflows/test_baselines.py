@@ -230,9 +230,9 @@ def test_own_data_without_a_suspect(photos: Path, train_tiny: Train, tmp_path: P
 
 
 def test_what_needs_an_attribute_still_asks_for_one(photos: Path, train_tiny: Train, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no known suspect; name one: .* or train without: --method erm"):
+    with pytest.raises(UsageError, match="no suspected attribute; name one: .* or train without: --method erm"):
         train_photos(photos, train_tiny, tmp_path / "a")
-    with pytest.raises(UsageError, match="no known suspect"):
+    with pytest.raises(UsageError, match="no suspected attribute"):
         train_photos(photos, train_tiny, tmp_path / "b", method="erm", select="true-wga")
 
 

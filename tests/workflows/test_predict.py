@@ -51,7 +51,7 @@ def test_the_command(cli: Cli, tiny_run: Path, photos: Path) -> None:
     done = cli("predict", tiny_run, "0", photos / "1", "0/0.jpg", ".", "--json", cwd=photos)
     (photos / "labels.txt").unlink()
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "warning: .: left out 1 that by their endings are no images: labels.txt\n"
+    assert done.stderr == "warning: .: left out 1 without an image extension: labels.txt\n"
     result = json.loads(done.stdout)
     assert [row["path"] for row in result["images"]] == ["0/0.jpg", "0/2.jpg", "0/4.jpg", *map(str, ones(photos))]
     assert result["left_out"] == ["labels.txt"]
@@ -154,8 +154,8 @@ def test_commas_and_quotes_in_names_survive_csv(tiny_run: Path, photos: Path, tm
     ("options", "message"),
     [
         (["--format", "cvs"], "unknown format 'cvs' (did you mean 'csv'?); known: table, csv, jsonl"),
-        (["--out", "said.txt"], "--out is 'said.txt'; into a file go csv or jsonl"),
-        (["--out", "said.csv", "--format", "table"], "--format is 'table'; into a file go csv or jsonl"),
+        (["--out", "said.txt"], "--out is 'said.txt'; a file can be csv or jsonl"),
+        (["--out", "said.csv", "--format", "table"], "--format is 'table'; a file can be csv or jsonl"),
         (["--out", "said.csv", "--format", "jsonl"], "--format is 'jsonl' and --out 'said.csv', which ends in .csv"),
         (["--json", "--format", "csv"], "--json and --format csv both want standard output"),
         (["--out", "/dev/null/said.csv"], "cannot create this folder"),

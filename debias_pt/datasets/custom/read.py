@@ -49,7 +49,7 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
     Raises
     ------
     DatasetError
-        If it is not there or not such a thing; names what was seen and what to do.
+        If it is missing or of another form; says what was found and what to do.
     """
     listing = _read(path, own)
     labels, class_names = _classes(listing, own.class_names)
@@ -125,7 +125,7 @@ def _in_words(true: TrueAttribute) -> bool:
 
 
 def _suspect(name: str, true: TrueAttribute) -> Attribute:
-    """Return the wording to begin with: an annotated value is described by its own name."""
+    """Return the default wording: an annotated value is described by its own name."""
     return Attribute(name, {value: (value.replace("_", " "),) for value in true.values})
 
 

@@ -1,4 +1,4 @@
-"""Words and what a tokenizer makes of them: prompts that do not fit, and words a model never read."""
+"""Tokenised words: prompts that do not fit, and words a model never read."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) ->
     unread = [word for word, row in zip(words, tokenizer(words), strict=True) if not read(row[1 : int(row.argmax())])]
     if unread:
         warnings.warn(
-            f"the model never read {', '.join(map(repr, unread))} in its pretraining; what it says of such words "
-            "means little",
+            f"the model never read {', '.join(map(repr, unread))} in its pretraining; its answers about such words "
+            "mean little",
             DebiasWarning,
             stacklevel=3,
         )

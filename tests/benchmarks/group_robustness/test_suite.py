@@ -174,7 +174,7 @@ def test_a_damaged_or_foreign_file_counts_as_missing(damage: str, tmp_path: Path
 
 def test_a_folder_that_cannot_be_written_to_costs_time_only(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("in the way")
-    with pytest.warns(DebiasWarning, match="the result is not kept"):
+    with pytest.warns(DebiasWarning, match="the result is not stored"):
         assert ResultStore(tmp_path / "results").get({}, lambda: {"figure": 1}) == ({"figure": 1}, False)
 
 
