@@ -174,7 +174,7 @@ def test_a_stopped_drawing_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_cards_know_what_is_synthetic() -> None:
     real = [name for name, source in DATASETS.items() if not source.card.synthetic]
-    assert real == ["celeba", *COOP, "metashift", "waterbirds"]
+    assert real == sorted(["celeba", *COOP, "metashift", "waterbirds"])
 
 
 def test_waterbirds_layout_is_read_by_the_real_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
