@@ -309,7 +309,7 @@ def test_an_interrupted_command_keeps_what_came(mirror: Mirror, tmp_path: Path) 
         _, errors = process.communicate(timeout=60)
     mirror.stall.set()
     assert process.returncode == 130
-    assert errors.splitlines()[-1].startswith("error: interrupted; what was encoded or fetched is kept")
+    assert errors.splitlines()[-1].startswith("error: interrupted; what was encoded or downloaded is kept")
     assert part.read_bytes() == WHOLE[:12_345]
     assert left(tmp_path) == [part.name, f"{part.name}.json"]
 
