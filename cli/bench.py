@@ -1,4 +1,4 @@
-"""``debias-pt bench``: the benchmark suites; here group robustness, the others in files of their own."""
+"""``debias-pt bench``: the benchmark suites; group robustness here, the others in separate files."""
 
 from __future__ import annotations
 
@@ -27,59 +27,89 @@ def bench() -> None:
 @app.command("group-robustness", cls=SettingsCommand)
 @with_settings(TrainSettings, without=(*PER_ROW, "dataset", "out", "checkpoint_every"), preset=PRESET)
 def group_robustness(
-    dataset: DatasetName,
+    dataset: Annotated[
+        list[str],
+        typer.Argument(
+            help="Data sets by name or path; or JSON files that name one (dataset) with its own settings.",
+            show_default=False,
+        ),
+    ],
     rows: Annotated[
         str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.", rich_help_panel=SUITE)
     ] = "",
     ablation: Annotated[
-        str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
+        str, typer.Option(help="Vary one setting of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
     ] = "",
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per row and seed to this file.")] = None,
-    plot: Annotated[str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
+    plot: Annotated[
+        str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg, or into this folder.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Put the methods beside each other on one data set, oracles included.
+    """Compare the methods on a data set, oracles included, or on several: worst-group accuracy, regret, failures.
 
-    What was computed before with the same data, model, words and settings is taken from the cache folder.
+    Results already computed with the same data, model, wording and settings come from the cache folder.
     """
     from pathlib import Path
 
     from debias_pt.benchmarks.group_robustness import ablations, suite, table
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
-    from debias_pt.benchmarks.shared.figures import require_plot_path
+    from debias_pt.benchmarks.group_robustness.several_sets import compare
+    from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+    from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.errors import UsageError
-    from debias_pt.settings import resolve
     from debias_pt.utils.files import make_folder, write_csv
 
     from .output import print_json
 
+    several = len(dataset) > 1
     if plot is not None:
-        require_plot_path(Path(plot))
+        require_plot(Path(plot))
     if rows and ablation:
-        raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
+        raise UsageError(f"--rows {rows} and --ablation {ablation} exclude each other; leave one out")
+    if several and (ablation or plot):
+        raise UsageError(f"--{'ablation' if ablation else 'plot'} is of one data set, and {len(dataset)} are given")
     names = names_in(rows)
-    settings = resolve(TrainSettings, PRESET, given, {"dataset": dataset})
+    sets = {name: compare.settings_of(name, {**PRESET, **given}) for name in dataset}
+    settings = sets[dataset[0]]
     if ablation:
-        result = ablations.ablation(settings, ablation, fresh=fresh)
+        result, view = ablations.ablation(settings, ablation, fresh=fresh), table.ablation_markdown
+    elif several:
+        by_name = dict(zip(compare.short_names(list(sets)), sets.values(), strict=True))
+        result, view = compare.group_robustness_on(by_name, names, fresh=fresh), several_table.markdown
     else:
-        result = suite.group_robustness(settings, names, fresh=fresh)
+        result, view = suite.group_robustness(settings, names, fresh=fresh), table.markdown
     if csv is not None:
         make_folder(Path(csv).parent)
-        write_csv(Path(csv), *table.csv_table(result))
+        write_csv(Path(csv), *(several_table if several else table).csv_table(result))
     if plot is not None:
-        (plot_ablation if ablation else plot_rows)(result, Path(plot))
+        name = f"{result['dataset']}-{ablation}" if ablation else result["dataset"]
+        (plot_ablation if ablation else plot_rows)(result, plot_path(Path(plot), Path(name).name))
     if as_json:
         print_json(result)
     elif markdown:
-        print(table.ablation_markdown(result) if ablation else table.markdown(result))
-    elif ablation:
-        _print_ablation(result)
+        print(view(result))
     else:
-        _print_rows(result)
+        (_print_ablation if ablation else _print_several if several else _print_rows)(result)
+
+
+def _print_several(result: dict[str, Any]) -> None:
+    from debias_pt.benchmarks.group_robustness import table
+    from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+
+    from .output import print_stored, print_table
+
+    first = result["sets"][0]
+    title = f"{first['split']} split, {first['model']}, {table.spread(first)}"
+    for header, lines in (*several_table.blocks(result), several_table.set_table(result)):
+        print_table(header, lines, title=title)
+        title = ""
+    print(f"{several_table.NOTE}.")
+    print_stored("rows", sum(len(one["rows"]) for one in result["sets"]), result["stored_rows"])
 
 
 def _print_rows(result: dict[str, Any]) -> None:
@@ -88,6 +118,7 @@ def _print_rows(result: dict[str, Any]) -> None:
     from .output import print_stored, print_table
 
     tables = [(_title(result), table.main_table(result, short=True)), ("", table.group_table(result, short=True))]
+    tables.append((table.INTERVALS_NOTE.rstrip(":"), table.interval_table(result, short=True)))
     if result["published"]:
         tables.append(("Published, not measured here", table.published_table(result)))
     for heading, (header, lines) in tables:

@@ -100,7 +100,7 @@ class Pseudo:
 
 @dataclass(frozen=True)
 class Probed:
-    """Class x the answers of a probe of one's own choice.
+    """Class x the answers of a chosen probe.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Annotated:
 class Shuffled:
     """The probe's answers permuted among the samples of a class and split: a control.
 
-    Group sizes stay, what they mean is gone: what this gains was not gained by the attribute.
+    Group sizes stay, but the groups mean nothing: whatever this gains does not come from the attribute.
 
     Parameters
     ----------
@@ -163,4 +163,20 @@ class Shuffled:
 
     def for_selection(self, case: Case) -> Groups:
         """Return the permuted groups: the control knows nothing of the attribute."""
+        return self(case)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes as groups: balance over them is a control for balance over groups."""
+
+    labels: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Groups:
+        """Return one group per class."""
+        table = case.prepared.table
+        return Groups(table.y, np.ones((len(table), 1)), tuple(table.class_names), ("any",), "pseudo")
+
+    def for_selection(self, case: Case) -> Groups:
+        """Return the same."""
         return self(case)

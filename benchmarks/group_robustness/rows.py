@@ -1,4 +1,4 @@
-"""The table's rows. Adding one is an entry here, and a file in ``rivals/`` if nothing there does it."""
+"""The table's rows. To add one, write an entry here, and a file in ``rivals/`` if nothing there fits it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from debias_pt.models.zero_shot import TEMPLATE
 from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
-from .groupings import Annotated, Probed, Shuffled
+from .groupings import Annotated, Classes, Probed, Shuffled
 from .rivals.anchored import ANCHORED, ANCHORED_PROMPT, ANCHORED_TRUE, WITHOUT_ATTRIBUTE, Auto
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
@@ -30,7 +30,7 @@ class Row:
     title : str
         As shown.
     fit : Fit
-        How it comes to its predictions.
+        How it makes its predictions.
     """
 
     name: str
@@ -46,6 +46,11 @@ class Row:
     def oracle(self) -> bool:
         """Whether it sees any."""
         return bool(self.attribute_labels)
+
+    @property
+    def fitted_on(self) -> str:
+        """The split it is fitted on, which may be better balanced than training is."""
+        return str(getattr(self.fit, "fitted_on", "train"))
 
 
 _ALL = (
@@ -72,6 +77,8 @@ _ALL = (
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
     Row("linear-dpt", "dpt, linear head", Loop({**LINEAR, "method": "dpt"})),
+    Row("class-balanced-val", "class balance on validation, linear head", DFR(Classes())),
+    Row("dfr-pseudo", "DFR, linear head (pseudo groups of validation)", DFR(Probed("mixture"))),
     Row("balanced-true", "balanced (oracle: true groups)", Loop({"method": "balanced"}, Annotated())),
     Row("group-dro-true", "group-dro (oracle: true groups)", Loop({"method": "group-dro"}, Annotated())),
     Row("dpt-true", "dpt (oracle: true groups)", Loop({"method": "dpt"}, Annotated())),
@@ -80,7 +87,10 @@ _ALL = (
 )
 ROWS: dict[str, Row] = {row.name: row for row in _ALL}
 
-# What a row would be with true groups.
+# What every method without annotation has to beat, since balancing groups balances classes too.
+BASELINE = "class-balanced"
+
+# The same rows with true groups.
 ORACLES = {
     "balanced": "balanced-true",
     "group-dro": "group-dro-true",

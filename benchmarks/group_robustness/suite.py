@@ -1,4 +1,4 @@
-"""Methods beside each other: one encoding, one budget, one selection rule, several seeds."""
+"""Methods compared: one encoding, one budget, one selection rule, several seeds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
 from debias_pt.training.tuner import check_fit
@@ -16,10 +20,11 @@ from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.report import train_counts
 
 from ..shared.results_store import ResultStore, result_store
+from .answers import add_differences, pack
 from .case import VAL_ATTRIBUTES, Case, Predict, key
 from .minority_recall import minority_report
 from .published import published
-from .rows import ORACLES, Row, choose
+from .rows import BASELINE, ORACLES, Row, choose
 from .stacked_fits import Timed, fit_missing, timed
 
 
@@ -31,9 +36,9 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
     settings : TrainSettings
         Shared by all rows; ``method``, ``groups`` and ``head`` are the rows'.
     names : sequence of str
-        Rows by name; none means all, without those that need annotations where there are none.
+        Rows by name; none means all, except those that need missing annotations.
     fresh : bool
-        Compute rows anew that were computed before.
+        Compute all rows again, ignoring stored results.
 
     Returns
     -------
@@ -43,7 +48,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
     Raises
     ------
     UsageError
-        For an unknown row, or one that was asked for and needs annotations that are not there.
+        For an unknown row, or a requested one that needs missing annotations.
     """
     rows = choose(names)
     check_fit(settings)
@@ -59,6 +64,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         for row in possible:
             results.append(result_of(row, case, store, ready))
             advance(1)
+    add_differences(results, BASELINE, reported(case).index)
     return {
         "suite": "group-robustness",
         **frame(case),
@@ -71,7 +77,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
 
 
 def distances(results: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return what worst-group accuracy a row would gain from true groups, where there is such a row."""
+    """Return how much worst-group accuracy a row would gain from true groups, for rows that have such an oracle."""
     worst = {row["row"]: row["worst_group_accuracy"] for row in results}
     pairs = ((name, oracle) for name, oracle in ORACLES.items() if name in worst and oracle in worst)
     return {name: worst[oracle] - worst[name] for name, oracle in pairs}
@@ -95,7 +101,10 @@ def frame(case: Case) -> dict[str, Any]:
 
 
 def result_of(row: Row, case: Case, store: ResultStore, ready: Mapping[str, Timed] = {}) -> dict[str, Any]:
-    """Return a row's result: taken from the store, from what was fitted `ready` beside others, or fitted now."""
+    """Return a row's result: from the store, from what was fitted `ready` together with others, or fitted now.
+
+    ``right`` holds which images it is right about, packed.
+    """
     wanted = key(case, row.fit)
     figures, stored = store.get(wanted, lambda: figures_of(case, ready.get(digest(wanted)) or timed(case, row.fit)))
     attribute_labels = sorted({*row.attribute_labels, *([VAL_ATTRIBUTES] if case.selects_by_true else [])})
@@ -106,6 +115,7 @@ def result_of(row: Row, case: Case, store: ResultStore, ready: Mapping[str, Time
         "labels_used": labels,
         "attribute_labels_used": attribute_labels,
         "oracle": bool(attribute_labels),
+        "fitted_on": row.fitted_on,
         **figures,
         "stored": stored,
     }
@@ -117,6 +127,7 @@ def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
     result = {
         "seeds": list(fitted.seeds),
         **scores(case, fitted.predict, fitted.seeds),
+        "right": pack(predictions(case, fitted.predict) == reported(case).y),
         "selected_steps": list(fitted.steps),
         "true_selection": None,
         "minority": minority_report(case, fitted.flagged),
@@ -134,7 +145,15 @@ def figures_of(case: Case, learned: Timed) -> dict[str, Any]:
 
 def scores(case: Case, predict: Predict, seeds: Sequence[int]) -> dict[str, Any]:
     """Return the accuracies by group on the reported split."""
-    prepared, split = case.prepared, case.settings.split
-    groups = prepared.report_groups.rows(prepared.rows(split))
-    predictions = predict(prepared.table.where(split).features)
-    return GroupReport.of(predictions, groups, train_counts(prepared), seeds).to_dict()
+    groups = reported(case)
+    return GroupReport.of(predictions(case, predict), groups, train_counts(case.prepared), seeds).to_dict()
+
+
+def reported(case: Case) -> Groups:
+    """Return the groups of the reported split."""
+    return case.prepared.report_groups.rows(case.split(case.settings.split))
+
+
+def predictions(case: Case, predict: Predict) -> NDArray[np.int64]:
+    """Return the labels ``(R, N)`` that runs give to the images of the reported split."""
+    return predict(case.prepared.table.where(case.settings.split).features)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from debias_pt.groups.metrics import SCALARS
+from debias_pt.groups.probe_report import probe_sentence
 
 from ..shared.tables import Table, markdown_table
+from .rows import BASELINE
 
 FIELDS = {
     "worst_group_accuracy": "worst group",
@@ -20,6 +22,11 @@ SHORT_FIELDS = ("worst_group_accuracy", "average_accuracy", "gap")
 ORACLE = "worst group, steps by true groups (oracle)"
 SHORT_ORACLE = "steps by true groups"
 SHORT = {"class labels": "y", "training attributes": "a (train)", "validation attributes": "a (val)"}
+PAIRED = ("worst_group_accuracy", "average_accuracy")
+INTERVALS_NOTE = (
+    "95 % intervals over images, and differences over the same images and seeds, in per cent and points; images of a "
+    "group in brackets:"
+)
 LABELS_NOTE = "Labels: y the classes; a the attribute, which makes a row an oracle. Accuracies in per cent"
 
 
@@ -28,12 +35,13 @@ def main_table(result: dict[str, Any], *, short: bool = False) -> Table:
 
     With `short`, rows go by the names that are typed.
     """
-    header = ["method", "labels", *FIELDS.values(), SHORT_ORACLE if short else ORACLE, "seconds per run"]
+    fields = [text.replace("worst group", worst_name(result["rows"])) for text in FIELDS.values()]
+    header = ["method", "labels", *fields, SHORT_ORACLE if short else ORACLE, "seconds per run"]
     lines = []
     for row in result["rows"]:
         oracle = cell(row["true_selection"], "worst_group_accuracy") if row["true_selection"] else "-"
         cost = f"{row['seconds']['per_run']:.1f}"
-        lines.append([_name(row, short), _labels(row), *[cell(row, field) for field in FIELDS], oracle, cost])
+        lines.append([row_name(row, short), labels(row), *[cell(row, field) for field in FIELDS], oracle, cost])
     return header, lines
 
 
@@ -45,8 +53,39 @@ def group_table(result: dict[str, Any], *, short: bool = False) -> Table:
     for row in result["rows"]:
         each = [_mean(g["accuracy"], g["ci"], row) for g in row["groups"]]
         found = row["minority"] or {}
-        lines.append([_name(row, short), *each, *[_percent(found.get(name)) for name in ("recall", "precision")]])
-    return ["method", *names, "minority recall", "minority precision"], lines
+        lines.append([row_name(row, short), *each, *[percent(found.get(name)) for name in ("recall", "precision")]])
+    first = "method (by pseudo group)" if worst_name(result["rows"]) != WORST else "method"
+    return [first, *names, "minority recall", "minority precision"], lines
+
+
+WORST = "worst group"
+
+
+def worst_name(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what the worst group is called: a pseudo group where nothing is annotated."""
+    return "worst pseudo group" if rows[0].get("groups_from") == "pseudo" else WORST
+
+
+def interval_table(result: dict[str, Any], *, short: bool = False) -> Table:
+    """Return intervals over images of worst group, average and every group, and paired differences to class balance."""
+    groups = result["rows"][0]["groups"]
+    header = ["method", "worst group", "average", f"worst group - {BASELINE}", f"average - {BASELINE}"]
+    header += [f"{g['label']}, {g['attribute']} ({g['n']})" for g in groups]
+    lines = []
+    for row in result["rows"]:
+        ends = [row["image_intervals"][name] for name in PAIRED]
+        gains = [difference(row["versus"], name) for name in PAIRED]
+        each = [_ends(g["image_ci"]) for g in row["groups"]]
+        lines.append([row_name(row, short), *map(_ends, ends), *gains, *each])
+    return header, lines
+
+
+def difference(versus: dict[str, Any] | None, field: str) -> str:
+    """Return a paired difference in points with its interval."""
+    if versus is None:
+        return "-"
+    mean, (low, high) = versus[field]["mean"], versus[field]["ci"]
+    return f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def published_table(result: dict[str, Any]) -> Table:
@@ -58,13 +97,14 @@ def published_table(result: dict[str, Any]) -> Table:
 
 def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
     """Return one line per point of an ablation, with `short` of its main figures."""
-    fields = {name: text for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
+    worst = worst_name(result["points"])
+    fields = {name: text.replace(WORST, worst) for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
     header = [result["varied"], "errors", "labels", "attributes right", *fields.values()]
     header.append(SHORT_ORACLE if short else ORACLE)
     lines = []
     for point in result["points"]:
         oracle = cell(point["true_selection"], "worst_group_accuracy") if point["true_selection"] else "-"
-        start = [point["value"], point["series"], _labels(point), _percent(point["attribute_accuracy"])]
+        start = [point["value"], point["series"], labels(point), percent(point["attribute_accuracy"])]
         lines.append([*start, *[cell(point, field) for field in fields], oracle])
     if len({point["series"] for point in result["points"]}) == 1:
         header, lines = _without(header, 1), [_without(line, 1) for line in lines]
@@ -79,22 +119,22 @@ def ablation_markdown(result: dict[str, Any]) -> str:
 
 
 def csv_table(result: dict[str, Any]) -> Table:
-    """Return one line per row or point, selection and seed, with every group's mean over seeds."""
+    """Return one line per row or point, selection and seed, with this run's accuracy on every group."""
     rows = result["points"] if "points" in result else result["rows"]
     groups = [f"{g['label']}, {g['attribute']}" for g in rows[0]["groups"]]
     header = ["row", "name", "labels used", "oracle", "selection", "seed", *SCALARS]
-    header += [f"mean accuracy of {name}" for name in groups] + ["seconds per run"]
+    header += [f"accuracy of {name}" for name in groups] + ["seconds per run"]
     lines = []
     for row in rows:
         own = result["selection"] if row["selected_steps"] else "none"
         for selection, part in ((own, row), ("true-wga", row["true_selection"])):
             for run in part["per_seed"] if part else ():
                 oracle = row["oracle"] or selection == "true-wga"
-                means = [_raw(g["accuracy"]) for g in part["groups"]]
+                each = [_raw(accuracy) for accuracy in run["groups"]]
                 name = f"{row['name']}, {row['series']}" if "series" in row else row["name"]
                 start = [row["row"], name, "; ".join(row["labels_used"]), str(oracle), selection]
                 figures = [_raw(run[field]) for field in SCALARS]
-                lines.append([*start, str(run["seed"]), *figures, *means, f"{row['seconds']['per_run']:.3f}"])
+                lines.append([*start, str(run["seed"]), *figures, *each, f"{row['seconds']['per_run']:.3f}"])
     return header, lines
 
 
@@ -103,7 +143,8 @@ def markdown(result: dict[str, Any]) -> str:
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
     parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
-    parts += [markdown_table(*group_table(result), left=1)]
+    parts += [markdown_table(*group_table(result), left=1), INTERVALS_NOTE]
+    parts += [markdown_table(*interval_table(result), left=1)]
     if result["published"]:
         parts += ["Published, not measured here:", markdown_table(*published_table(result), left=3)]
     return "\n\n".join(part for part in parts if part)
@@ -119,21 +160,18 @@ def probe_line(result: dict[str, Any]) -> str:
     """Say how good the probe is, where that is known."""
     probe = result["probe"]
     if "accuracy" not in probe:
-        return "The probe's quality is not known: no annotation"
-    return (
-        f"The probe is right for {_percent(probe['accuracy'])} % of the training images; worst group: recall "
-        f"{_percent(probe['worst_group_recall'])} %, precision {_percent(probe['worst_group_precision'])} %"
-    )
+        return "Groups are PSEUDO groups, of the probe's own answers; how good it is is not known: no annotation"
+    return f"The probe is {probe_sentence(probe)}"
 
 
 def distance_line(result: dict[str, Any]) -> str:
-    """Return what true groups would add to the worst group, in points; empty where there is no such oracle."""
+    """Return what true groups would add to the worst group, in points; empty if there is no such oracle."""
     parts = [f"{name} {100 * gain:+.1f}" for name, gain in result["distance_to_oracle"].items()]
     return f"What true groups (oracle) would add to the worst group, in points: {', '.join(parts)}" if parts else ""
 
 
 def left_out_line(result: dict[str, Any]) -> str:
-    """Name the rows that need annotations that are not there."""
+    """Name the rows that need missing annotations."""
     return f"Left out, since the attribute is not annotated: {', '.join(result['left_out'])}"
 
 
@@ -144,15 +182,20 @@ def cell(part: dict[str, Any], field: str) -> str:
 
 def _mean(value: float | None, ends: Sequence[float] | None, part: dict[str, Any]) -> str:
     if value is None or ends is None or len(part["per_seed"]) < 2:
-        return _percent(value)
+        return percent(value)
     return f"{100 * value:.1f} ± {50 * (ends[1] - ends[0]):.1f}"
+
+
+def _ends(ends: Sequence[float] | None) -> str:
+    return "-" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
 
 
 def _without(line: list[str], place: int) -> list[str]:
     return line[:place] + line[place + 1 :]
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage."""
     return "-" if value is None else f"{100 * value:.1f}"
 
 
@@ -160,11 +203,13 @@ def _raw(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
-def _name(row: dict[str, Any], short: bool) -> str:
+def row_name(row: dict[str, Any], short: bool) -> str:
+    """Return a row's title, or with `short` the name that is typed."""
     if not short:
         return str(row["name"])
     return f"{row['row']} (oracle)" if row["oracle"] else str(row["row"])
 
 
-def _labels(row: dict[str, Any]) -> str:
+def labels(row: dict[str, Any]) -> str:
+    """Return in letters what a row saw."""
     return ", ".join(SHORT[label] for label in row["labels_used"]) or "none"

@@ -63,7 +63,7 @@ class Case:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """What the zero-shot model holds of every image, shape ``(N, K)``."""
+        """The zero-shot model's probabilities of every image, shape ``(N, K)``."""
         return zero_shot_probabilities(self.backbone, self.table)
 
     @cached_property
@@ -72,7 +72,7 @@ class Case:
         return self.table.where(self.settings.split)
 
     def draw(self, cell: Cell, seed: int) -> NoisyLabels:
-        """Return the samples and labels that a cell's run is given."""
+        """Return the samples and labels of a cell's run."""
         found = self._drawn.get((cell.kind, cell.rate, seed))
         if found is None:
             found = self._draw(cell, seed)
@@ -96,11 +96,11 @@ class Case:
         return FewShot.draw(self.table, shots, seed, rule=draw, split=split)
 
     def samples(self) -> list[dict[str, Any]]:
-        """Return everything drawn so far as plain JSON: images, the labels given to them, their own."""
+        """Return everything drawn so far as plain JSON: images, their given labels, their true labels."""
         return [{**labels.to_dict(), **labels.report()} for _, labels in sorted(self._drawn.items())]
 
     def features(self, rows: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
-        """Return features of training rows; with views, those of every crop behind the plain ones."""
+        """Return features of training rows; with views, the plain ones followed by those of every crop."""
         plain = self.table.features[rows]
         if not self.settings.views:
             return plain

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.intervals import effective_images, student_interval, wilson_interval, worst_group_interval
 from debias_pt.utils.files import json_number
 
 SCALARS = (
@@ -31,7 +32,7 @@ class GroupReport:
     correct : ndarray of int, shape (R, G)
         Right answers of each run in each group.
     counts : ndarray of int, shape (G,)
-        Samples of each group; empty groups take part in nothing.
+        Samples of each group; empty groups are ignored.
     train_counts : ndarray of int, shape (G,)
         Training samples of each group, for the adjusted average.
     labels : tuple of (str, str)
@@ -40,6 +41,8 @@ class GroupReport:
         Where the groups come from.
     seeds : tuple of int
         One per run.
+    images : ndarray of float, shape (G,), optional
+        Effective images of each group, see :func:`~debias_pt.groups.intervals.effective_images`; default `counts`.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class GroupReport:
     labels: tuple[tuple[str, str], ...]
     source: str
     seeds: tuple[int, ...]
+    images: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -65,17 +69,18 @@ class GroupReport:
         Raises
         ------
         UsageError
-            If there are no samples, or as many predictions as samples are not given.
+            If there are no samples, or the numbers of predictions and samples differ.
         """
         if predictions.shape != (len(seeds), len(groups)) or not len(groups):
             raise UsageError(
                 f"predictions have shape {predictions.shape} for {len(seeds)} runs and {len(groups)} samples; "
                 "give one row per run, one column per sample"
             )
-        right = (predictions == groups.y).astype(np.float64)
-        index = groups.index
-        correct = np.stack([np.bincount(index, weights=row, minlength=groups.n_groups) for row in right])
-        return cls(correct.astype(np.int64), groups.counts, train_counts, groups.labels, groups.source, tuple(seeds))
+        right = predictions == groups.y
+        inside = [groups.index == g for g in range(groups.n_groups)]
+        correct = np.stack([right[:, group].sum(axis=1) for group in inside], axis=1)
+        images = np.array([effective_images(right[:, group]) if group.any() else 0.0 for group in inside])
+        return cls(correct, groups.counts, train_counts, groups.labels, groups.source, tuple(seeds), images)
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
@@ -116,77 +121,63 @@ class GroupReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON: means over runs, intervals, groups, and every run by itself.
 
-        With one run the intervals are Wilson's, over samples (absent for the adjusted average, the
-        mean over groups and the gap); with several they are Student's, over runs, cut at 0 and 1.
+        ``ci`` and ``intervals`` are Student's over seeds, cut at 0 and 1; with one run they are those over images
+        (absent for the adjusted average, the mean over groups and the gap). ``image_ci`` and ``image_intervals``
+        are over images with any number of runs: seeds tell nothing of 56 images.
         """
         several = len(self.seeds) > 1
+        over_images = self._image_intervals()
         report: dict[str, Any] = {name: json_number(getattr(self, name).mean()) for name in SCALARS}
-        report["groups"] = [
-            {"label": label, "attribute": value, "n": int(self.counts[g]), **self._group(g, several)}
-            for g, (label, value) in enumerate(self.labels)
-            if self.counts[g] or self.train_counts[g]  # a group that is nowhere is no group
-        ]
+        # A group that is nowhere is no group.
+        shown = [g for g in range(len(self.labels)) if self.counts[g] or self.train_counts[g]]
+        report["groups"] = [self._group(g, several) for g in shown]
         report["groups_from"] = self.source
         report["interval"] = "95 % Student, over seeds" if several else "95 % Wilson, over samples"
-        report["intervals"] = self._intervals(several)
+        report["intervals"] = self._seed_intervals() if several else over_images
+        report["image_interval"] = "95 % Wilson, over images"
+        report["image_intervals"] = over_images
         report["per_seed"] = [
-            {"seed": seed, **{name: json_number(getattr(self, name)[run]) for name in SCALARS}}
+            {
+                "seed": seed,
+                **{name: json_number(getattr(self, name)[run]) for name in SCALARS},
+                "groups": [json_number(self.accuracy[run, g]) for g in shown],
+            }
             for run, seed in enumerate(self.seeds)
         ]
         return report
 
-    def _group(self, g: int, several: bool) -> dict[str, Any]:
-        if not self.counts[g]:
-            return {"accuracy": None, "ci": None}
-        accuracy = self.accuracy[:, g]
-        if several:
-            return {"accuracy": json_number(accuracy.mean()), "ci": _clipped(student_interval(accuracy), 0.0)}
-        ci = wilson_interval(int(self.correct[0, g]), int(self.counts[g]))
-        return {"accuracy": json_number(accuracy.mean()), "ci": list(ci)}
+    @property
+    def _images(self) -> NDArray[np.float64]:
+        return self.counts.astype(np.float64) if self.images is None else self.images
 
-    def _intervals(self, several: bool) -> dict[str, list[float]]:
-        if several:
-            values = {name: getattr(self, name) for name in SCALARS}
-            return {
-                name: _clipped(student_interval(v), -1.0 if name == "gap" else 0.0)
-                for name, v in values.items()
-                if np.isfinite(v).all()
-            }
-        worst = int(np.nanargmin(self.accuracy[0]))
+    def _group(self, g: int, several: bool) -> dict[str, Any]:
+        label, value = self.labels[g]
+        group: dict[str, Any] = {"label": label, "attribute": value or None, "n": int(self.counts[g])}
+        if not self.counts[g]:
+            return {**group, "accuracy": None, "ci": None, "image_ci": None}
+        accuracy = self.accuracy[:, g]
+        mean, images = float(accuracy.mean()), float(self._images[g])
+        over_images = list(wilson_interval(mean * images, images))
+        over_seeds = _clipped(student_interval(accuracy), 0.0) if several else over_images
+        return {**group, "accuracy": mean, "ci": over_seeds, "image_ci": over_images}
+
+    def _seed_intervals(self) -> dict[str, list[float]]:
+        values = {name: getattr(self, name) for name in SCALARS}
         return {
-            "worst_group_accuracy": list(wilson_interval(int(self.correct[0, worst]), int(self.counts[worst]))),
-            "average_accuracy": list(wilson_interval(int(self.correct.sum()), int(self.counts.sum()))),
+            name: _clipped(student_interval(v), -1.0 if name == "gap" else 0.0)
+            for name, v in values.items()
+            if np.isfinite(v).all()
+        }
+
+    def _image_intervals(self) -> dict[str, list[float]]:
+        there = self.counts > 0
+        images = float(self._images.sum())
+        return {
+            "worst_group_accuracy": list(worst_group_interval(self.accuracy[:, there], self._images[there])),
+            "average_accuracy": list(wilson_interval(float(self.average_accuracy.mean()) * images, images)),
         }
 
 
-def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share of right answers.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in wilson_interval(8, 10)]
-    [0.49, 0.943]
-    """
-    from scipy.stats import binomtest
-
-    interval = binomtest(correct, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def student_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of a mean over runs, from Student's t.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in student_interval(np.array([0.6, 0.7, 0.8]))]
-    [0.452, 0.948]
-    """
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
 def _clipped(interval: tuple[float, float], least: float) -> list[float]:
-    """Return an interval of accuracies without what no accuracy can be."""
+    """Return an interval of accuracies, cut at 0 and 1."""
     return [min(max(end, least), 1.0) for end in interval]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,26 @@ class ProbeReport:
         return float(np.trace(self.confusion) / self.confusion.sum())
 
     @property
+    def majority_accuracy(self) -> float:
+        """Share that would be right if each class's most frequent true value were named for all of it."""
+        k, a = len(self.class_names), len(self.attribute_names)
+        true = self.confusion.sum(axis=1).reshape(k, a)
+        return float(true.max(axis=1).sum() / true.sum())
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of :attr:`recall` over the true groups there are.
+
+        Naming each class's most frequent value reaches ``1 / A`` where every class has all A values.
+        """
+        return float(np.nanmean(self.recall))
+
+    @property
+    def worst_group(self) -> int:
+        """The true group with the lowest :attr:`recall`."""
+        return int(np.nanargmin(self.recall))
+
+    @property
     def per_value(self) -> NDArray[np.float64]:
         """Share of right attributes among samples of each true value, shape ``(A,)``."""
         k, a = len(self.class_names), len(self.attribute_names)
@@ -61,26 +82,35 @@ class ProbeReport:
         return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON."""
+        """Return the report as plain JSON.
+
+        ``worst_group_recall`` and ``worst_group_precision`` are the lowest of each, which may be of two groups;
+        ``worst_group`` is one group.
+        """
         values = zip(self.attribute_names, _numbers(self.per_value), strict=True)
         groups = [(label, value) for label in self.class_names for value in self.attribute_names]
         recall, precision = _numbers(self.recall), _numbers(self.precision)
+        rows = [
+            {
+                "label": label,
+                "attribute": value,
+                "recall": recall[g],
+                "accuracy": recall[g],  # the older name, for one version
+                "precision": precision[g],
+                "n_true": int(self.confusion[g].sum()),
+                "n_pseudo": int(self.confusion[:, g].sum()),
+            }
+            for g, (label, value) in enumerate(groups)
+        ]
         return {
             "accuracy": self.accuracy,
+            "majority_accuracy": self.majority_accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
             "per_value": dict(values),
+            "worst_group": rows[self.worst_group],
             "worst_group_recall": min((r for r in recall if r is not None), default=None),
             "worst_group_precision": min((p for p in precision if p is not None), default=None),
-            "groups": [
-                {
-                    "label": label,
-                    "attribute": value,
-                    "accuracy": recall[g],
-                    "precision": precision[g],
-                    "n_true": int(self.confusion[g].sum()),
-                    "n_pseudo": int(self.confusion[:, g].sum()),
-                }
-                for g, (label, value) in enumerate(groups)
-            ],
+            "groups": rows,
         }
 
 
@@ -90,7 +120,7 @@ def probe_report(pseudo: Groups, true: Groups) -> ProbeReport:
     Raises
     ------
     UsageError
-        If the two do not speak of the same samples and values.
+        If the two do not cover the same samples and values.
     """
     if pseudo.attribute_names != true.attribute_names or len(pseudo) != len(true):
         raise UsageError(
@@ -104,6 +134,28 @@ def probe_report(pseudo: Groups, true: Groups) -> ProbeReport:
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def probe_sentence(probe: Mapping[str, Any]) -> str:
+    """Say how good a probe is, from its report as JSON, with what can be had without looking at any image.
+
+    Examples
+    --------
+    >>> worst = {"label": "cat", "attribute": "out", "accuracy": 0.5, "precision": None}
+    >>> probe_sentence({"accuracy": 0.9, "majority_accuracy": 0.95, "balanced_accuracy": 0.7, "worst_group": worst})
+    "right for 90.0 % of the training images (naming each class's majority: 95.0 %; mean over groups 70.0 %); \
+worst group (cat, out): recall 50.0 %, precision - %"
+    """
+    worst = probe["worst_group"]
+    figures = (probe[name] for name in ("accuracy", "majority_accuracy", "balanced_accuracy"))
+    right, majority, balanced, recall, precision = (
+        "-" if value is None else f"{100 * value:.1f}" for value in (*figures, worst["accuracy"], worst["precision"])
+    )
+    return (
+        f"right for {right} % of the training images (naming each class's majority: {majority} %; mean over groups "
+        f"{balanced} %); worst group ({worst['label']}, {worst['attribute']}): recall {recall} %, precision "
+        f"{precision} %"
+    )
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:

@@ -1,4 +1,4 @@
-"""What a loss is here: logits and labels to one number per sample, never reduced."""
+"""The interface of a loss: logits and labels to one number per sample, never reduced."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from debias_pt.utils.tensors import Rows
 class Loss(Stateful, ABC):
     """A per-sample loss. Subclasses compute; weights and means are the training loop's.
 
-    Most losses know nothing but logits and labels. One that treats samples by what it knows of each of them
-    overrides :meth:`at`; one that renews this every epoch sets `sees_epochs` and overrides :meth:`start_epoch`.
-    Tensors that change as training goes are kept in attributes that end in ``_``: they survive a resume.
+    Most losses depend only on logits and labels. One that treats single samples differently overrides :meth:`at`;
+    one that updates this every epoch sets `sees_epochs` and overrides :meth:`start_epoch`. Tensors that change
+    during training are kept in attributes that end in ``_``, so that they survive a resume.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Loss(Stateful, ABC):
         return self
 
     def start_epoch(self, logits: Tensor, y: Tensor) -> None:
-        """Take a look at the whole training set before the first step of an epoch.
+        """See the whole training set before the first step of an epoch.
 
         With full-batch steps every step is an epoch.
 

@@ -39,7 +39,7 @@ def add_noise(
         exactly ``int(rate * K)`` of every class's K. At 0 all kinds but ``"replacement-ptnl"``, which draws images
         of its own, give the sample as it is.
     seed : int, optional
-        Of the noise; default the sample's. Its random stream is another one in any case.
+        Of the noise; default the sample's. Its random stream is a different one in any case.
     probabilities : ndarray of float, shape (N, K), optional
         Zero-shot, of all rows of the table or of its ``train`` rows; confusion noise needs them.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from debias_pt.datasets.coop_shots import read_shots
 from debias_pt.errors import DatasetError, DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable
-from debias_pt.utils.files import read_json, write_json
 
 SHORT = ("all", "refuse")
 RULES = ("nested", "coop")
@@ -28,8 +26,8 @@ def draw_shots(
 ) -> NDArray[np.int64]:
     """Return rows of up to `shots` samples of every class, without replacement.
 
-    Every class is shuffled by a generator of its own, so that the draw of 8 shots is part of the draw of 16 with
-    the same seed, and a class more or fewer changes no other. These are not the images that CoOp's code draws; see
+    Each class is shuffled by its own generator, so that 8 shots are among the 16 drawn with the same seed, and
+    adding or removing a class changes no other. These are not the images that CoOp's code draws; see
     :func:`draw_as_coop`.
 
     Parameters
@@ -42,8 +40,8 @@ def draw_shots(
     class_names : tuple of str
         K names.
     short : {"all", "refuse"}
-        What to do with a class of fewer samples: take all it has and warn, as CoOp does without a word (nothing is
-        drawn twice), or refuse.
+        What to do with a class of fewer samples: take all it has and warn (CoOp takes them silently; nothing is
+        drawn twice), or raise.
 
     Returns
     -------
@@ -53,7 +51,7 @@ def draw_shots(
     Raises
     ------
     UsageError
-        If `shots` is below 1, `short` is another word, a class has no sample, or too few and `short` says refuse.
+        If `shots` is below 1, `short` is unknown, or a class has no sample, or too few with ``short="refuse"``.
 
     Examples
     --------
@@ -84,7 +82,7 @@ def _check(y: NDArray[np.int64], shots: int, *, class_names: tuple[str, ...], sh
     text += f"{sizes[first]}"
     if short == "refuse" or not sizes[first]:
         raise UsageError(f"{text}; ask for fewer shots")
-    warnings.warn(f"{text}; all they have are taken", DebiasWarning, stacklevel=4)
+    warnings.warn(f"{text}; all of theirs are taken", DebiasWarning, stacklevel=4)
 
 
 def draw_as_coop(labels: Sequence[NDArray[np.int64]], shots: Sequence[int], seed: int) -> list[NDArray[np.int64]]:
@@ -217,35 +215,8 @@ class FewShot:
         return table.rows_of(self.ids)
 
     def of(self, table: FeatureTable) -> FeatureTable:
-        """Return a table whose ``train`` rows are the drawn ones; the other splits are left whole, behind them."""
+        """Return a table whose ``train`` rows are the drawn ones, followed by the other splits, complete."""
         return table.trained_on(self.rows(table))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON."""
-        return {**asdict(self), "ids": list(self.ids)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FewShot:
-        """Take back what :meth:`to_dict` returned.
-
-        Raises
-        ------
-        UsageError
-            If it is something else.
-        """
-        try:
-            return cls(int(values["seed"]), int(values["shots"]), tuple(map(str, values["ids"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"not a few-shot draw ({error!r}); draw it again") from error
-
-    def save(self, path: Path) -> None:
-        """Write a JSON file, whole or not at all."""
-        write_json(path, self.to_dict())
-
-    @classmethod
-    def load(cls, path: Path) -> FewShot:
-        """Read what :meth:`save` wrote."""
-        return cls.from_dict(read_json(path))
 
 
 def _known(path: Path, image: str, known: Mapping[str, int]) -> str:

@@ -27,10 +27,10 @@ class Clean:
     n_classes : int
         K.
     rate : float
-        Share of wrong labels asked for, 0 to 1.
+        Requested share of wrong labels, 0 to 1.
     seed : int
     probabilities : ndarray of float, shape (N, K), optional
-        What the zero-shot model says of every row.
+        The zero-shot model's, for every row.
     per_class : int
         Images per class that the sample was asked for; 0 where that is not known.
     """
@@ -64,7 +64,7 @@ NOISES: dict[str, Noise] = {}
 
 
 def how_many(rate: float, n: int) -> int:
-    """Return ``int(rate * n)``, for the number as it is written: 0.29 of 100 are 29, not the 28 of floating point.
+    """Return ``int(rate * n)`` in decimal arithmetic: 0.29 of 100 are 29, not 28 as in floating point.
 
     Examples
     --------
@@ -75,9 +75,9 @@ def how_many(rate: float, n: int) -> int:
 
 
 def flip(clean: Clean, kind: str, wrong: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give exactly ``int(rate * n)`` of the shots, drawn by lot, the wrong label that stands ready for each.
+    """Give exactly ``int(rate * n)`` of the shots, drawn at random, the wrong label prepared for each.
 
-    The order of the lots depends on the seed alone, so that the samples flipped at 12.5 % are among those flipped
+    The order of the draw depends on the seed alone, so that the samples flipped at 12.5 % are among those flipped
     at 25 %.
 
     Parameters
@@ -106,7 +106,7 @@ def asymmetric(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @register(NOISES, "confusion")
 def confusion(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Flip exactly ``int(rate * n)`` labels, each to the wrong class that the zero-shot model holds most likely.
+    """Flip exactly ``int(rate * n)`` labels, each to the wrong class that the zero-shot model finds most likely.
 
     Source: PTNL (arXiv 2307.11978), its harder kind of noise. Of equally likely classes the first is taken.
 
@@ -152,7 +152,7 @@ def replacement(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _take(generator: np.random.Generator, left: list[list[np.int64]], k: int, wanted: int) -> np.int64:
-    """Take an unused image of another class than k."""
+    """Take an unused image of a class other than k."""
     others = [other for other, rows in enumerate(left) if other != k and rows]
     if not others:
         raise UsageError(
@@ -203,7 +203,7 @@ def symmetric(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Flip exactly ``int(rate * n)`` labels, each uniformly to one of the K - 1 other classes.
 
     Source: the protocol of NLPrompt (arXiv 2412.01256) and those after it. No label is flipped to itself, so
-    the realised rate is the one asked for.
+    the realised rate is the requested one.
     """
     steps = clean.generator("symmetric").integers(1, max(2, clean.n_classes), size=len(clean.shots))
     return flip(clean, "symmetric", (clean.y[clean.shots] + steps) % clean.n_classes)

@@ -133,7 +133,7 @@ class Training:
 
     @torch.no_grad()
     def _validate(self, weights: Tensor) -> list[Tensor]:
-        """Score the parameters that made these class weights: free of a text pass of its own."""
+        """Validate with this step's class weights; no second text pass is needed."""
         return [
             run_group.observe(self.step_, self.head.logits(own, run_group.val.features))
             for run_group, own in self._by_group(self.head.class_weights(weights))
@@ -148,12 +148,13 @@ class Training:
                 "loss": forward.objective.tolist(),
                 "selection_score": score.tolist(),
                 "p_bar": p_bar.tolist(),
+                "val_accuracy": run_group.val_accuracy(),
                 "group_weights": run_group.reweighter.weights_.tolist(),
             }
         )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return everything a resumed run needs to go on bit by bit as if it had never stopped."""
+        """Return everything a resumed run needs to continue as if it had never stopped, identical bit by bit."""
         state: dict[str, dict[str, Tensor]] = {"head": dict(self.head.state_dict())}
         for number, run_group in enumerate(self.run_groups):
             state |= {f"{kind}.{number}": values for kind, values in run_group.state_dict().items()}
@@ -165,7 +166,7 @@ class Training:
         return {"step": torch.tensor(self.step_), **flat}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         kinds: dict[str, dict[str, dict[str, Tensor]]] = {}
         for key, value in state.items():
             owner, _, name = key.partition("/")

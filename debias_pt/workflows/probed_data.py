@@ -1,4 +1,4 @@
-"""All that comes before fitting, in one object: features, the probe's answers, groups."""
+"""Everything before fitting, in one object: features, the probe's answers, groups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from debias_pt.models.backbone import Backbone
 
 @dataclass(frozen=True)
 class ProbedData:
-    """All that comes before fitting.
+    """Everything before fitting.
 
     Parameters
     ----------
@@ -33,17 +33,17 @@ class ProbedData:
         All splits.
     stats : EncodeStats
     attributes : tuple of Attribute
-        What the probe asked.
+        What the probe was asked about.
     answers : tuple of PseudoAttribute
-        What it answered, for all rows.
+        Its answers for all rows.
     annotated : tuple of TrueAttribute or None
-        For each of these, its annotation, where there is one under the same name and values.
+        The annotation of each, if there is one with the same name and values.
     refined : RefinedProbe, optional
-        Who answered, if not the zero-shot probe.
+        The probe that answered, if not the zero-shot one.
     others : dict of str to ProbedData
-        The same with the answers of other probes, once they were asked for.
+        The same with the answers of other probes, once requested.
     split_rule : mapping
-        How the splits came about, where they are not the data set's own.
+        How the splits were made, if they are not the data set's own.
     synthetic : bool
         The images were drawn by a program.
     judged : dict of str to Verdict
@@ -64,7 +64,7 @@ class ProbedData:
 
     @property
     def probe(self) -> str:
-        """Who answered: a name in ``PROBES``."""
+        """Which probe answered: a name in ``PROBES``."""
         return self.refined.kind if self.refined else "zero-shot"
 
     def probed_by(self, probe: str) -> ProbedData:
@@ -80,14 +80,16 @@ class ProbedData:
 
     @cached_property
     def pseudo(self) -> Groups:
-        """Class x pseudo attributes, for all rows."""
+        """Class x pseudo attributes, for all rows; the classes alone where no attribute was asked for."""
+        if not self.answers:
+            return Groups.by_class(self.table.y, self.table.class_names)
         return Groups.pseudo(self.table.y, self.table.class_names, self.answers)
 
     @cached_property
     def true(self) -> Groups | None:
         """Class x the same attributes as annotated, for all rows, if all of them are."""
         known = [true for true in self.annotated if true is not None]
-        if len(known) < len(self.annotated):
+        if not known or len(known) < len(self.annotated):
             return None
         return Groups.true(self.table.y, self.table.class_names, known)
 
@@ -95,7 +97,7 @@ class ProbedData:
     def benchmark(self) -> Mapping[str, TrueAttribute]:
         """The annotated attributes to report by, perhaps none.
 
-        Those asked for, if all of them are annotated; else all that the data set has, since they are its benchmark.
+        The requested ones, if all of them are annotated; else all that the data set has, which are its benchmark.
         """
         if self.true is None:
             return self.table.attributes
@@ -105,7 +107,7 @@ class ProbedData:
 
     @cached_property
     def report_groups(self) -> Groups:
-        """The groups to report by: class x :attr:`benchmark`, or pseudo groups where nothing is annotated."""
+        """The groups to report by: class x :attr:`benchmark`, or :attr:`pseudo` where nothing is annotated."""
         if not self.benchmark:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
@@ -143,8 +145,10 @@ class ProbedData:
         Raises
         ------
         UsageError
-            If an attribute that was asked for is not annotated.
+            If a requested attribute is not annotated.
         """
+        if self.true is None and not self.answers:
+            raise UsageError(f"{option} needs an attribute; name one: --attribute background=land:water")
         if self.true is None:
             raise UsageError(f"{option} needs annotations; {self.table.name} has none of {self._not_annotated()[0]}")
         return self.true
@@ -155,11 +159,11 @@ class ProbedData:
         pseudo = self.pseudo.rows(rows)
         result: dict[str, Any] = {
             "split": split,
-            "kind": self.probe,
+            "kind": self.probe if self.answers else None,
             **({"refinement": self.refined.facts_} if self.refined and split == "train" else {}),
             "attributes": [attribute.describe() for attribute in self.attributes],
             "mean_confidence": {answer.name: float(answer.confidence[rows].mean()) for answer in self.answers},
-            "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
+            "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)) if self.answers else {},
             "not_annotated": self._not_annotated(),
         }
         if len(self.answers) > 1:

@@ -22,8 +22,8 @@ from debias_pt.datasets.custom.read import read_own
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.splits import Shares, complete, shuffled
 from debias_pt.errors import DatasetError, DebiasWarning, UnknownNameError, UsageError
-from debias_pt.settings import DataSettings
-from debias_pt.workflows.prepare import read_dataset
+from debias_pt.settings import DataSettings, TrainSettings
+from debias_pt.workflows.prepare import prepare, read_dataset
 
 ROWS = [
     (f"img/{i}.png", ("cat", "dog")[i % 2], ("in", "out")[i // 2 % 2], ("train", "val", "test")[i % 3])
@@ -126,7 +126,7 @@ def test_what_is_no_image_is_named_and_hidden_files_are_not(tmp_path: Path) -> N
         warnings.simplefilter("error")
         assert len(load_dataset(tmp_path)) == 16
     (tmp_path / "a" / "notes.txt").write_text("x")
-    with pytest.warns(DebiasWarning, match=r"1 files are no images by their ending and left out, first .*notes\.txt"):
+    with pytest.warns(DebiasWarning, match=r"1 files have no image extension and are left out, first .*notes\.txt"):
         assert len(load_dataset(tmp_path)) == 16
 
 
@@ -134,7 +134,6 @@ def test_what_is_no_image_is_named_and_hidden_files_are_not(tmp_path: Path) -> N
     ("folders", "message"),
     [
         ([], "lists no image; give a folder of class folders"),
-        (["a"], r"has one class \('a'\); two or more expected"),
         (["a", "."], "the image '0.png' lies in the folder itself"),
         (["train", "test/a"], "the image 'train/0.png' lies in a split's folder itself"),
         (["val/a", "val/b"], "the splits given are val; there must be one for training"),
@@ -188,7 +187,7 @@ def test_columns_are_named_or_usual(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", ("where", "what", "place", "part"))
     named = OwnData("where", "what", "part")
     assert by_id(load_dataset(table, own=named)) == {path: (label, split) for path, label, _, split in ROWS}
-    with pytest.raises(DatasetError, match=r"no column is called like an image's path \(image, path, .*--image-column"):
+    with pytest.raises(DatasetError, match=r"no column has a usual name for an image's path \(.*--image-column"):
         load_dataset(table)
     with pytest.raises(
         DatasetError, match=r"has no column 'wat' \(did you mean 'what'\?\); it has where, what, place, part"
@@ -237,9 +236,9 @@ def test_rows_that_are_refused(tmp_path: Path, row: tuple[str, ...], message: st
     [
         ("t.csv", b"", "it has none: name it with --image-column"),
         ("t.csv", b"path,label\n", "lists no image"),
-        ("t.csv", b"path,label\n\xff\xfe,x\n", "not the table that .csv promises"),
-        ("t.jsonl", b"{\n", "not the table that .jsonl promises"),
-        ("t.parquet", b"PAR1", "not the table that .parquet promises"),
+        ("t.csv", b"path,label\n\xff\xfe,x\n", "not a valid .csv table"),
+        ("t.jsonl", b"{\n", "not a valid .jsonl table"),
+        ("t.parquet", b"PAR1", "not a valid .parquet table"),
         ("t.xlsx", b"", r"ends in '.xlsx'; give a folder, or a table \(.csv, "),
     ],
 )
@@ -254,6 +253,22 @@ def test_a_row_with_too_many_cells_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,label\na.png,cat,more,and more\nb.png,dog\n")
     with pytest.raises(DatasetError, match="row 1 has 4 cells, the header has 2"):
         load_dataset(tmp_path / "t.csv")
+
+
+def test_the_image_root_is_any_kind_of_path(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv")
+    as_path, as_text = (load_dataset(tmp_path / "t.csv", check_images=False, own=OwnData(image_root=root))
+                        for root in (tmp_path / "img", str(tmp_path / "img")))  # fmt: skip
+    assert as_text.root == as_path.root == tmp_path / "img"
+    with pytest.raises(UsageError, match="image_root is 3; the path of a folder expected"):
+        OwnData(image_root=3)  # type: ignore[arg-type]
+
+
+def test_one_class_can_be_read_but_not_trained_on(tmp_path: Path) -> None:
+    dataset = load_dataset(tree(tmp_path / "t", ["cat"]))
+    assert dataset.class_names == ("cat",)
+    with pytest.raises(DatasetError, match=r"t: has one class \('cat'\); two or more expected"):
+        prepare(TrainSettings(dataset=str(tmp_path / "t"), attribute=("place=in:out",)))
 
 
 def test_no_such_path_and_no_such_name(tmp_path: Path) -> None:
@@ -370,7 +385,7 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", ("where", "what", "place", "part"))
     settings = DataSettings(
         dataset=str(table), image_column="where", label_column="what", split_column="part", attribute_column=("place",),
-        class_name=("cat=a cat",), val_share=0.2, test_share=0.3, split_seed=5,
+        class_name=("cat=a cat",),
     )  # fmt: skip
     dataset, attributes = read_dataset(settings)
     assert dataset.class_names == ("a cat", "dog")
@@ -383,6 +398,7 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
         "val": 0.2,
         "test": 0.3,
         "seed": 5,
+        "stratified_by": ["class", "place"],
     }
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from debias_pt.datasets.wilds_reader import no_update_check
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.metrics import GroupReport, student_interval, wilson_interval
+from debias_pt.groups.intervals import student_interval, wilson_interval, worst_group_interval
+from debias_pt.groups.metrics import GroupReport
 
 
 def make(y: np.ndarray, a: np.ndarray) -> Groups:
@@ -75,7 +76,7 @@ def test_groups_absent_from_the_split_are_left_out_of_everything() -> None:
     assert found.adjusted_average_accuracy[0] == pytest.approx(6 / 8)
     as_json = found.to_dict()
     assert as_json["groups"][1] == {
-        "label": "landbird", "attribute": "water", "n": 0, "accuracy": None, "ci": None,
+        "label": "landbird", "attribute": "water", "n": 0, "accuracy": None, "ci": None, "image_ci": None,
     }  # fmt: skip
 
 
@@ -95,6 +96,29 @@ def test_several_runs_have_means_and_student_intervals() -> None:
     half = 3.182446 * np.std(alone, ddof=1) / 2
     assert found["intervals"]["worst_group_accuracy"] == pytest.approx([np.mean(alone) - half, np.mean(alone) + half])
     assert "Student" in found["interval"]
+    for run, one in enumerate(predictions):
+        by_group = [np.mean(one[2 * y + a == g] == y[2 * y + a == g]) for g in range(4)]
+        assert found["per_seed"][run]["groups"] == pytest.approx(by_group)
+
+
+def test_intervals_over_images_are_there_for_one_run_and_for_several() -> None:
+    rng = np.random.default_rng(1)
+    y, a = rng.integers(0, 2, (2, 200))
+    one = np.where(rng.random(200) < 0.8, y, 1 - y)[None]
+    alone, same = report(y, a, one).to_dict(), report(y, a, np.repeat(one, 3, axis=0)).to_dict()
+    for group, again in zip(alone["groups"], same["groups"], strict=True):
+        correct = round(group["accuracy"] * group["n"])
+        assert group["ci"] == group["image_ci"] == pytest.approx(list(wilson_interval(correct, group["n"])))
+        assert again["image_ci"] == pytest.approx(group["image_ci"])  # runs that agree add nothing
+        assert again["ci"] == pytest.approx([group["accuracy"]] * 2)  # and have no spread
+    assert alone["intervals"] == alone["image_intervals"]
+    assert same["image_intervals"]["worst_group_accuracy"] == pytest.approx(alone["intervals"]["worst_group_accuracy"])
+    ends = alone["image_intervals"]["worst_group_accuracy"]
+    accuracies, sizes = (np.array([g[name] for g in alone["groups"]], dtype=float) for name in ("accuracy", "n"))
+    assert ends == pytest.approx(list(worst_group_interval(accuracies[None], sizes)))
+    other = np.stack([one[0], np.where(rng.random(200) < 0.8, y, 1 - y)])
+    wide, narrow = alone["image_intervals"]["average_accuracy"], report(y, a, other).to_dict()["image_intervals"]
+    assert narrow["average_accuracy"][1] - narrow["average_accuracy"][0] < wide[1] - wide[0]
 
 
 @given(n=st.integers(1, 500), share=st.floats(0, 1))

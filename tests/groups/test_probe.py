@@ -81,6 +81,11 @@ def test_report_equals_plain_loops(rows: list[tuple[int, int, int]]) -> None:
         precisions += [np.mean(called)] if called else []
     assert found["worst_group_recall"] == pytest.approx(min(recalls))
     assert found["worst_group_precision"] == pytest.approx(min(precisions))
+    majority = sum(max(sum(t == value for k, t, _ in rows if k == label) for value in range(3)) for label in (0, 1))
+    assert found["majority_accuracy"] == pytest.approx(majority / len(rows))
+    assert found["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    assert found["worst_group"] in found["groups"]
+    assert found["worst_group"]["accuracy"] == pytest.approx(min(recalls))
     for value, name in enumerate(names[1]):
         right = [t == s for _, t, s in rows if t == value]
         assert found["per_value"][name] == (pytest.approx(np.mean(right)) if right else None)
@@ -125,7 +130,7 @@ def test_choosing_attributes() -> None:
     assert choose_attributes([], known, templates=["on {attribute}"])[0].prompts("water") == ["on lake"]
     with pytest.raises(UsageError, match="unknown attribute 'backgruond' \\(did you mean 'background'\\?\\)"):
         choose_attributes(["backgruond"], known)
-    with pytest.raises(UsageError, match="no known suspect"):
+    with pytest.raises(UsageError, match="no suspected attribute"):
         choose_attributes([], {})
     with pytest.raises(UsageError, match="given twice"):
         choose_attributes(["size", "size"], known)
@@ -133,7 +138,7 @@ def test_choosing_attributes() -> None:
         choose_attributes([], known, templates=["a photo"])
     with pytest.raises(UsageError, match="has {clas}; only {attribute} and {class} are known"):
         choose_attributes([], known, templates=["a {clas} on {attribute}"])
-    with pytest.raises(UsageError, match="has no {class}; put it in"):
+    with pytest.raises(UsageError, match="has no {class}; add it"):
         choose_attributes([], known, templates=["on {attribute}"], class_conditional=True)
     with pytest.raises(UsageError, match="cannot be called 'label'"):
         choose_attributes(["label=a:b"], known)

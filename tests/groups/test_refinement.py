@@ -306,7 +306,7 @@ def test_who_answers() -> None:
     assert probe_of(TrainSettings(method="balanced", probe="mixture")) == "mixture"
     assert probe_of(TrainSettings(method="dpt-mixture")) == "mixture"
     assert probe_of(TrainSettings(method="anchored")) == "anchored"
-    with pytest.raises(UsageError, match="made of the probe 'mixture', not 'zero-shot'; take --method dpt"):
+    with pytest.raises(UsageError, match="always uses the probe 'mixture', not 'zero-shot'; use --method dpt"):
         probe_of(TrainSettings(method="dpt-mixture", probe="zero-shot"))
     with pytest.raises(UsageError, match="probe is 'mixtures' \\(did you mean 'mixture'\\?\\)"):
         probe_of(DataSettings(probe="mixtures"))

@@ -7,7 +7,6 @@ import dataclasses
 import math
 import random
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -271,17 +270,6 @@ def test_the_table_to_fit_has_given_labels_in_training_only() -> None:
         assert (fit.where("train").y == noisy.y_given).all()
         assert (fit.where("train").features == table.features[noisy.rows(table)]).all()
         assert (fit.where("test").y == table.where("test").y).all()
-
-
-def test_labels_are_kept_whole(tmp_path: Path) -> None:
-    table, few = drawn(4, 10, 0, 0.5)
-    noisy = add_noise(table, few, "symmetric", 0.4)
-    noisy.save(tmp_path / "noise.json")
-    back = NoisyLabels.load(tmp_path / "noise.json")
-    assert back.to_dict() == noisy.to_dict()
-    assert back.wrong.tolist() == noisy.wrong.tolist()
-    with pytest.raises(UsageError, match="not noisy labels"):
-        NoisyLabels.from_dict({"ids": []})
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:

@@ -1,8 +1,8 @@
-"""Deep feature reweighting: the last layer refitted on group-balanced validation data. An oracle."""
+"""Deep feature reweighting: the last layer refitted on balanced validation data; by true groups an oracle."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from ..case import CLASSES, VAL_ATTRIBUTES, Case, Fitted
+from ..groupings import Annotated, Grouping
 
 Layer = tuple[NDArray[np.float64], NDArray[np.float64]]  # coefficients (1 or K, D), intercepts (1 or K,)
 
@@ -24,25 +25,37 @@ class DFR:
     chosen by worst-group accuracy on one half of validation, fitting on the other. It sees no training label.
     Where the paper's penalty is L1, ours is L2.
 
+    Its recipe without annotation, by pseudo groups or by classes alone, tells what the group labels are worth and
+    what is owed to a validation split that somebody has balanced over the attribute.
+
     Parameters
     ----------
+    groups : Grouping
+        What validation is balanced over, and the strength chosen by; true groups are the published method.
     draws : int
         Balanced subsets to average over.
     strengths : tuple of float
         Candidates for scikit-learn's ``C``.
     """
 
+    groups: Grouping = field(default_factory=Annotated)
     draws: int = 10
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
-    labels: ClassVar[tuple[str, ...]] = (CLASSES, VAL_ATTRIBUTES)
+
+    fitted_on: ClassVar[str] = "val"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it saw: of the attribute, nothing but validation groups."""
+        return (CLASSES, VAL_ATTRIBUTES) if self.groups.labels else (CLASSES,)
 
     def __call__(self, case: Case) -> Fitted:
         """Fit every seed: it draws the halves and the subsets."""
         table, val = case.prepared.table, case.split("val")
-        true = case.prepared.require_true("the row dfr").rows(val)
+        groups = self.groups(case).rows(val)
         scaler = StandardScaler().fit(table.where("train").features)
         features = scaler.transform(table.features[val]).astype(np.float64)
-        layers = [self.fit_one(features, true.y, true.index, seed) for seed in case.seeds]
+        layers = [self.fit_one(features, groups.y, groups.index, seed) for seed in case.seeds]
 
         def predict(raw: NDArray[np.float32]) -> NDArray[np.int64]:
             scaled = scaler.transform(raw)

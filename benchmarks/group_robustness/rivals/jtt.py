@@ -26,7 +26,7 @@ class UpWeight(Reweighter):
     """``factor`` for samples of the last attribute value, 1 for the others, scaled to mean 1."""
 
     factor: float
-    uses_attributes: ClassVar[bool] = False  # nothing an attribute was asked for
+    uses_attributes: ClassVar[bool] = False  # no attribute is needed
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         per_class = len(class_of_group) // (int(class_of_group.max()) + 1)

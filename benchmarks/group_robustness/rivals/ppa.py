@@ -94,7 +94,7 @@ class PPA:
     """Project-Probe-Aggregate (Zhu et al., 2025, arXiv 2503.09487).
 
     1. Features are projected off the span of the class embeddings, and a linear head is fitted there, its
-       logits adjusted by the class priors: what it can still tell is the shortcut.
+       logits adjusted by the class priors: what it can still use is the shortcut.
     2. Whether it is right or wrong is the pseudo attribute (or, with ``probe``, our probe's answers).
     3. A linear head over groups is fitted with logits adjusted by ``tau * log`` of the group priors, and a
        class's group weights are added up. Their mean over the groups that occur predicts the same only if all classes

@@ -22,7 +22,7 @@ class AttributeMixture:
     """``x | class k, value v ~ N(base_k + effect_v, covariance)``, ``P(v | k) = prior_kv``.
 
     Value and class move the mean independently of each other, and all groups share one covariance: what
-    the large groups tell about the attribute serves the small ones. The log-likelihood ratio of two
+    the large groups reveal about the attribute helps with the small ones. The log-likelihood ratio of two
     values is therefore linear in x.
 
     Parameters
@@ -67,7 +67,7 @@ class AttributeMixture:
 
     @property
     def separation(self) -> float:
-        """Mahalanobis distance between the two nearest values; below 2 their humps run into one."""
+        """Mahalanobis distance between the two nearest values; below 2 their peaks merge."""
         gaps = self.effect[:, None] - self.effect[None]
         apart = gaps[~np.eye(len(gaps), dtype=bool)]
         return float(np.sqrt((apart * np.linalg.solve(self.covariance, apart.T).T).sum(axis=1).min()))
@@ -88,8 +88,8 @@ def fit_mixture(
     """Fit by expectation-maximisation.
 
     A row's responsibilities are proportional to ``prior_yv * N(x | y, v) ** weight * exp(evidence_v)``.
-    With a weight of 1 and no evidence this is the plain mixture; else the evidence, which stays as it is,
-    keeps the values what they were named.
+    With a weight of 1 and no evidence this is the plain mixture; else the evidence, which stays fixed,
+    keeps each value tied to its name.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def fit_mixture(
     weight : float
         Exponent of the mixture's own likelihood.
     max_iterations : int
-        At most so many steps.
+        At most this many steps.
     tolerance : float
         Stop when responsibilities change by less, on average.
 
@@ -120,7 +120,7 @@ def fit_mixture(
     Raises
     ------
     RefinementError
-        If a value runs empty, or the observations do not vary.
+        If a value is left without samples, or the observations do not vary.
     """
     more = np.zeros_like(start) if evidence is None else evidence
     classes, mean, share = np.eye(n_classes)[y], x.mean(axis=0), start
@@ -144,7 +144,7 @@ def maximise(
 ) -> AttributeMixture:
     """Return the mixture of highest likelihood for centred rows, one-hot classes and responsibilities.
 
-    `second` is ``x.T @ x``. It is the regression of x on class and value, the value being known in shares only.
+    `second` is ``x.T @ x``. It is the regression of x on class and value, where the value is known only as shares.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def maximise(
     residual = (second - explained - explained.T + coefficients.T @ gram @ coefficients) / len(x)
     k = classes.shape[1]
     means, effect = coefficients[:k], np.vstack([np.zeros(x.shape[1]), coefficients[k:]])
-    # One sample's worth of the overall shares: a class without some value keeps a chance of it.
+    # One sample's worth of the overall shares: a class without some value keeps a small share of it.
     prior = (classes.T @ share + share.mean(axis=0)) / (classes.sum(axis=0)[:, None] + 1)
     return AttributeMixture(means, effect, shrunk(residual, len(x)), prior)
 
@@ -185,7 +185,7 @@ def _regression(base: Array, share: Array, x: Array) -> Array:
 
 
 def shrunk(covariance: Array, n: int) -> Array:
-    """Shrink a covariance of n samples towards a sphere by as much as its noise asks for.
+    """Shrink a covariance of n samples towards a sphere, by an amount that its noise determines.
 
     Oracle approximating shrinkage (Chen, Wiesel, Eldar, Hero 2010, eq. 23), with the constants that
     scikit-learn takes; no parameter to choose.

@@ -1,4 +1,4 @@
-"""From zero-shot scores to better answers: calibration, then a mixture in the features that it anchors."""
+"""From zero-shot scores to better answers: calibration, then a mixture in the features, anchored by it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from debias_pt.errors import UsageError
 from debias_pt.groups.refinement.calibration import calibrate, contrasts
 from debias_pt.groups.refinement.mixture import Array, AttributeMixture, RefinementError, fit_mixture
 
-SURE = 0.95  # the posterior from which on a row counts as confident in the facts
-LEAST_SEPARATION = 1.0  # there the best threshold between two equal humps errs for 31 %
+SURE = 0.95  # rows with at least this posterior count as confident in the facts
+LEAST_SEPARATION = 1.0  # there the best threshold between two equal peaks errs for 31 %
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def refine(
     """Fit a refinement on training rows; no attribute label is used.
 
     Two sources are pooled with equal weights (logarithmic opinion pool): the calibrated scores, and a mixture
-    with class effects in the features, which begins from the calibrated answers. Both look at the same image,
-    so that their product would count its evidence twice.
+    with class effects in the features, which starts from the calibrated answers. Both see the same image,
+    so their product would count its evidence twice.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def calibrate_apart(scores: Array, y: NDArray[np.int64], n_classes: int) -> Attr
     if calibration.separation < LEAST_SEPARATION:
         raise RefinementError(
             f"two values' scores lie {calibration.separation:.2f} standard deviations apart, "
-            f"below {LEAST_SEPARATION:g} their humps cannot be told from one"
+            f"below {LEAST_SEPARATION:g} their peaks cannot be told apart"
         )
     return calibration
 

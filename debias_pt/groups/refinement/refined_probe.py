@@ -29,14 +29,14 @@ KINDS: dict[str, dict[str, bool]] = {  # by the name of the setting: options of 
 
 
 class RefinedProbe:
-    """A zero-shot probe, calibrated on the training images and perhaps refined in their features.
+    """A zero-shot probe, calibrated on the training images and optionally refined in their features.
 
     Parameters
     ----------
     probe : AttributeProbe
-        What is refined. It asks as before; attribute labels are never read.
+        The probe to refine. Its questions stay the same; attribute labels are never read.
     kind : {"mixture", "calibrated", "anchored"}
-        ``"calibrated"`` finds each value's hump in the zero-shot scores and its share in each class;
+        ``"calibrated"`` finds each value's peak in the zero-shot scores and its share in each class;
         ``"mixture"`` pools that with a Gaussian mixture in the features; ``"anchored"`` lets a biased head confirm
         the scores first, and takes neither the features nor the training shares for rows that it was not fitted on.
 
@@ -103,7 +103,7 @@ class RefinedProbe:
         """Answer for all rows of the table it was fitted on; only training rows use the shares of the classes.
 
         Elsewhere class and attribute may be as independent as in Waterbirds' validation split, where shares
-        from training would be wrong for every second image of a small group. The anchored probe estimates
+        from training would be wrong for half of the images in a small group. The anchored probe estimates
         the shares of the validation rows from these rows themselves.
         """
         if self.kind == "anchored":
@@ -148,7 +148,7 @@ class RefinedProbe:
         }
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> RefinedProbe:
-        """Take back what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         names = {key.rpartition("/")[0] for key in state}
         self.refinements_ = {
             name: Refinement(**{field.name: state[f"{name}/{field.name}"].numpy() for field in fields(Refinement)})

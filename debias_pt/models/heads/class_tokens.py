@@ -19,8 +19,8 @@ from debias_pt.settings import FitSettings
 class ClassTokenHead(Head):
     """Class weights from prompts whose class names are learned (PTNL, arXiv 2307.11978, CLS tuning and full tuning).
 
-    Every run and class learns the embeddings of its own name's tokens, and starts from those of the words. What stands
-    before the name is fixed words, or with `context_init` a learned context shared by all classes. The whole prompt is
+    Every run and class learns the embeddings of its own name's tokens, and starts from those of the words. Before the
+    name are fixed words or, with `context_init` a learned context shared by all classes. The whole prompt is
     tokenised as one text, so that the class weights start as the zero-shot ones of the same words; a token that a name
     shares with the mark behind it, as ")." does, is the name's and learns.
 
@@ -92,7 +92,7 @@ class ClassTokenHead(Head):
         self.register_buffer("before", self.tower.embed(torch.cat([start, texts[0][:shared]])), persistent=False)
         self.register_buffer("behind", self.tower.embed(rows), persistent=False)
         self.register_buffer("is_name", is_name[..., None], persistent=False)
-        self.end = torch.tensor([len(ids) - shared for ids in texts])  # stays on the CPU: a GPU need not be waited for
+        self.end = torch.tensor([len(ids) - shared for ids in texts])  # on the CPU, so that nothing waits for a GPU
         names = torch.where(self.is_name, self.behind.cpu(), 0.0)[:, : int(last.max()) - shared]
         self.names = nn.Parameter(names.repeat(len(seeds), 1, 1, 1))
         self.context = None if context is None else nn.Parameter(context)

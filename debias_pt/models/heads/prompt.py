@@ -36,9 +36,9 @@ class PromptHead(Head):
     context_init : str
         ``"random"``, for N(0, 0.02), or words such as ``"a photo of a"``.
     class_specific : bool
-        A context of its own for every class instead of one for all.
+        A separate context for every class instead of one for all.
     class_position : {"end", "middle", "front"}
-        Where the class name stands among the context vectors.
+        Position of the class name among the context vectors.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class PromptHead(Head):
         self.register_buffer("slots", torch.stack([slots for _, slots in layouts]), persistent=False)
         self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
         self._begins_alike = class_position == "end" and not class_specific
-        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU: a GPU need not be waited for
+        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU, so that nothing waits for a GPU
         self.context = nn.Parameter(context)
         self.to(backbone.device)
 
@@ -120,7 +120,7 @@ class PromptHead(Head):
 
     @property
     def text_pass(self) -> str:
-        """How prompts go through the tower: ``"shared"``, what they begin with once; or ``"cut"``, each in full."""
+        """How prompts go through the tower: ``"shared"``, the common beginning once, or ``"cut"``, each in full."""
         return "shared" if self._begins_alike and self.tower.shares_prefix else "cut"
 
     def forward(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""What prompts begin from: words around a class name, and a first context."""
+"""What prompts start from: words around a class name, and an initial context."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from debias_pt.benchmarks.group_robustness.case import Case, Fitted
-from debias_pt.benchmarks.group_robustness.groupings import Shuffled
+from debias_pt.benchmarks.group_robustness.groupings import Classes, Pseudo, Shuffled
 from debias_pt.benchmarks.group_robustness.minority_recall import minority_report
 from debias_pt.benchmarks.group_robustness.rivals.dfr import DFR, balanced
 from debias_pt.benchmarks.group_robustness.rivals.jtt import JTT, UpWeight
@@ -211,6 +211,25 @@ def test_dfr_on_equal_groups_is_plain_logistic_regression(case: Case) -> None:
     found = DFR(draws=2, strengths=(0.1,))(case).predict(features)
     assert found.shape == (2, len(features))
     assert (found == expected).mean() > 0.997
+
+
+def test_dfrs_controls_balance_by_classes_and_by_pseudo_groups(case: Case) -> None:
+    """Same recipe, other groups: by class it is plain logistic regression here, since the classes are of one size."""
+    train, val = (case.prepared.table.where(split) for split in ("train", "val"))
+    mean, spread = train.features.mean(axis=0), train.features.std(axis=0)
+    model = LogisticRegression(C=0.1, max_iter=5000).fit((val.features - mean) / spread, val.y)
+    features = held_out(case).features
+    by_class = DFR(Classes(), draws=2, strengths=(0.1,))
+    found = by_class(case).predict(features)
+    assert (found == model.predict((features - mean) / spread)).mean() > 0.997
+    assert by_class.labels == ("class labels",)
+    by_probe = DFR(Pseudo(), draws=1, strengths=(0.1,))
+    pseudo = case.prepared.pseudo.rows(case.split("val"))
+    coefficients, intercept = by_probe.fit_one((val.features - mean) / spread, pseudo.y, pseudo.index, seed=0)
+    expected = ((features - mean) / spread) @ coefficients[0] + intercept[0] > 0
+    assert (by_probe(case).predict(features)[0] == expected).mean() > 0.997
+    assert by_probe.labels == ("class labels",)
+    assert DFR().labels == ("class labels", "validation attributes")
 
 
 def test_dfr_draws_as_many_of_every_group_and_chooses_a_strength() -> None:

@@ -1,0 +1,1 @@
+"""Real skewed data sets made by drawing photographs: which, and how."""
