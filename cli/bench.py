@@ -1,4 +1,4 @@
-"""``debias-pt bench``: the benchmark suites; here group robustness, the others in files of their own."""
+"""``debias-pt bench``: the benchmark suites; group robustness here, the others in separate files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.settings import METHOD_OPTIONS, SUITE, TrainSettings
+from debias_pt.settings import METHOD_OPTIONS, SUITE, DataSettings, TrainSettings
 
 from . import bench_noisy_labels, bench_speed
 from .help import SettingsCommand
-from .options import Json, names_in, with_settings
+from .options import DatasetName, Json, names_in, with_settings
 
 # What the rows of the suite set themselves.
 PER_ROW = ("groups", "head", "method", "method_option", *METHOD_OPTIONS)
@@ -38,19 +38,21 @@ def group_robustness(
         str, typer.Option(help="Rows by name, joined by commas: erm,dpt,dfr. Default all.", rich_help_panel=SUITE)
     ] = "",
     ablation: Annotated[
-        str, typer.Option(help="Vary one thing of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
+        str, typer.Option(help="Vary one setting of dpt instead: eta, probe-noise, ...", rich_help_panel=SUITE)
     ] = "",
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per row and seed to this file.")] = None,
-    plot: Annotated[str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
+    plot: Annotated[
+        str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg, or into this folder.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
     """Compare the methods on a data set, oracles included, or on several: worst-group accuracy, regret, failures.
 
-    What was computed before with the same data, model, words and settings is taken from the cache folder.
+    Results already computed with the same data, model, wording and settings come from the cache folder.
     """
     from pathlib import Path
 
@@ -58,7 +60,7 @@ def group_robustness(
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
     from debias_pt.benchmarks.group_robustness.several_sets import compare
     from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
-    from debias_pt.benchmarks.shared.figures import require_plot_path
+    from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.errors import UsageError
     from debias_pt.utils.files import make_folder, write_csv
 
@@ -66,9 +68,9 @@ def group_robustness(
 
     several = len(dataset) > 1
     if plot is not None:
-        require_plot_path(Path(plot))
+        require_plot(Path(plot))
     if rows and ablation:
-        raise UsageError(f"--rows {rows} beside --ablation {ablation}, which has points of its own; leave one out")
+        raise UsageError(f"--rows {rows} and --ablation {ablation} exclude each other; leave one out")
     if several and (ablation or plot):
         raise UsageError(f"--{'ablation' if ablation else 'plot'} is of one data set, and {len(dataset)} are given")
     names = names_in(rows)
@@ -85,7 +87,8 @@ def group_robustness(
         make_folder(Path(csv).parent)
         write_csv(Path(csv), *(several_table if several else table).csv_table(result))
     if plot is not None:
-        (plot_ablation if ablation else plot_rows)(result, Path(plot))
+        name = f"{result['dataset']}-{ablation}" if ablation else result["dataset"]
+        (plot_ablation if ablation else plot_rows)(result, plot_path(Path(plot), Path(name).name))
     if as_json:
         print_json(result)
     elif markdown:
@@ -146,6 +149,31 @@ def _title(result: dict[str, Any]) -> str:
     from .output import data_name
 
     return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
+
+
+@app.command("guard", cls=SettingsCommand)
+@with_settings(DataSettings, without=("dataset", "probe"))
+def guard(
+    dataset: DatasetName,
+    leave_out: Annotated[str, typer.Option(help="Nonsense that is none here, by name, joined by commas: pets.")] = "",
+    as_json: Json = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Judge a data set's suspected attribute beside twenty that say nothing of its images."""
+    from debias_pt.benchmarks.group_robustness.nonsense import check_guard, table
+    from debias_pt.settings import resolve
+
+    from .output import data_name, print_json, print_table
+
+    result = check_guard(resolve(DataSettings, given, {"dataset": dataset}), tuple(names_in(leave_out)))
+    if as_json:
+        print_json(result)
+        return
+    header, lines = table(result)
+    print_table(header, lines, title=f"{data_name(result)}, training images, {result['model']}")
+    for kind, counts in result["counts"].items():
+        print(f"{kind} words: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
 
 
 app.command("noisy-labels", cls=SettingsCommand)(bench_noisy_labels.noisy_labels)

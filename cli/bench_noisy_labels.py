@@ -24,26 +24,31 @@ def noisy_labels(
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown tables on standard output.")] = False,
     csv: Annotated[str | None, typer.Option(help="Write one line per point and seed to this file.")] = None,
-    plot: Annotated[str | None, typer.Option(help="Draw one picture per experiment into this folder.")] = None,
-    samples: Annotated[str | None, typer.Option(help="Write every image drawn, with its given label, as JSON.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was computed before.")] = False,
+    plot: Annotated[
+        str | None, typer.Option(help="Draw one picture per experiment into this folder, or to this file.")
+    ] = None,
+    samples: Annotated[str | None, typer.Option(help="Write the drawn images and their labels here (JSON).")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Put ways of adapting under wrong labels: few shots, kinds of noise, robust losses, heads, no labels at all.
+    """Test ways of adapting under wrong labels: few shots, kinds of noise, robust losses, heads, no labels at all.
 
-    What was computed before with the same data, model and settings is taken from the cache folder.
+    Results already computed with the same data, model and settings come from the cache folder.
     """
     from pathlib import Path
 
     from debias_pt.benchmarks.noisy_labels import suite, table
     from debias_pt.benchmarks.noisy_labels.plot import plot_all
     from debias_pt.benchmarks.noisy_labels.settings import QUICK
+    from debias_pt.benchmarks.shared.figures import require_plot
     from debias_pt.settings import resolve
     from debias_pt.utils.files import make_folder, write_csv, write_json
 
     from .output import print_json
 
+    if plot is not None:
+        require_plot(Path(plot))
     names = names_in(",".join(experiment or ()))
     settings = resolve(NoisySettings, QUICK if quick else {}, given, {"dataset": dataset})
     result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh)

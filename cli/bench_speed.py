@@ -35,14 +35,14 @@ def speed(
         ),
     ] = False,
     as_json: Json = False,
-    plot: Annotated[str | None, typer.Option(help="Draw the ratios to this .png, .pdf or .svg.")] = None,
+    plot: Annotated[str | None, typer.Option(help="Draw the ratios to this file, or into this folder.")] = None,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Time the hot parts beside their rivals and the machine's own limits."""
+    """Time the hot parts against alternatives and the machine's limits."""
     from pathlib import Path
 
-    from debias_pt.benchmarks.shared.figures import require_plot_path
+    from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.benchmarks.speed import suite
     from debias_pt.benchmarks.speed.plot import plot as draw
     from debias_pt.settings import resolve
@@ -50,11 +50,11 @@ def speed(
     from .output import print_json
 
     if plot is not None:
-        require_plot_path(Path(plot))
+        require_plot(Path(plot))
     settings = resolve(TrainSettings, given, {"dataset": dataset})
     result = suite.speed(settings, names_in(sections), quick=quick, random_weights=random_weights)
     if plot is not None:
-        draw(result, Path(plot))
+        draw(result, plot_path(Path(plot), "speed"))
     print_json(result) if as_json else _print(result)
 
 

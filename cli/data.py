@@ -1,4 +1,4 @@
-"""``debias-pt data``: which data sets there are, how to get them, and what they look like."""
+"""``debias-pt data``: list, download, check and show data sets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from debias_pt.settings import SourceSettings
 from .help import SettingsCommand
 from .options import DatasetName, Json, split_names, with_settings
 
-app = typer.Typer(help="List data sets, fetch them, look at them, write miniatures.", no_args_is_help=True,
+app = typer.Typer(help="List, fetch, verify and show data sets; write miniatures.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
 
 
 @app.command("list", cls=SettingsCommand)
 def list_(as_json: Json = False) -> None:
-    """Show all data sets, the built-in synthetic ones beside the real ones."""
+    """List all data sets, the built-in synthetic ones and the real ones."""
     from debias_pt.workflows.data import list_datasets
 
     from .output import print_json, print_table
@@ -48,7 +48,7 @@ def verify(
     *,
     given: dict[str, Any],
 ) -> None:
-    """Check a data set's counts and files, and print what is wrong with which."""
+    """Check a data set's counts and files, and print every problem."""
     from debias_pt.settings import resolve
     from debias_pt.workflows.verify import verify as job
 
@@ -63,11 +63,11 @@ def verify(
 @app.command("fetch", cls=SettingsCommand)
 def fetch(
     dataset: Annotated[str, typer.Argument(help="A real data set by name.", show_default=False)],
-    data_root: Annotated[str, typer.Option(help="Folder that is to hold the data set's own folder.")] = "data",
+    data_root: Annotated[str, typer.Option(help="Folder to put the data set's own folder into.")] = "data",
     url: Annotated[str | None, typer.Option(help="Another mirror of the same archive.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Download a data set, check it, unpack it; says its terms and size first, goes on where it broke off."""
+    """Download, check and unpack a data set; prints its terms and size first, resumes an interrupted download."""
     from pathlib import Path
 
     from debias_pt.workflows.fetch import fetch as job
@@ -78,7 +78,7 @@ def fetch(
     if as_json:
         print_json(result)
     elif result["already_there"]:
-        print(f"{dataset}: is there already, complete: {result['folder']}")
+        print(f"{dataset}: already there and complete: {result['folder']}")
     else:
         print(f"{dataset}: {result['folder']} ({result['bytes']} bytes fetched and checked)")
 
@@ -90,7 +90,7 @@ def picture(
     out: Annotated[str, typer.Option(help="Image file to write.")] = "groups.png",
     split: Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)] = "train",
     columns: Annotated[int, typer.Option(help="Images per group.", min=1, max=100)] = 8,
-    seed: Annotated[int, typer.Option(help="Which images are drawn by lot.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random choice of images.", min=0)] = 0,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -111,7 +111,7 @@ def picture(
 @app.command("write", cls=SettingsCommand)
 def write(
     dataset: Annotated[str, typer.Argument(help="A miniature: waterbirds-mini.", show_default=False)],
-    out: Annotated[str, typer.Argument(help="Folder to write into, then a --data-root.", show_default=False)],
+    out: Annotated[str, typer.Argument(help="Folder to write into, to use as --data-root.", show_default=False)],
     seed: Annotated[int, typer.Option(help="Another seed draws other images.", min=0)] = 0,
     as_json: Json = False,
 ) -> None:

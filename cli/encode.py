@@ -23,6 +23,7 @@ def encode(
 
     from debias_pt.settings import resolve
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
+    from debias_pt.workflows.source import data_names
 
     from .output import data_name, print_json
 
@@ -30,7 +31,7 @@ def encode(
     images = load_images(settings)
     backbone = load_backbone(settings)
     _, stats = encode_dataset(settings, backbone, images)
-    named = {"dataset": dataset, "synthetic": images.synthetic, "model": backbone.name}
+    named = {**data_names(settings, images.name), "synthetic": images.synthetic, "model": backbone.name}
     if as_json:
         print_json({**named, "dim": backbone.dim, **asdict(stats)})
     else:

@@ -11,7 +11,9 @@ from .options import Json, split_names
 
 def evaluate(
     run: Annotated[str | None, typer.Argument(help="Run folder; default the newest under ./runs.")] = None,
-    worst_group: Annotated[bool, typer.Option("--worst-group", help="Show the worst group and all others.")] = False,
+    worst_group: Annotated[
+        bool, typer.Option("--worst-group", help="Kept for scripts: groups are always shown.")
+    ] = False,
     split: Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)] = "test",
     csv: Annotated[str | None, typer.Option("--csv", help="Write one row per image of the split to this file.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Where your own folder or table is now, if it has moved.")] = None,
@@ -32,6 +34,6 @@ def evaluate(
     if as_json:
         print_json(result)
         return
-    print_report(result, by_group=worst_group)
+    print_report(result)
     if csv:
         print(f"written: {csv}")

@@ -71,7 +71,7 @@ app.add_typer(bench.app, name="bench")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: exit code 0 done, 1 the work failed, 2 what was asked for is wrong.
+    """Run the command line: exit code 0 success, 1 the work failed, 2 the request was wrong.
 
     An error is one line on standard error; ``--debug`` (or ``DEBIAS_PT_DEBUG=1``) adds the traceback.
     """
@@ -108,7 +108,7 @@ def _run(words: list[str], *, debug: bool) -> NoReturn:
             raise
         _fail(f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1)
     if code == INTERRUPTED:
-        _fail("interrupted; what was encoded or fetched is kept, a training goes on with --resume", INTERRUPTED)
+        _fail("interrupted; what was encoded or downloaded is kept, and --resume continues a training", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

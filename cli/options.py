@@ -1,4 +1,4 @@
-"""Command-line options made from settings, so that every setting is declared once."""
+"""Command-line options generated from settings, so that every setting is declared once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 
 
 def names_in(text: str) -> list[str]:
-    """Return names that were typed joined by commas."""
+    """Return the names in a comma-separated list."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
@@ -53,7 +53,7 @@ Command = Callable[..., None]
 def with_settings(
     kind: type, *, without: tuple[str, ...] = (), preset: Mapping[str, Any] = MappingProxyType({})
 ) -> Callable[[Command], Command]:
-    """Give a command one option per setting; it receives those that were given as ``given``.
+    """Give a command one option per setting; it receives the ones that were typed as ``given``.
 
     An option left out is left to the preset, the settings file or the default, in that order; help shows the `preset`.
     """

@@ -1,4 +1,4 @@
-"""What people see: tables on standard output; what programs see: one JSON object."""
+"""Output: tables for people, one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def print_json(result: dict[str, Any]) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Write text as it is; names of files that are no UTF-8 are kept byte by byte."""
+    """Write text as it is; file names that are not valid UTF-8 are kept byte for byte."""
     sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
     sys.stdout.buffer.flush()
 
 
 def run_notes(result: dict[str, Any]) -> list[str]:
-    """Return what must be said of a run wherever its classifier is used."""
+    """Return what must be said about a run wherever its classifier is used."""
     notes = []
     if result["synthetic"]:
         notes.append("the run was trained on synthetic images: expect little of it on photographs")
@@ -42,31 +42,81 @@ def interval(ends: list[float] | None) -> str:
     return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
 
 
+WIDTH = 120  # where there is no terminal
+
+
 def print_table(columns: list[str], rows: list[list[str]], title: str = "") -> None:
-    """Print a table, first column to the left, others to the right."""
-    from rich import box
+    """Print a table, first column to the left, others to the right; a wide one in several parts.
+
+    Each part has the first column again, so that no cell is broken in the middle of a word.
+    """
     from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    for number, chosen in enumerate(column_parts(columns, rows, console.width)):
+        part = [[row[i] for i in chosen] for row in rows]
+        console.print(_table([columns[i] for i in chosen], part, "" if number else title, console.width))
+
+
+def _table(columns: list[str], rows: list[list[str]], title: str, width: int) -> Any:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
-    for i, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if i == 0 else "right", overflow="fold")
+    for i, least in enumerate(least_widths(columns, rows)):
+        least = min(least, width // 2)  # a path may be longer than a line
+        table.add_column(Text(columns[i]), justify="left" if i == 0 else "right", overflow="fold", min_width=least)
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])  # paths and names may look like markup
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
-    console.print(table)
+    return table
+
+
+def least_widths(columns: list[str], rows: list[list[str]]) -> list[int]:
+    """Return how wide every column has to be: for its longest cell, and for each word of its heading."""
+    return [
+        max([len(word) for word in name.split()] + [len(row[i]) for row in rows] + [1])
+        for i, name in enumerate(columns)
+    ]
+
+
+def column_parts(columns: list[str], rows: list[list[str]], width: int) -> list[list[int]]:
+    """Return which columns stand in each part of a table that fits into a width; the first one is in all of them.
+
+    A heading may be folded between words, a cell that holds a figure not.
+
+    Examples
+    --------
+    >>> column_parts(["method", "cats", "dogs"], [["erm", "50.0", "60.0"]], 16)
+    [[0, 1], [0, 2]]
+    """
+    least = least_widths(columns, rows)
+    parts: list[list[int]] = [[0]]
+    for i in range(1, len(columns)):
+        if _total(least, [*parts[-1], i]) > width and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(i)
+    size = -(-(len(columns) - 1) // len(parts)) or 1  # parts of one size are easier to compare
+    even = [[0, *range(i, min(i + size, len(columns)))] for i in range(1, len(columns), size)]
+    return even if even and all(_total(least, part) <= width for part in even) else parts
+
+
+def _total(least: list[int], part: list[int]) -> int:
+    """Return the width of a table: its columns, three between them, one at each edge."""
+    return sum(least[i] + 3 for i in part) - 1
 
 
 def data_name(result: dict[str, Any]) -> str:
-    """Return the data set's name, which says so where the data is synthetic."""
+    """Return the data set's name, marked if the data is synthetic."""
     return f"{result['dataset']} (synthetic)" if result["synthetic"] else str(result["dataset"])
 
 
 def print_verified(result: dict[str, Any], most: int = 50) -> None:
     """Print the result of ``data verify``."""
+    from debias_pt.utils.words import counted
+
     for split, groups in result["splits"].items():
         published = ["published"] if "published" in groups[0] else []
         rows = [[row["group"], str(row["n"]), *[str(row[name]) for name in published]] for row in groups]
@@ -76,55 +126,144 @@ def print_verified(result: dict[str, Any], most: int = 50) -> None:
     left = len(result["problems"]) - most
     if left > 0:
         print(f"... and {left} more (--json lists all)")
-    read = "read" if result["read_images"] else "there (--read-images reads them too)"
-    state = f"all {read}" if result["ok"] else f"{len(result['problems'])} problems"
-    print(f"{result['images']} images in {result['folder']}: {state}")
+    read = "read" if result["read_images"] else "present (--read-images decodes them too)"
+    state = f"all {read}" if result["ok"] else f"{counted(len(result['problems']), 'problem')}"
+    print(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
 
 
-def print_report(result: dict[str, Any], *, by_group: bool = True) -> None:
+NAMES = {
+    "worst_group_accuracy": "worst-group accuracy",
+    "average_accuracy": "average accuracy",
+    "adjusted_average_accuracy": "adjusted average",
+    "group_mean_accuracy": "mean over groups",
+    "gap": "gap (average - worst group)",
+}
+KINDS = {"true": "annotated", "pseudo": "pseudo", "class": ""}  # of groups
+
+
+def print_report(result: dict[str, Any]) -> None:
     """Print the result of ``train`` or ``eval``."""
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
     print(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
-    ends = result["intervals"]
-    names = {
-        "worst_group_accuracy": "worst-group accuracy",
-        "average_accuracy": "average accuracy",
-        "adjusted_average_accuracy": "adjusted average (training group frequencies)",
-        "group_mean_accuracy": "mean over groups",
-        "gap": "gap (average - worst group)",
-    }
-    shown = names if by_group else {"average_accuracy": names["average_accuracy"]}
+    print(f"groups: {groups_text(result)}")
+    others = result.get("baselines", {})
+    names = [f"{name}, %" for name in (*others, result["method"])]
     over_images = result.get("image_intervals", {}) if len(result["seeds"]) > 1 else {}
     more = [result["image_interval"]] if over_images else []  # of one run, the same as the first
     rows = [
-        [text, percent(result[name]), interval(ends.get(name)), *[interval(over_images.get(name)) for _ in more]]
-        for name, text in shown.items()
+        [
+            text,
+            *[percent(one[name]) for one in (*others.values(), result)],
+            interval(result["intervals"].get(name)),
+            *[interval(over_images.get(name)) for _ in more],
+        ]
+        for name, text in NAMES.items()
     ]
-    print_table(["", "accuracy, %", result["interval"], *more], rows)
-    if by_group:
-        rows = [
-            [
-                f"{g['label']}, {g['attribute']}", str(g["n"]), percent(g["accuracy"]), interval(g["ci"]),
-                *[interval(g["image_ci"]) for _ in more],
-            ]
-            for g in result["groups"]
-        ]  # fmt: skip
-        print_table([f"{result['groups_from']} group", "n", "accuracy, %", result["interval"], *more], rows)
-    if "worst_group" in result["probe"]:
-        from debias_pt.groups.probe_report import probe_sentence
-
-        print(f"{result['probe']['kind']} probe {probe_sentence(result['probe'])}")
+    print_table(["", *names, result["interval"], *more], rows)
+    print("adjusted: the groups weighted by their frequency in training")
+    print_groups(result, others)
+    print_effect(result)
+    if "by_pseudo_groups" in result:
+        by_pseudo = {**result, "attribute_effect": result.get("effect_of_asked"), **result["by_pseudo_groups"]}
+        print(f"\nThe same by groups: {groups_text(by_pseudo)}")
+        print_groups(by_pseudo, {})
+        print_effect(by_pseudo)
+        print()
+    print_probe_quality(result["probe"])
+    print_guard(result["probe"])
     labels = ", ".join(result["attribute_labels_used"]) or "none"
-    print(f"step selection: {result['selection']}; attribute labels used: {labels}")
+    print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
 
 
+def print_effect(result: dict[str, Any]) -> None:
+    """Print which group is worst, and how much the attribute mattered."""
+    print(worst_group_text(result))
+    effect = result.get("attribute_effect")
+    if effect:
+        print(f"{capital(effect['sentence'])} ({effect['interval'].removeprefix('95 % ')}).")
+
+
+def groups_text(result: dict[str, Any]) -> str:
+    """Say what the groups of a report are made of, and whether anybody checked them."""
+    names = " x ".join(["class", *result["reported_by"]])
+    if result["groups_from"] == "pseudo":
+        return f"{names}, PSEUDO: as the probe answers, nothing is annotated"
+    return f"{names}, as annotated" if result["groups_from"] == "true" else f"{names}, no attribute"
+
+
+def print_groups(result: dict[str, Any], others: dict[str, Any]) -> None:
+    """Print accuracies by group, those of baselines beside them."""
+    columns = [[percent(group["accuracy"]) for group in one["groups"]] for one in (*others.values(), result)]
+    more = [result["image_interval"]] if len(result["seeds"]) > 1 and "image_interval" in result else []
+    rows = [
+        [
+            group_text(g),
+            str(g["n"]),
+            *[column[i] for column in columns],
+            interval(g["ci"]),
+            *[interval(g["image_ci"]) for _ in more],
+        ]
+        for i, g in enumerate(result["groups"])
+    ]
+    header = f"{KINDS[result['groups_from']]} group".strip()
+    names = [f"{name}, %" for name in (*others, result["method"])]
+    print_table([header, "n", *names, result["interval"], *more], rows)
+
+
+def group_text(group: dict[str, Any]) -> str:
+    """Name a group; a small one is marked."""
+    from debias_pt.groups.groups import SMALL_GROUP, group_name
+
+    few = "" if group["n"] >= SMALL_GROUP else " (few!)" if group["n"] else " (none!)"
+    return f"{group_name(group['label'], group['attribute'])}{few}"
+
+
+def worst_group_text(result: dict[str, Any]) -> str:
+    """Name the worst group and how many images its accuracy rests on."""
+    from debias_pt.groups.groups import group_name
+    from debias_pt.utils.words import counted
+
+    worst = result["worst_group"]
+    few = ": too few for a figure to rely on" if worst in result["small_groups"] else ""
+    name = group_name(worst["label"], worst["attribute"])
+    kind = "pseudo group" if result["groups_from"] == "pseudo" else "group"
+    return f"worst {kind}: {name} ({counted(worst['n'], 'image')}{few})"
+
+
+def kept_steps(result: dict[str, Any]) -> str:
+    """Say which steps were kept; nothing of a run that does not tell."""
+    steps = result.get("selected_steps")
+    if not steps:
+        return ""
+    total = f" of {result['steps']}" if "steps" in result else ""
+    return f", kept step {', '.join(map(str, steps))}{total}"
+
+
+def print_probe_quality(probe: dict[str, Any]) -> None:
+    """Print in a line for every annotated attribute how good the probe is on the training images."""
+    from debias_pt.groups.probe_report import probe_sentence
+
+    known = {"": probe} if "accuracy" in probe else probe.get("by_attribute", {})
+    for name, one in known.items():
+        who = f"{probe['kind']} probe of {name}" if name else f"{probe['kind']} probe"
+        print(f"{who} {probe_sentence(one)}")
+    for missing in probe["not_annotated"]:
+        print(f"how good the probe is cannot be said of {missing}")
+
+
+def capital(text: str) -> str:
+    """Return a sentence with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def print_probe(split: str, probe: dict[str, Any]) -> None:
-    """Print what the probe says of one split."""
+    """Print the probe's answers on one split."""
     for name, facts in probe.get("refinement", {}).items():
-        stays = f"zero-shot answers stay: {facts.get('reason')}"
-        print(f"{name}: {probe['kind']} probe, " + (stays if "reason" in facts else refined_text(facts)))
+        kept = "left open" if facts["used"] == "nothing" else "zero-shot answers stay"
+        stays = f"{kept}: {facts.get('reason')}"
+        print(f"{name}: {probe['kind']} probe, " + (refined_text(facts) if "rows" in facts else stays))
     if "accuracy" not in probe:
         rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
         print_table([f"{split}: pseudo group", "n"], rows)
@@ -134,13 +273,23 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
         print_probe_report(f"{split}, {name}", report)
     for missing in probe["not_annotated"]:
         print(f"nothing to compare with: no annotation of {missing}")
+    print_guard(probe)
+
+
+def print_guard(probe: dict[str, Any]) -> None:
+    """Print the guard's verdict on each attribute, if it was asked."""
+    for name, verdict in probe.get("guard", {}).get("attributes", {}).items():
+        why = f": {'; '.join(verdict['reasons'])}. What to do: {verdict['advice']}" if verdict["reasons"] else ""
+        print(f"{name} is {verdict['verdict']} for making groups{why}")
 
 
 def refined_text(facts: dict[str, Any]) -> str:
-    """Return in words what refining the probe's answers came to."""
+    """Describe in words how the probe's answers were refined."""
+    by = {True: ", confirmed by a biased head", False: ", by the words alone", None: ""}[facts.get("confirmed")]
     return (
         f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
-        f"answers, sure of {facts['confident_rows']}; scores {facts['score_separation']:.1f} standard deviations apart"
+        f"answers, sure of {facts['confident_rows']}; "
+        f"scores {facts['score_separation']:.1f} standard deviations apart{by}"
     )
 
 
@@ -149,7 +298,7 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
     rows = [
         [
             f"{g['label']}, {g['attribute']}", str(g["n_true"]), str(g["n_pseudo"]),
-            percent(g["accuracy"]), percent(g["precision"]),
+            percent(g["recall"]), percent(g["precision"]),
         ]
         for g in probe["groups"]
     ]  # fmt: skip
@@ -163,5 +312,5 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
 
 
 def print_stored(what: str, n: int, stored: int) -> None:
-    """Print how many of a suite's `n` parts were taken from earlier calls."""
-    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them anew).")
+    """Print how many of a suite's `n` parts come from earlier calls."""
+    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them again).")

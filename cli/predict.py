@@ -16,10 +16,10 @@ def predict(
         typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them.", show_default=False),
     ],
     format_: Annotated[
-        str | None, typer.Option("--format", help="table, csv or jsonl; default by --out's ending, else table.")
+        str | None, typer.Option("--format", help="table, csv or jsonl; default by the extension of --out, else table.")
     ] = None,
     out: Annotated[str | None, typer.Option(help="Write to this file (csv or jsonl) instead.")] = None,
-    on_bad_image: Annotated[str, typer.Option(help="An image that cannot be read: error, or skip.")] = "error",
+    on_bad_image: Annotated[str, typer.Option(help="What to do with an unreadable image: error, or skip.")] = "error",
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,
@@ -32,6 +32,7 @@ def predict(
     from debias_pt.errors import UsageError
     from debias_pt.settings import skips_bad
     from debias_pt.utils.files import require_writable, write_text
+    from debias_pt.utils.words import counted
     from debias_pt.workflows.predict import FORMATS, choose_format
     from debias_pt.workflows.predict import predict as job
 
@@ -51,7 +52,7 @@ def predict(
     for note in run_notes(result):
         print(note, file=sys.stdout if chosen == "table" or out else sys.stderr)
     if out:
-        print(f"written: {out} ({len(result['images'])} images)")
+        print(f"written: {out} ({counted(len(result['images']), 'image')})")
     elif chosen == "table":
         _print(result)
     else:
@@ -64,6 +65,6 @@ def _print(result: dict[str, Any]) -> None:
     rows = []
     for row in result["images"]:
         said = [f"{one['value']} ({percent(one['confidence'])} %)" for one in row["attributes"].values()]
-        path = row["path"].encode(errors="surrogateescape").decode(errors="replace")
-        rows.append([path, row["label"], percent(row["probability"]), *said])
-    print_table(["image", "label", "probability, %", *[f"{name} (probe)" for name in result["attributes"]]], rows)
+        path = row["id"].encode(errors="surrogateescape").decode(errors="replace")
+        rows.append([path, row["predicted"], percent(row["probability"]), *said])
+    print_table(["image", "predicted", "probability, %", *[f"{name} (probe)" for name in result["attributes"]]], rows)

@@ -18,7 +18,7 @@ COMPILER, UTILS = "torch._dynamo", "torch._dynamo.utils"
 
 
 class StandIn(ModuleType):
-    """A module that is replaced by the real one as soon as something is asked of it that it has not."""
+    """A placeholder, replaced by the real module when a missing attribute is accessed."""
 
     def __getattr__(self, name: str) -> Any:
         submodules = self.__name__ == COMPILER and name == "__path__"
@@ -31,7 +31,7 @@ class StandIn(ModuleType):
 
 
 def leave_compiler_out() -> None:
-    """Put the stand-in where torch's compiler would be imported; nothing happens once it is."""
+    """Put the placeholder where torch's compiler would be imported, unless it already is."""
     if COMPILER in sys.modules:
         return
     compiler, utils = StandIn(COMPILER), StandIn(UTILS)

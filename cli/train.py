@@ -14,8 +14,11 @@ from .options import DatasetName, Json, with_settings
 @with_settings(TrainSettings, without=("dataset",))
 def train(
     dataset: DatasetName,
-    config: Annotated[str | None, typer.Option(help="Settings file (JSON), a run's config.json for one.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    config: Annotated[str | None, typer.Option(help="Settings file (JSON), such as a run's config.json.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines/--no-baselines", help="Compare with zero-shot and plain prompt tuning (erm).")
+    ] = True,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -33,5 +36,5 @@ def train(
     file = read_json(Path(config)) if config else {}
     if not isinstance(file, dict):
         raise UsageError(f"{config}: holds no settings but a {type(file).__name__}; give a run's config.json")
-    result = job(resolve(TrainSettings, file, given, {"dataset": dataset}), resume=resume)
+    result = job(resolve(TrainSettings, file, given, {"dataset": dataset}), resume=resume, baselines=baselines)
     print_json(result) if as_json else print_report(result)

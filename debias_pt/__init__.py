@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from debias_pt.models.backbone import Backbone
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
+    from debias_pt.workflows.evaluate import load_run
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ _HOMES = {
     "fit_together": "training.stacking",
     "join_tables": "features.table",
     "load_dataset": "datasets.load",
+    "load_run": "workflows.evaluate",
     "table_from_arrays": "features.table",
 }
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "fit_together",
     "join_tables",
     "load_dataset",
+    "load_run",
     "table_from_arrays",
 ]
 

@@ -1,7 +1,7 @@
 """What can go wrong, as one small tree of exceptions.
 
 Every message is one line: what was wrong, the value seen, what to do. The command line prints it
-as it is and leaves with :attr:`DebiasError.exit_code`.
+as it is and exits with :attr:`DebiasError.exit_code`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class DebiasWarning(UserWarning):
 
 
 class UsageError(DebiasError, ValueError):
-    """What was asked for is wrong: a name, a path, a file or a combination of options."""
+    """The request is wrong: a name, a path, a file or a combination of options."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A name that is in no registry; the message lists the known ones and the nearest."""
+    """An unknown name; the message lists the known ones and the nearest."""
 
 
 class BackboneError(UsageError):
@@ -36,7 +36,7 @@ class DatasetError(UsageError):
 
 
 class FetchError(DatasetError):
-    """A data set that could not be fetched: the work failed, whatever was asked for."""
+    """A data set that could not be downloaded: the work failed, not the request."""
 
     exit_code = 1
 

@@ -13,7 +13,12 @@ from debias_pt.utils.registry import nearest
 from debias_pt.utils.typed import kinds
 
 SPLITS = ("train", "val", "test")
-PROBES = ("zero-shot", "calibrated", "mixture")
+PROBES = ("zero-shot", "calibrated", "mixture", "anchored")
+FIT_ON = ("train", "train+val")
+# What a method is made of, where nothing else is asked for.
+MADE_OF: dict[str, dict[str, Any]] = {
+    "anchored": {"head": "standardized", "soft": True, "fit_on": "train+val", "select": "last"},
+}
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 # The settings that are options of single methods, and of single losses: what is not given is the class's default.
@@ -51,7 +56,7 @@ def option(section: str, default: Any, text: str, choices: str | tuple[str, ...]
     text : str
         The help line that the command line shows.
     choices : tuple of str, or str
-        The names it takes; those that a registry knows as ``"module:REGISTRY"``, so that they stand in one place.
+        The names it takes; those that a registry knows as ``"module:REGISTRY"``, so that they are in one place.
     """
     return field(default=default, metadata={"help": text, "choices": choices, "section": section})
 
@@ -79,6 +84,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "encode_batch_size": (1, 10**9),
     "workers": (0, 10**4),
     "steps": (0, 10**9),
+    "shots": (1, 10**9),
     "seed": (0, 10**9),
     "seeds": (1, 10**6),
     "batch_size": (1, 10**9),
@@ -112,8 +118,8 @@ class SourceSettings(Settings):
 
     dataset: str = option(DATA, "waterbirds", "Data set by name (debias-pt data list), or path of a folder or table.")
     data_root: str = option(DATA, "data", "Folder that holds the data set's own folder (waterbirds_v1.0).")
-    download: bool = option(DATA, False, "Fetch the data set if it is not there.")
-    check_counts: bool = option(READING, True, "Refuse a data set whose group counts are not the published ones.")
+    download: bool = option(DATA, False, "Download the data set if it is missing.")
+    check_counts: bool = option(READING, True, "Refuse a data set whose group counts differ from the published ones.")
     on_bad_image: str = option(
         READING, "error", "What to do with an image that cannot be read; skip lists it in the run.", ON_BAD_IMAGE
     )
@@ -139,7 +145,9 @@ class DataSettings(SourceSettings):
     pretrained: str | None = option(MODEL, None, "Weights: a tag, a file, or local-dir:PATH (then leave --model out).")
     device: str = option(MODEL, "auto", "Where to compute: auto, cpu, cuda or cuda:N.")
     precision: str = option(READING, "fp32", "Precision of image encoding on a GPU.", ("fp32", "bf16", "fp16"))
-    draft: bool = option(READING, False, "Decode large JPEG files at a smaller scale: faster, slightly other features.")
+    draft: bool = option(
+        READING, False, "Decode large JPEG files at a smaller scale: faster, features differ slightly."
+    )
     decode: str = option(
         READING,
         "cpu",
@@ -149,9 +157,9 @@ class DataSettings(SourceSettings):
     encode_batch_size: int | None = option(
         READING, None, "Images per pass of the image tower; default 16, on a GPU 128."
     )
-    attribute: tuple[str, ...] = option(PROBE, (), "Suspect: a known name, or name=value:value (repeat for several).")
+    attribute: tuple[str, ...] = option(PROBE, (), "Suspected attribute: known name, or name=value:value (repeatable).")
     attribute_template: tuple[str, ...] = option(
-        FINE, (), "Prompt with {attribute}, perhaps {class}, instead of the default."
+        FINE, (), "Probe prompt with {attribute}, optionally {class}, instead of the default."
     )
     class_conditional: bool = option(
         FINE, False, "Ask the probe within each image's class (training labels are known)."
@@ -165,7 +173,9 @@ class DataSettings(SourceSettings):
 class FitSettings(Settings):
     """How to tune a prompt, or another head."""
 
-    method: str = option(METHOD, "dpt", "How groups are reweighted.", "debias_pt.reweighting:REWEIGHTERS")
+    method: str = option(
+        METHOD, "dpt", "How groups are reweighted; auto asks the guard.", "debias_pt.reweighting:REWEIGHTERS"
+    )
     eta: float | None = option(SINGLE, None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(SINGLE, None, "Momentum of dpt's weights (default 0.9).")
     refresh: str | None = option(SINGLE, None, "When dpt renews p_bar; default step.", ("step", "epoch"))
@@ -179,12 +189,14 @@ class FitSettings(Settings):
     soft: bool = option(METHOD, False, "Spread samples over groups by the probe's posterior instead of hard labels.")
     loss: str = option(HEAD, "cross-entropy", "Per-sample loss.", "debias_pt.losses:LOSSES")
     q: float | None = option(SINGLE, None, "Exponent of gce (default 0.7).")
-    loss_option: tuple[str, ...] = option(SINGLE, (), "Option of any loss as NAME=VALUE, tau=10 (repeat for several).")
+    loss_option: tuple[str, ...] = option(
+        SINGLE, (), "Option of any loss as NAME=VALUE, tau=10 or A=ptnl (repeat for several)."
+    )
     head: str = option(HEAD, "prompt", "What is learned.", "debias_pt.models.heads:HEADS")
     template: str | None = option(
         SINGLE,
         None,
-        "Words around the class name, with {}, of heads that do not learn them; default 'a photo of a {}.'",
+        "Words around the class name, with {}, for heads that do not learn them; default 'a photo of a {}.'",
     )
     context_length: int | None = option(
         SINGLE, None, "Context vectors; default 16, or as many as --context-init has tokens."
@@ -192,17 +204,18 @@ class FitSettings(Settings):
     context_init: str = option(
         SINGLE, "random", "What the context starts from: random, or words such as 'a photo of a'."
     )
-    class_specific: bool = option(SINGLE, False, "A context of its own for every class.")
-    class_position: str = option(SINGLE, "end", "Where the class name stands.", ("end", "middle", "front"))
+    class_specific: bool = option(SINGLE, False, "A separate context for every class.")
+    class_position: str = option(SINGLE, "end", "Position of the class name.", ("end", "middle", "front"))
     steps: int = option(OPTIMISER, 200, "Optimiser steps.")
     batch_size: int | None = option(OPTIMISER, None, "Samples per step; default all of them.")
     optimizer: str = option(OPTIMISER, "adamw", "Optimiser.", ("adamw", "sgd"))
-    lr: float = option(OPTIMISER, 0.004, "Highest learning rate; cosine decay to 0.")
+    lr: float = option(OPTIMISER, 0.004, "Peak learning rate; cosine decay to 0.")
     weight_decay: float = option(FINE, 0.0, "Weight decay.")
     momentum: float = option(FINE, 0.9, "Momentum of sgd.")
     warmup_steps: int = option(FINE, 0, "Steps of linear warm-up.")
-    select: str = option(SELECTION, "pseudo-confidence", "Which step to keep.", SELECTIONS)
-    select_after: float = option(FINE, 0.1, "Share of the steps that must be over before one can be kept.")
+    select: str = option(SELECTION, "last", "Which step to keep.", SELECTIONS)
+    select_after: float = option(FINE, 0.1, "Share of the steps to make before one can be kept.")
+    fit_on: str = option(METHOD, "train", "Rows to fit on; with validation rows, take --select last.", FIT_ON)
     seed: int = option(RUN, 0, "First seed.")
     seeds: int = option(RUN, 1, "Number of seeds, fitted together: seed, seed + 1, ...")
 
@@ -213,6 +226,9 @@ class TrainSettings(FitSettings, DataSettings):
 
     groups: str = option(
         METHOD, "pseudo", "Attributes to fit with; true is an oracle, and says so everywhere.", ("pseudo", "true")
+    )
+    shots: int | None = option(
+        DATA, None, "Train on this many images of every class, drawn by --seed; other splits stay whole. Default all."
     )
     split: str = option(RUN, "test", "Split to report on.", SPLITS)
     checkpoint_every: int = option(FINE, 50, "Steps between checkpoints.")
@@ -259,7 +275,7 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
     Raises
     ------
     UsageError
-        For a name that is no setting (with the nearest), or a value of another type.
+        For an unknown setting (with the nearest name), or a value of another type.
 
     Examples
     --------
@@ -276,11 +292,12 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
             if name not in known:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, known)}")
             merged[name] = known[name].take(name, value)
-    return kind(**merged)
+    made_of = MADE_OF.get(merged.get("method", ""), {}) if "method" in known else {}
+    return kind(**{**made_of, **merged})
 
 
-# Settings younger than the runs and results that people have.
-YOUNGER = ("method_option",)
+# Settings younger than the runs and results that people have, and their values when not used.
+YOUNGER: dict[str, tuple[Any, ...]] = {"method_option": ((), []), "fit_on": ("train",), "shots": (None,)}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,4 +308,4 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> identity({"steps": 5, "method_option": ()})
     {'steps': 5}
     """
-    return {name: value for name, value in settings.items() if value or name not in YOUNGER}
+    return {name: value for name, value in settings.items() if value not in YOUNGER.get(name, ())}

@@ -21,7 +21,7 @@ from debias_pt.models.backbone import Backbone
 from tests.helpers import tiny_data as worlds
 from tests.helpers.http_server import WHOLE, Mirror, serving
 
-# Where tests run beside each other, threads would only wait for each other.
+# If tests run in parallel, threads would only wait for each other.
 THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 torch.set_num_threads(THREADS)
 # Machines are noisy: no deadlines, and the same examples on every run.
@@ -33,7 +33,7 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Tiny fits by the hundred wait for each other's threads longer than they work."""
+    """In hundreds of tiny fits, threads spend more time waiting than working."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -62,7 +62,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a test does not say where to keep is kept for the tests alone."""
+    """Caches without an explicit folder go to a temporary one."""
     with pytest.MonkeyPatch.context() as patch:
         if "DEBIAS_PT_CACHE" not in os.environ:
             patch.setenv("DEBIAS_PT_CACHE", str(tmp_path_factory.mktemp("default-cache")))
@@ -142,10 +142,11 @@ def train_tiny(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path) ->
         "steps": 5,
     }
 
-    def run(out: Path, **options: object) -> Path:
+    def run(out: Path, *, resume: bool = False, baselines: bool = True, **options: object) -> Path:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DebiasWarning)  # of small groups
-            train(resolve(TrainSettings, given, options, {"out": str(out)}))
+            settings = resolve(TrainSettings, given, options, {"out": str(out)})
+            train(settings, resume=resume, baselines=baselines)
         return out
 
     return run

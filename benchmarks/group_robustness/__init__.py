@@ -1,1 +1,1 @@
-"""The group-robustness suite: methods beside each other on one data set."""
+"""The group-robustness suite: methods compared on one data set."""

@@ -1,4 +1,4 @@
-"""One thing varied at a time, the rest of DPT as it is."""
+"""One thing varied at a time, the rest of DPT unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Point:
     Parameters
     ----------
     value : str
-        Of what is varied.
+        Value of what is varied.
     options : mapping
         Settings over the common ones.
     groups : Grouping
@@ -94,7 +94,7 @@ def _add(name: str, varied: str, points: Sequence[Point], *, ordered: bool = Fal
 _add("eta", "eta", _settings("eta", 0.0, 0.5, 1.0, 2.0, 4.0, 8.0), ordered=True)
 _add("ema", "momentum of the group weights", _settings("ema", 0.0, 0.5, 0.9, 0.99), ordered=True)
 # With full-batch steps an epoch is a step; batches of 256 make them differ.
-_add("refresh", "when p_bar is renewed (batches of 256)", _settings("refresh", "step", "epoch", batch_size=256))
+_add("refresh", "when p_bar is updated (batches of 256)", _settings("refresh", "step", "epoch", batch_size=256))
 _add("normalize", "what the group weights sum to", _settings("normalize", "mean", "sum"))
 _add("soft", "pseudo attributes", [Point("hard"), Point("soft", {"soft": True})])
 _add(
@@ -130,18 +130,18 @@ def ablation(settings: TrainSettings, name: str, *, fresh: bool = False) -> dict
     name : str
         In :data:`ABLATIONS`.
     fresh : bool
-        Compute anew what was computed before.
+        Compute everything again, ignoring stored results.
 
     Returns
     -------
     dict
-        As of the suite, with ``ablation``, ``varied`` and ``points``: the fields of a row, with ``value``,
+        As for the suite, with ``ablation``, ``varied`` and ``points``: the fields of a row, with ``value``,
         ``series`` and the quality of the attributes fitted with, ``attribute_accuracy``.
 
     Raises
     ------
     UsageError
-        For an unknown ablation, or one that needs annotations that are not there.
+        For an unknown ablation, or one that needs missing annotations.
     """
     chosen = lookup(ABLATIONS, name, "ablation")
     check_fit(settings)

@@ -85,7 +85,7 @@ class Fitted:
     steps, steps_by_true : list of int
         The steps kept.
     flagged : ndarray of bool, shape (R or 1, N_train), optional
-        Which training samples the method takes for a minority of their class, if it says so without labels.
+        Which training samples the method considers a minority of their class, if it can tell without labels.
     """
 
     seeds: tuple[int, ...]
@@ -97,7 +97,7 @@ class Fitted:
 
 
 class Fit(Protocol):
-    """How a row comes to its predictions. A frozen dataclass, so that its ``repr`` tells all it depends on."""
+    """How a row makes its predictions. A frozen dataclass, so that its ``repr`` tells everything it depends on."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def linear(weights: NDArray[np.float32]) -> Predict:
 
 
 def watch_true(run_group: RunGroup, case: Case) -> Selector | None:
-    """Let the literature's protocol, the best true-group WGA on validation, watch a fit that selects otherwise."""
+    """Record the literature's choice, the best true-group WGA on validation, during a fit that selects differently."""
     true = case.annotated
     if true is None:
         return None
@@ -126,8 +126,8 @@ def watch_true(run_group: RunGroup, case: Case) -> Selector | None:
 
 @torch.no_grad()
 def frozen(head: Head) -> NDArray[np.float32]:
-    """Return a head's class weights as they are, shape ``(R, K, D)``."""
-    return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head gives its very parameter
+    """Return a head's current class weights, shape ``(R, K, D)``."""
+    return np.array(head.class_weights(head()).cpu().numpy())  # a copy: a linear head returns the parameter itself
 
 
 def run_both_selections(training: Training, case: Case, callbacks: Sequence[Callback] = ()) -> list[Fitted]:
@@ -152,7 +152,7 @@ def run_both_selections(training: Training, case: Case, callbacks: Sequence[Call
 
 
 def joined(parts: Sequence[Fitted]) -> Fitted:
-    """Stack runs that were fitted apart."""
+    """Stack runs that were fitted separately."""
     seconds = [part.predict_by_true for part in parts if part.predict_by_true is not None]
     flagged = [part.flagged for part in parts if part.flagged is not None]
     return Fitted(
@@ -170,7 +170,7 @@ EDITION = 3
 
 
 def key(case: Case, fit: Fit) -> dict[str, Any]:
-    """Return all that a row's result depends on, as plain JSON.
+    """Return everything a row's result depends on, as plain JSON.
 
     The row's own settings, the common budget, images, labels, annotations, model, the attributes' wording,
     versions, and the edition of this code.

@@ -100,7 +100,7 @@ class Pseudo:
 
 @dataclass(frozen=True)
 class Probed:
-    """Class x the answers of a probe of one's own choice.
+    """Class x the answers of a chosen probe.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Annotated:
 class Shuffled:
     """The probe's answers permuted among the samples of a class and split: a control.
 
-    Group sizes stay, what they mean is gone: what this gains was not gained by the attribute.
+    Group sizes stay, but the groups mean nothing: whatever this gains does not come from the attribute.
 
     Parameters
     ----------

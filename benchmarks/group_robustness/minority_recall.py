@@ -1,4 +1,4 @@
-"""How well a method finds minorities without labels: the quality of what stands in for the annotation."""
+"""How well a method finds minorities without labels, that is, how well it replaces the annotation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def smallest_groups(groups: Groups) -> list[int]:
 
 
 def in_minority(case: Case, groups: Groups) -> NDArray[np.bool_] | None:
-    """Return which training samples `groups` put into what truly are minorities, shape ``(1, N_train)``.
+    """Return which training samples `groups` put into the true minority groups, shape ``(1, N_train)``.
 
     None where the truth is not known, or is of other attributes.
     """

@@ -20,14 +20,14 @@ SHAPES = ("rate", "attribute", "group")
 
 @dataclass(frozen=True)
 class Confused:
-    """Class x true attribute, wrong as often as the probe, but for other samples.
+    """Class x true attribute, wrong as often as the probe but on other samples.
 
     Parameters
     ----------
     shape : str
         What of the probe's errors is kept, in every split. ``"rate"``: their number; samples and wrong values are
         uniform. ``"attribute"``: the confusion matrix from true to pseudo attribute. ``"group"``: this matrix within
-        every class, hence every group's error rate. What is left to the probe itself is *which* samples it errs on.
+        every class, hence every group's error rate; only *which* samples differs.
     seed : int
         Of the draw, which all runs share.
 

@@ -1,4 +1,4 @@
-"""Published figures, to stand beside ours and never among them."""
+"""Published figures, shown next to ours and never mixed with them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Write the results page and its pictures: ``python -m debias_pt.benchmarks.group_robustness.results_page DIR``.
 
-Everything in it comes from the suite; what was computed before is taken from the cache folder.
+Everything in it comes from the suite; results computed earlier come from the cache folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
     Parameters
     ----------
     folder : Path
-        Where they come to stand; pictures in ``results``.
+        Where they are written; pictures in ``results``.
     options : dict
         Settings of the real data set: where data and model are, seeds.
     names : list of str
@@ -57,7 +57,7 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
     miniatures : list of str
         Synthetic data sets to show, the first with all ablations.
     command : str
-        What made the page, to be written in it.
+        The command that made the page, to be written in it.
     """
     pictures = make_folder(folder / "results")
     real = TrainSettings(**options)

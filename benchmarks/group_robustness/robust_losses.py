@@ -1,8 +1,8 @@
-"""Where noise meets groups: robust losses beside group weights, and the probe's answers as label noise.
+"""Noise and groups: robust losses with group weights, and the probe's answers as label noise.
 
 A robust loss damps samples of low probability, group weights boost groups of low probability. Alone, the first should
-hurt the worst group; :func:`losses_and_groups` measures whether it does and whether the two together mend it.
-:func:`probe_as_noise` asks what it is in the probe's errors that costs worst-group accuracy.
+hurt the worst group; :func:`losses_and_groups` measures whether it does and whether the two together fix it.
+:func:`probe_as_noise` asks which property of the probe's errors costs worst-group accuracy.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Cell:
     source : str
         Where its groups come from, in words.
     groups : Grouping
-        What it is fitted with, and what its validation score is by.
+        The groups for fitting, and for its validation score.
     q : float or None
         Exponent of generalised cross-entropy; None is cross-entropy.
     """
@@ -102,7 +102,7 @@ def losses_and_groups(settings: TrainSettings, qs: Sequence[float] = QS, *, fres
     qs : sequence of float
         Exponents of generalised cross-entropy.
     fresh : bool
-        Compute anew what was computed before.
+        Compute everything again, ignoring stored results.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def losses_and_groups(settings: TrainSettings, qs: Sequence[float] = QS, *, fres
     Raises
     ------
     UsageError
-        For settings that cannot work, or data without suspects.
+        For settings that cannot work, or data without suspected attributes.
     """
     case = _case(settings)
     cells = crossed(qs, annotated=case.prepared.true is not None)
@@ -177,7 +177,7 @@ def _table(title: str, case: Case, cells: Sequence[Cell], settings: TrainSetting
 def _fit_missing(
     case: Case, cells: Sequence[Cell], wanted: Sequence[dict[str, Any]], store: ResultStore
 ) -> dict[str, Fitted]:
-    """Fit all that the store does not hold, as many runs at once as go together, by the digest of their key."""
+    """Fit everything that the store does not hold, as many runs at once as possible, by the digest of their key."""
     pairs = zip(cells, wanted, strict=True)
     missing = {digest(of_one): (case, one.loop) for one, of_one in pairs if not store.holds(of_one)}
     found: dict[str, Fitted] = {}

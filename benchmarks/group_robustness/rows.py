@@ -1,4 +1,4 @@
-"""The table's rows. Adding one is an entry here, and a file in ``rivals/`` if nothing there does it."""
+"""The table's rows. To add one, write an entry here, and a file in ``rivals/`` if nothing there fits it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
 from .groupings import Annotated, Classes, Probed, Shuffled
+from .rivals.anchored import ANCHORED, ANCHORED_PROMPT, ANCHORED_TRUE, WITHOUT_ATTRIBUTE, Auto
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -29,7 +30,7 @@ class Row:
     title : str
         As shown.
     fit : Fit
-        How it comes to its predictions.
+        How it makes its predictions.
     """
 
     name: str
@@ -67,6 +68,11 @@ _ALL = (
     Row("group-dro", "group-dro", Loop({"method": "group-dro"})),
     Row("dpt", "dpt", Loop({"method": "dpt"})),
     Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"}, Probed("mixture"))),
+    Row("anchored", "anchored", ANCHORED),
+    Row("anchored-prompt", "anchored, prompt", ANCHORED_PROMPT),
+    Row("auto", "auto", Auto()),
+    Row("anchored-classes", "class-balanced, with the head and the rows of anchored", WITHOUT_ATTRIBUTE),
+    Row("anchored-true", "anchored (oracle: true groups)", ANCHORED_TRUE),
     Row("ppa", "PPA, linear head", PPA()),
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
@@ -84,12 +90,13 @@ ROWS: dict[str, Row] = {row.name: row for row in _ALL}
 # What every method without annotation has to beat, since balancing groups balances classes too.
 BASELINE = "class-balanced"
 
-# What a row would be with true groups.
+# The same rows with true groups.
 ORACLES = {
     "balanced": "balanced-true",
     "group-dro": "group-dro-true",
     "dpt": "dpt-true",
     "dpt-mixture": "dpt-true",
+    "anchored": "anchored-true",
     "linear-dpt": "linear-dpt-true",
 }
 

@@ -1,4 +1,4 @@
-"""Rows that differ only in what runs of one fit may differ in are fitted as one."""
+"""Rows that can share a fit are fitted as one."""
 
 from __future__ import annotations
 

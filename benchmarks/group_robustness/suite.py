@@ -1,4 +1,4 @@
-"""Methods beside each other: one encoding, one budget, one selection rule, several seeds."""
+"""Methods compared: one encoding, one budget, one selection rule, several seeds."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
     settings : TrainSettings
         Shared by all rows; ``method``, ``groups`` and ``head`` are the rows'.
     names : sequence of str
-        Rows by name; none means all, without those that need annotations where there are none.
+        Rows by name; none means all, except those that need missing annotations.
     fresh : bool
-        Compute rows anew that were computed before.
+        Compute all rows again, ignoring stored results.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
     Raises
     ------
     UsageError
-        For an unknown row, or one that was asked for and needs annotations that are not there.
+        For an unknown row, or a requested one that needs missing annotations.
     """
     rows = choose(names)
     check_fit(settings)
@@ -77,7 +77,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
 
 
 def distances(results: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return what worst-group accuracy a row would gain from true groups, where there is such a row."""
+    """Return how much worst-group accuracy a row would gain from true groups, for rows that have such an oracle."""
     worst = {row["row"]: row["worst_group_accuracy"] for row in results}
     pairs = ((name, oracle) for name, oracle in ORACLES.items() if name in worst and oracle in worst)
     return {name: worst[oracle] - worst[name] for name, oracle in pairs}
@@ -101,7 +101,7 @@ def frame(case: Case) -> dict[str, Any]:
 
 
 def result_of(row: Row, case: Case, store: ResultStore, ready: Mapping[str, Timed] = {}) -> dict[str, Any]:
-    """Return a row's result: taken from the store, from what was fitted `ready` beside others, or fitted now.
+    """Return a row's result: from the store, from what was fitted `ready` together with others, or fitted now.
 
     ``right`` holds which images it is right about, packed.
     """

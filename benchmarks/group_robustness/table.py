@@ -35,7 +35,8 @@ def main_table(result: dict[str, Any], *, short: bool = False) -> Table:
 
     With `short`, rows go by the names that are typed.
     """
-    header = ["method", "labels", *FIELDS.values(), SHORT_ORACLE if short else ORACLE, "seconds per run"]
+    fields = [text.replace("worst group", worst_name(result["rows"])) for text in FIELDS.values()]
+    header = ["method", "labels", *fields, SHORT_ORACLE if short else ORACLE, "seconds per run"]
     lines = []
     for row in result["rows"]:
         oracle = cell(row["true_selection"], "worst_group_accuracy") if row["true_selection"] else "-"
@@ -53,7 +54,16 @@ def group_table(result: dict[str, Any], *, short: bool = False) -> Table:
         each = [_mean(g["accuracy"], g["ci"], row) for g in row["groups"]]
         found = row["minority"] or {}
         lines.append([row_name(row, short), *each, *[percent(found.get(name)) for name in ("recall", "precision")]])
-    return ["method", *names, "minority recall", "minority precision"], lines
+    first = "method (by pseudo group)" if worst_name(result["rows"]) != WORST else "method"
+    return [first, *names, "minority recall", "minority precision"], lines
+
+
+WORST = "worst group"
+
+
+def worst_name(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what the worst group is called: a pseudo group where nothing is annotated."""
+    return "worst pseudo group" if rows[0].get("groups_from") == "pseudo" else WORST
 
 
 def interval_table(result: dict[str, Any], *, short: bool = False) -> Table:
@@ -87,7 +97,8 @@ def published_table(result: dict[str, Any]) -> Table:
 
 def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
     """Return one line per point of an ablation, with `short` of its main figures."""
-    fields = {name: text for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
+    worst = worst_name(result["points"])
+    fields = {name: text.replace(WORST, worst) for name, text in FIELDS.items() if not short or name in SHORT_FIELDS}
     header = [result["varied"], "errors", "labels", "attributes right", *fields.values()]
     header.append(SHORT_ORACLE if short else ORACLE)
     lines = []
@@ -149,18 +160,18 @@ def probe_line(result: dict[str, Any]) -> str:
     """Say how good the probe is, where that is known."""
     probe = result["probe"]
     if "accuracy" not in probe:
-        return "The probe's quality is not known: no annotation"
+        return "Groups are PSEUDO groups, of the probe's own answers; how good it is is not known: no annotation"
     return f"The probe is {probe_sentence(probe)}"
 
 
 def distance_line(result: dict[str, Any]) -> str:
-    """Return what true groups would add to the worst group, in points; empty where there is no such oracle."""
+    """Return what true groups would add to the worst group, in points; empty if there is no such oracle."""
     parts = [f"{name} {100 * gain:+.1f}" for name, gain in result["distance_to_oracle"].items()]
     return f"What true groups (oracle) would add to the worst group, in points: {', '.join(parts)}" if parts else ""
 
 
 def left_out_line(result: dict[str, Any]) -> str:
-    """Name the rows that need annotations that are not there."""
+    """Name the rows that need missing annotations."""
     return f"Left out, since the attribute is not annotated: {', '.join(result['left_out'])}"
 
 

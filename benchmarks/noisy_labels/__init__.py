@@ -1,1 +1,1 @@
-"""The noisy-label suite: how ways of adapting a model stand wrong labels."""
+"""The noisy-label suite: how well ways of adapting a model tolerate wrong labels."""

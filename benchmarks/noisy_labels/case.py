@@ -63,7 +63,7 @@ class Case:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """What the zero-shot model holds of every image, shape ``(N, K)``."""
+        """The zero-shot model's probabilities of every image, shape ``(N, K)``."""
         return zero_shot_probabilities(self.backbone, self.table)
 
     @cached_property
@@ -72,7 +72,7 @@ class Case:
         return self.table.where(self.settings.split)
 
     def draw(self, cell: Cell, seed: int) -> NoisyLabels:
-        """Return the samples and labels that a cell's run is given."""
+        """Return the samples and labels of a cell's run."""
         found = self._drawn.get((cell.kind, cell.rate, seed))
         if found is None:
             found = self._draw(cell, seed)
@@ -84,16 +84,23 @@ class Case:
         if cell.unsupervised:
             sampling = "top-confidence" if cell.kind == TOP_CONFIDENCE else "random"
             return pseudo_labels(self.table, self.probabilities, shots, sampling, seed)
-        few = FewShot.draw(self.table, shots, seed)
-        needed = self.probabilities if cell.kind == "confusion" else None
-        return add_noise(self.table, few, cell.kind, cell.rate, probabilities=needed)
+        kind = "replacement-ptnl" if (cell.kind, self.settings.replacement) == ("replacement", "ptnl") else cell.kind
+        needed = self.probabilities if kind == "confusion" else None
+        return add_noise(self.table, self.few_shot(seed), kind, cell.rate, probabilities=needed)
+
+    def few_shot(self, seed: int, split: str = "train") -> FewShot:
+        """Return the clean images of a split that a run may look at; in validation at most 4 per class (CoOp)."""
+        draw, shots = self.settings.draw, self.settings.shots
+        if draw == "coop-files":
+            return FewShot.read(self.table, self.dataset.root / "split_fewshot", shots, seed, split=split)
+        return FewShot.draw(self.table, shots, seed, rule=draw, split=split)
 
     def samples(self) -> list[dict[str, Any]]:
-        """Return everything drawn so far as plain JSON: images, the labels given to them, their own."""
+        """Return everything drawn so far as plain JSON: images, their given labels, their true labels."""
         return [{**labels.to_dict(), **labels.report()} for _, labels in sorted(self._drawn.items())]
 
     def features(self, rows: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
-        """Return features of training rows; with views, those of every crop behind the plain ones."""
+        """Return features of training rows; with views, the plain ones followed by those of every crop."""
         plain = self.table.features[rows]
         if not self.settings.views:
             return plain

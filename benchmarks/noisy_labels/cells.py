@@ -1,4 +1,4 @@
-"""Cells: all that is fitted for one point, and the plan that says which."""
+"""Cells: everything that is fitted for one point, and the plan that says which."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TOP_CONFIDENCE, RANDOM = "pseudo-top-confidence", "pseudo-random"
 CONTEXT = 16
 STEPS = 100
 EPOCHS, BATCH = 50, 32
-# Adam's rates where they are not the prompt's: a tower learns wrong labels by heart at that one.
+# Adam's rates that differ from the prompt's: at that rate a tower memorises wrong labels.
 LEARNING_RATES = {"text-encoder": 3e-4}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is fitted, with all that tells its result from another's.
+    """What is fitted, with everything that its result depends on.
 
     Parameters
     ----------
@@ -37,13 +37,13 @@ class Cell:
     kind : str
         Of noise, or ``"pseudo-top-confidence"`` and ``"pseudo-random"``: zero-shot labels of UPL and robust UPL.
     rate : float
-        Share of wrong labels; without meaning for pseudo labels.
+        Share of wrong labels; ignored for pseudo labels.
     context : int
         Context vectors, of heads that have any.
     filtered : bool
         Confident learning leaves out the samples it doubts, before the fit.
     traced : bool
-        The noisy samples' share of the gradient is measured on the way.
+        The noisy samples' share of the gradient is measured during the fit.
 
     Examples
     --------
@@ -109,7 +109,7 @@ NLPROMPT, FILTERED, FILTERED_PROBE = "NLPrompt", "cleanlab filter, then prompt",
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: noise rates, in rising order."""
+    """The requested noise rates, in rising order."""
 
     rates: tuple[float, ...]
 
@@ -120,12 +120,12 @@ class Plan:
 
     @property
     def ends(self) -> tuple[float, ...]:
-        """The lowest and the highest rate: for what is dear."""
+        """The lowest and the highest rate, for expensive experiments."""
         return tuple(dict.fromkeys((self.rates[0], self.rates[-1])))
 
     @property
     def high(self) -> tuple[float, ...]:
-        """The two highest rates that are no 0."""
+        """The two highest rates above 0."""
         return tuple(rate for rate in self.rates if rate > 0)[-2:]
 
 

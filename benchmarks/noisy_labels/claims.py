@@ -1,4 +1,4 @@
-"""Claims about an experiment's points, and what paired differences over seeds say of them."""
+"""Claims about an experiment's points, and what paired differences over seeds say about them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Claim:
     since : str, optional
         What is compared is the change from this x, not the value.
     otherwise : str
-        What may lie behind it where the difference points the other way; said only there.
+        A likely reason if the difference points the other way; shown only then.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Claim:
 
 
 def finding(claim: Claim, values: Values) -> dict[str, Any] | None:
-    """Return the paired difference over seeds, its interval and a verdict; None where a point is not there.
+    """Return the paired difference over seeds, its interval and a verdict; None if a point is missing.
 
     The verdict is ``shown`` where the 95 % interval (Student's t) of the mean difference lies above 0,
     ``contradicted`` where it lies below, else ``open``; one seed has no interval.
@@ -81,7 +81,7 @@ def finding(claim: Claim, values: Values) -> dict[str, Any] | None:
 
 
 def findings(experiment: str, claims: Sequence[Claim], points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what an experiment's points say of its claims, without those about points that are not there."""
+    """Return what an experiment's points say about its claims, without claims about missing points."""
     values = {(point["series"], point["x"]): point["per_seed"] for point in points}
     found = [finding(claim, values) for claim in claims]
     return [{"experiment": experiment, **each} for each in found if each is not None]

@@ -1,4 +1,4 @@
-"""Cells that are missing are fitted, the others taken from the folder of results."""
+"""Missing cells are fitted; the others come from the folder of results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from .fits import drawn_size, measure, shape
 
 # Raise it when a change of code changes a result.
 EDITION = 1
+USUAL_RULES = {"draw": "nested", "replacement": "distinct"}  # results from before there were others stay good
 AT_ONCE = {"cpu": 1, "cuda": 8}  # cells in one fit: memory grows with them, and a CPU gains nothing
 
 
 def compute(case: Case, cells: Sequence[Cell], store: ResultStore) -> dict[Cell, dict[str, Any]]:
-    """Return the figures of every cell, each with ``stored``: whether they were taken.
+    """Return the figures of every cell, each with ``stored``: whether they come from the folder.
 
-    All samples are drawn first, so that what the data do not allow is refused before anything is fitted.
+    All samples are drawn first, so that impossible requests are refused before anything is fitted.
     """
     for cell in cells:
         for seed in case.seeds:
@@ -42,7 +43,7 @@ def compute(case: Case, cells: Sequence[Cell], store: ResultStore) -> dict[Cell,
 
 
 def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Return cells in lots that are fitted together: of one shape, and not too many."""
+    """Return batches of cells to fit together: of one shape, and not too many."""
     most = AT_ONCE.get(case.backbone.device.type, 1)
     shapes = {cell: repr(shape(case, cell)) for cell in cells}
     alike = [list(lot) for _, lot in groupby(sorted(cells, key=shapes.__getitem__), key=shapes.__getitem__)]
@@ -50,9 +51,10 @@ def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def key(case: Case, cell: Cell) -> dict[str, Any]:
-    """Return all that a cell's figures depend on, as plain JSON."""
+    """Return everything a cell's figures depend on, as plain JSON."""
     settings = case.settings
     fitted = fit_settings(cell, settings, drawn_size(case, cell)) if cell.head not in APART else None
+    rules = {name: getattr(settings, name) for name, usual in USUAL_RULES.items() if getattr(settings, name) != usual}
     return {
         "suite": "noisy-labels",
         "edition": EDITION,
@@ -66,4 +68,5 @@ def key(case: Case, cell: Cell) -> dict[str, Any]:
         "template": case.table.template,
         "backbone": case.backbone.fingerprint,
         "data": case.table.data_fingerprint(),
+        **rules,
     }

@@ -1,4 +1,4 @@
-"""What PTNL and its successors found, as claims about points, with what may lie behind it where one does not hold."""
+"""What PTNL and its successors found, as claims about points, with a likely reason if one does not hold."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from .cells import (
 from .claims import Claim
 
 WORDS_BOUND = (
-    "A prompt moves only within what the text tower can say. Where image features are much better than its words "
-    "(zero-shot far below a probe on clean labels), what learns on them has a longer way to fall."
+    "A prompt can only move within what the text tower can express. Where image features are much better than text "
+    "embeddings (zero-shot far below a probe on clean labels), what learns on them has further to fall."
 )
 PENALTY = (
-    "A penalty chosen on a few clean labels keeps a probe from learning wrong labels by heart, and then the better "
+    "A penalty chosen on a few clean labels keeps a probe from memorising wrong labels, and then the better "
     "features decide; a probe without such labels has no such choice."
 )
-BUDGET = "All have one budget, in which one way may have gone further into the wrong labels than another."
-OWN_VIEW = "NLPrompt believes a label where the model's own plan agrees: a weak model doubts many right ones."
+BUDGET = "All have the same budget, in which one may have fitted more of the wrong labels than another."
+OWN_VIEW = "NLPrompt trusts a label if the model's own plan agrees with it: a weak model doubts many correct ones."
 GENTLE = (
-    "The tower learns at a lower rate than the other heads, as it should, and so gets less far into the wrong labels "
+    "The tower learns at a lower rate than the other heads, as it should, and so fits fewer of the wrong labels "
     "in the same number of steps."
 )
-DAMPED = "GCE listens less to samples of low probability, which costs most where the model is unsure of the right ones."
-FAR_OFF = "Where zero-shot is poor, its favourite wrong class is often far off, and misleads no more than another."
+DAMPED = "GCE gives less weight to samples of low probability, which costs most if the model is unsure of correct ones."
+FAR_OFF = "Where zero-shot is poor, its favourite wrong class is often far off and misleads no more than any other."
 POOR_LABELS = (
     "The K most confident images of a class are alike and mostly right, random ones are wrong more often. Which of the "
     "two costs more depends on the model: PTNL has CLIP's own weights."

@@ -1,4 +1,4 @@
-"""The suite's experiments: which cells each puts beside each other, and what PTNL says of them.
+"""The suite's experiments: which cells each compares, and what PTNL says about them.
 
 Adding one is a function from a plan to points, registered with :func:`experiment`.
 """
@@ -55,7 +55,7 @@ class Experiment:
     ----------
     name, title : str
     about : str
-        What is put to the test, with its source.
+        What is tested, with its source.
     x : str
         Label of the x axis.
     points : callable
@@ -119,7 +119,7 @@ def curves(plan: Plan) -> list[Point]:
     NOISE, expected.adaptation_claims,
 )  # fmt: skip
 def adaptations(plan: Plan) -> list[Point]:
-    """Return four ways of adapting, the dear text tower at the ends only."""
+    """Return four ways of adapting, the expensive text tower at the lowest and highest rate only."""
     lines = {CE: Cell("prompt"), FROM_TEXT: Cell("linear-from-text"), AT_RANDOM: Cell("linear")}
     points = [point for series, cell in lines.items() for point in by_rate(series, cell, plan.rates)]
     return points + by_rate(TOWER, Cell("text-encoder"), plan.ends)
@@ -131,7 +131,7 @@ def adaptations(plan: Plan) -> list[Point]:
     NOISE, expected.classname_claims,
 )  # fmt: skip
 def classname(plan: Plan) -> list[Point]:
-    """Return prompt tuning beside heads that learn the names' tokens."""
+    """Return prompt tuning and heads that learn the names' tokens."""
     lines = {CE: Cell("prompt"), CLS: Cell("class-tokens"), FULL: Cell("full-prompt")}
     return [point for series, cell in lines.items() for point in by_rate(series, cell, plan.ends)]
 
@@ -142,7 +142,7 @@ def classname(plan: Plan) -> list[Point]:
     "step", expected.gradient_claims, measure="noisy share",
 )  # fmt: skip
 def gradients(plan: Plan) -> list[Point]:
-    """Return the heads at the highest rate, gradients measured on the way."""
+    """Return the heads at the highest rate, with gradients measured during the fit."""
     heads = {CE: "prompt", FROM_TEXT: "linear-from-text", AT_RANDOM: "linear", TOWER: "text-encoder"}
     return [Point(series, "", Cell(head, rate=plan.top, traced=True)) for series, head in heads.items()]
 
@@ -155,7 +155,7 @@ def gradients(plan: Plan) -> list[Point]:
     lambda plan: [],
 )
 def context(plan: Plan) -> list[Point]:
-    """Return prompt tuning with 4 to 32 context vectors, at the ends."""
+    """Return prompt tuning with 4 to 32 context vectors, at the lowest and highest rate."""
     return [
         Point(f"{percent(rate)} % noise", str(length), Cell("prompt", rate=rate, context=length))
         for rate in plan.ends
@@ -187,7 +187,7 @@ def kinds(plan: Plan) -> list[Point]:
     "loss", lambda plan: [],
 )  # fmt: skip
 def losses(plan: Plan) -> list[Point]:
-    """Return prompt tuning with every loss, at the ends."""
+    """Return prompt tuning with every loss, at the lowest and highest rate."""
     names = {
         "CE": Cell("prompt"),
         **{f"GCE q {q:g}": gce(q) for q in (0.3, 0.5, 0.7)},
@@ -205,7 +205,7 @@ def losses(plan: Plan) -> list[Point]:
     "loss", expected.unsupervised_claims,
 )  # fmt: skip
 def unsupervised(plan: Plan) -> list[Point]:
-    """Return both samplings with both losses, and zero-shot beside them."""
+    """Return both samplings with both losses, and zero-shot."""
     points = [
         Point(series, name, replace(cell, kind=kind))
         for series, kind in ((TOP_K, TOP_CONFIDENCE), (AT_RANDOM_K, RANDOM))
@@ -220,7 +220,7 @@ def unsupervised(plan: Plan) -> list[Point]:
     NOISE, expected.successor_claims,
 )  # fmt: skip
 def successors(plan: Plan) -> list[Point]:
-    """Return NLPrompt and confident learning beside what they build on, at the ends."""
+    """Return NLPrompt, confident learning and what they build on, at the lowest and highest rate."""
     lines = {
         CE: Cell("prompt"), GCE: gce(), NLPROMPT: Cell("prompt", loss="nlprompt"),
         FILTERED: Cell("prompt", filtered=True), PROBE_TITLE: Cell(PROBE), FILTERED_PROBE: Cell(PROBE, filtered=True),

@@ -1,4 +1,4 @@
-"""Cells to accuracies: stacked fits of heads, linear probes and zero-shot on the side."""
+"""From cells to accuracies: stacked fits of heads, linear probes and zero-shot."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from debias_pt.datasets.attributes import TrueAttribute
-from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.noise.confident_learning import confident_mask
-from debias_pt.noise.few_shot import draw_shots
 from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
 from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData
@@ -68,7 +66,7 @@ def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         ``samples``, the ``trace`` of gradient shares if asked for, and ``seconds``.
     """
     start = time.perf_counter()
-    # A probe's products are small: threads wait for each other longer than they work, above all on a busy machine.
+    # A probe's products are small: threads spend more time waiting than working, above all on a busy machine.
     with threadpool_limits(1, user_api="blas"):
         samples = [[sample(case, cell, seed) for seed in case.seeds] for cell in cells]
         logits = [apart(case, cell, own) for cell, own in zip(cells, samples, strict=True) if cell.head in APART]
@@ -90,7 +88,7 @@ def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.floating]:
-    """Return the logits ``(R, N, K)`` of what is fitted without the loop."""
+    """Return the logits ``(R, N, K)`` of cells that are fitted without the loop."""
     if cell.head == ZERO_SHOT:
         logits = np.log(case.probabilities[case.table.split == case.settings.split])
         return np.repeat(logits[None], len(samples), axis=0)
@@ -104,10 +102,9 @@ def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.float
 
 
 def few_validation(case: Case, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return clean validation images, as many as CoOp takes: at most 4 per class, no more than shots."""
-    val: FeatureTable = case.table.where("val")
-    rows = draw_shots(val.y, min(4, case.settings.shots), seed, class_names=val.class_names)
-    return val.features[rows], val.y[rows]
+    """Return as many clean validation images as CoOp takes: at most 4 per class, and no more than shots."""
+    rows = case.few_shot(seed, "val").rows(case.table)
+    return case.table.features[rows], case.table.y[rows]
 
 
 def together(

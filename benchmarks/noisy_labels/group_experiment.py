@@ -1,4 +1,4 @@
-"""The experiments of :mod:`.groups` in the form of the others: points, and findings about them."""
+"""The experiments of :mod:`.groups` in the same form as the others: points, and findings about them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CE, ROBUST = "cross-entropy", "gce, q 0.7"
 
 
 def with_groups(settings: NoisySettings, *, quick: bool = False, fresh: bool = False) -> list[dict[str, Any]]:
-    """Return robust losses beside group weights, and where attributes are annotated the probe as noise.
+    """Return robust losses with group weights and, if attributes are annotated, the probe as noise.
 
     These fit the whole training split with the budget of the group-robustness suite, not few shots.
 
     Raises
     ------
     UsageError
-        For data without suspects.
+        For data without suspected attributes.
     """
     data = {
         field.name: getattr(settings, field.name)

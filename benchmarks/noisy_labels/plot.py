@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..shared.figures import BLUE, ORANGE, new_figure, save_figure
-
-COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")
-MARKERS = "os^DvP*"
+from ..shared.figures import COLOURS, MARKERS, new_figure, plot_path, reference_line, save_figure, widen
+from .cells import ZERO_SHOT
 
 
 def plot_all(result: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw every experiment of a result into a folder; return the files."""
+    """Draw every experiment of a result into a folder, or to files of this name; return the files."""
     paths = []
     for one in result["experiments"]:
-        path = folder / f"{one['experiment'].replace(': ', '-')}.png"
+        path = plot_path(folder, one["experiment"].replace(": ", "-"), only=len(result["experiments"]) == 1)
         plot(result, one, path)
         paths.append(path)
     return paths
 
 
 def plot(result: dict[str, Any], one: dict[str, Any], path: Path) -> None:
-    """Draw one experiment: lines where x is a number, points beside each other where it is a word.
+    """Draw one experiment: lines where x is a number, points side by side where it is a word.
+
+    A line joins neighbouring values of x only if both were measured; zero-shot, which sees no label, is a line across.
 
     Raises
     ------
     UsageError
-        If matplotlib is not installed, or the file's ending is not one it writes.
+        If matplotlib is not installed, or the file's extension is not supported.
     OutputError
         If the file cannot be written.
     """
@@ -56,27 +57,30 @@ def _series(axes: Any, one: dict[str, Any]) -> None:
     xs = list(dict.fromkeys(point["x"] for point in one["points"]))
     ordered = all(_is_number(x) for x in xs)
     places = {x: float(x) if ordered else i for i, x in enumerate(xs)}
-    names = list(dict.fromkeys(point["series"] for point in one["points"]))
+    names = [name for name in dict.fromkeys(point["series"] for point in one["points"]) if name != ZERO_SHOT]
     width = max(places.values()) - min(places.values()) or 1
     step = (0.006 * width) if ordered else min(0.12, 0.7 / len(names))
     for number, name in enumerate(names):
-        own = [point for point in one["points"] if point["series"] == name]
-        aside = (number - (len(names) - 1) / 2) * step  # lest intervals hide each other
-        x = [places[point["x"]] + aside for point in own]
+        measured = {point["x"]: point for point in one["points"] if point["series"] == name}
+        aside = (number - (len(names) - 1) / 2) * step  # so that intervals do not overlap
+        x = [places[value] + aside for value in xs]
+        own = [measured.get(value) for value in xs]  # a gap breaks the line
         style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "linestyle": "-" if ordered else ""}
-        if name == "zero-shot":
-            style |= {"linestyle": "--" if ordered else "", "color": "black", "marker": "_"}
         axes.errorbar(x, *_means(own), markersize=5, capsize=2, linewidth=1.2, label=name, **style)
+    frozen = [point["mean"] for point in one["points"] if point["series"] == ZERO_SHOT]
+    if frozen:
+        reference_line(axes, 100 * frozen[0], ZERO_SHOT)
+    widen(axes)
     words = xs if ordered else [fill(x, max(9, 90 // len(xs))) for x in xs]
     axes.set_xticks(list(places.values()), words, fontsize=8)
     axes.set_xlabel(one["x"])
     axes.set_ylabel(f"{one['measure']}, %")
 
 
-def _means(points: list[dict[str, Any]]) -> tuple[list[float], list[list[float]]]:
-    """Return means in per cent, and how far their intervals reach below and above, within 0 and 100."""
-    means = [100 * point["mean"] for point in points]
-    ends = [point["interval"] or [point["mean"]] * 2 for point in points]
+def _means(points: list[dict[str, Any] | None]) -> tuple[list[float], list[list[float]]]:
+    """Return means in per cent, and how far their intervals reach below and above, within 0 and 100; NaN for None."""
+    means = [100 * point["mean"] if point else nan for point in points]
+    ends = [(point["interval"] or [point["mean"]] * 2) if point else [nan, nan] for point in points]
     below = [mean - 100 * max(0.0, low) for mean, (low, _) in zip(means, ends, strict=True)]
     return means, [below, [100 * min(1.0, high) - mean for mean, (_, high) in zip(means, ends, strict=True)]]
 

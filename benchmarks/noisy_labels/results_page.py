@@ -1,6 +1,6 @@
 """Write the page of results and its pictures: ``python -m debias_pt.benchmarks.noisy_labels.results_page DIR``.
 
-Everything in it comes from the suite; what was computed before is taken from the cache folder.
+Everything in it comes from the suite; results computed earlier come from the cache folder.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ This page is written by
     {command}
 
 `DATA` holds the real data sets, `MODEL` is the checkpoint; every figure is one that
-`debias-pt bench noisy-labels NAME --seeds {seeds} --markdown` prints, `--experiment` choosing among them.
-The experiments are those of PTNL (arXiv 2307.11978), with successors beside them;
+`debias-pt bench noisy-labels NAME --seeds {seeds} --markdown` prints; `--experiment` chooses among them.
+The experiments are those of PTNL (arXiv 2307.11978) and of its successors;
 [methods/](methods/README.md) has pages on the noise, the losses and the ways of adapting.
 
 The checkpoint `litmini` (EfficientNet-Lite0 with ImageNet weights, 19 M parameters) is a **weak stand-in for CLIP**:
-its image features are good, its text tower knows little beyond ImageNet's words. These figures are not to be put
-beside published ones as if they were of one kind, and a finding that fails on it may well hold for CLIP.
+its image features are good, its text tower knows little beyond ImageNet's words. These figures cannot be compared
+with published ones, and a finding that fails here may well hold for CLIP.
 
 ## How it is done
 
 - A seed draws its own images, wrong labels and first context; all ways of adapting get the same ones.
   Differences are therefore taken within seeds. What was drawn is saved with the result (`--samples FILE`, `--json`).
-- Symmetric, asymmetric and confusion noise flip exactly int(r n) of n labels; PTNL's replacement noise puts images
-  of other classes in the place of int(r K) of every class's K. All rates are given as realised.
+- Symmetric, asymmetric and confusion noise flip exactly int(r n) of n labels; PTNL's replacement noise replaces
+  int(r K) of every class's K images by images of other classes, drawn by another rule than its released code's
+  (`--replacement ptnl`). Few shots are not CoOp's own (`--draw coop`). All rates are the realised ones.
 - Nothing is tuned on the test split. The last step is kept. Every head has the same budget and learning rate, except
   that the text tower learns at 3e-4. No clean label is seen in training; only the linear probe "C by validation" sees
   some, 4 per class of the validation split, as CoOp's baseline does.
@@ -53,7 +54,7 @@ beside published ones as if they were of one kind, and a finding that fails on i
   warm-up epoch is linear instead of a constant 1e-5, and random crops are drawn once and encoded (`--views V`) instead
   of anew in every epoch; an epoch's images are then drawn among all their crops.
 - Cost with cached features: 19 minutes of processor time for all of Caltech101 (two calls, `curves` first) with
-  `OMP_NUM_THREADS=1`; with `--quick` 76 s on two cores. Where other work shares the cores, give it one thread."""
+  `OMP_NUM_THREADS=1`; with `--quick` 76 s on two cores. If other work shares the cores, use one thread."""
 
 
 def write_page(folder: Path, real: NoisySettings, grouped: list[str], command: str, more_seeds: int = 0) -> Path:
@@ -62,13 +63,13 @@ def write_page(folder: Path, real: NoisySettings, grouped: list[str], command: s
     Parameters
     ----------
     folder : Path
-        Where they come to stand; pictures in ``noisy-labels``.
+        Where they are written; pictures in ``noisy-labels``.
     real : NoisySettings
         Of the data set with many classes.
     grouped : list of str
-        Data sets with suspects, for the experiment on groups.
+        Data sets with suspected attributes, for the experiment on groups.
     command : str
-        What made the page, to be written in it.
+        The command that made the page, to be written in it.
     more_seeds : int
         Seeds of the unsupervised experiment when it is shown a second time, with a narrower interval; 0 for not.
     """
@@ -112,7 +113,7 @@ def main(
     pretrained: Annotated[str, typer.Option(help="The checkpoint, as for debias-pt train.")],
     dataset: Annotated[str, typer.Option(help="The data set with many classes.")] = "caltech101",
     seeds: int = 3,
-    groups: Annotated[str, typer.Option(help="Data sets with suspects, joined by commas.")] = "waterbirds",
+    groups: Annotated[str, typer.Option(help="Data sets with suspected attributes, joined by commas.")] = "waterbirds",
     more_seeds: Annotated[int, typer.Option(help="Of the unsupervised experiment, shown again.")] = 10,
 ) -> None:
     """Write the page of results."""

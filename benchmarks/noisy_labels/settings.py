@@ -8,7 +8,9 @@ from debias_pt.errors import UsageError
 from debias_pt.settings import DATA, RUN, SPLITS, SUITE, DataSettings, option
 
 PROTOCOLS = ("fast", "ptnl")
-# What --quick changes where nothing else was asked for.
+DRAWS = ("nested", "coop", "coop-files")
+REPLACEMENTS = ("distinct", "ptnl")
+# What --quick changes unless other values are given.
 QUICK = {"rates": "0,0.5", "steps": 40}
 
 
@@ -25,7 +27,20 @@ class NoisySettings(DataSettings):
         SUITE, "fast", "fast: 100 full-batch steps of AdamW; ptnl: 50 epochs of SGD in batches of 32.", PROTOCOLS
     )
     steps: int | None = option(SUITE, None, "Steps of the fast protocol; default 100.")
-    views: int = option(SUITE, 0, "Random crops of each image beside the plain one, encoded once (as augmentation).")
+    views: int = option(SUITE, 0, "Random crops of each image beside the plain one, encoded once (augmentation).")
+    draw: str = option(
+        SUITE,
+        "nested",
+        "Which few shots: nested (ours; 8 are among the 16), coop (by the rule of CoOp's code), or coop-files (its "
+        "shot_K-seed_S.pkl in the data set's folder split_fewshot).",
+        DRAWS,
+    )
+    replacement: str = option(
+        SUITE,
+        "distinct",
+        "Replacement noise: distinct images of other classes, or ptnl (the released code's rule).",
+        REPLACEMENTS,
+    )
     split: str = option(RUN, "test", "Split to report on.", SPLITS)
 
     def __post_init__(self) -> None:
@@ -43,7 +58,7 @@ def rates_of(text: str) -> tuple[float, ...]:
     Raises
     ------
     UsageError
-        If one is no number from 0 to 1, or there is none.
+        If one is not a number from 0 to 1, or there is none.
 
     Examples
     --------

@@ -23,7 +23,7 @@ from .group_experiment import GROUPS, with_groups
 from .published import published
 from .settings import NoisySettings, rates_of
 
-NAMES = {**{name: one.title for name, one in EXPERIMENTS.items()}, GROUPS: "Where noise meets groups"}
+NAMES = {**{name: one.title for name, one in EXPERIMENTS.items()}, GROUPS: "Noise and groups"}
 QUICK_EXPERIMENTS = ("curves", "kinds", "unsupervised")
 
 
@@ -40,7 +40,7 @@ def noisy_labels(
     quick : bool
         Without names, only some of them.
     fresh : bool
-        Compute anew what was computed before.
+        Compute everything again, ignoring stored results.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def noisy_labels(
 
 
 def possible(names: Sequence[str], plan: Plan) -> tuple[dict[str, list[Point]], dict[str, str]]:
-    """Return the points of experiments that can be had, and what cannot, with the reason."""
+    """Return the points of possible experiments, and the impossible ones with the reason."""
     points = {name: EXPERIMENTS[name].points(plan) for name in names}
     left_out = {name: "it needs a noise rate above 0" for name, own in points.items() if not own}
     if find_spec("cleanlab") is None and any(point.cell.filtered for own in points.values() for point in own):
@@ -91,7 +91,7 @@ def possible(names: Sequence[str], plan: Plan) -> tuple[dict[str, list[Point]], 
 
 
 def choose(names: Sequence[str], quick: bool = False) -> list[str]:
-    """Return known experiments by name: those asked for, those of ``--quick``, or all.
+    """Return known experiments by name: the requested ones, those of ``--quick``, or all.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def frame(case: Case, quick: bool) -> dict[str, Any]:
 def report(
     one: Experiment, plan: Plan, points: Sequence[Point], figures: Mapping[Cell, dict[str, Any]], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """Return an experiment's points with their figures, and what is found of its claims."""
+    """Return an experiment's points with their figures, and the findings on its claims."""
     reported = [
         {"series": point.series, "x": point.x, "cell": point.cell.describe(), **summary(one, figures[point.cell])}
         for point in points
@@ -150,7 +150,7 @@ def report(
 
 
 def summary(one: Experiment, figures: dict[str, Any]) -> dict[str, Any]:
-    """Return the experiment's measure of a cell: mean, interval over seeds, each seed's; and the other figures."""
+    """Return the experiment's measure of a cell: mean, interval over seeds and each seed's; and the other figures."""
     per_seed = figures["per_seed"]
     if one.measure == "noisy share":
         shares = [row["class_weights"] for row in figures["trace"]]

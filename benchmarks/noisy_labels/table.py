@@ -18,7 +18,7 @@ def main_table(one: dict[str, Any]) -> Table:
     places = {(point["series"], point["x"]): point for point in one["points"]}
     names = list(dict.fromkeys(point["series"] for point in one["points"]))
     lines = [[name, *(cell(places.get((name, x))) for x in xs)] for name in names]
-    if sum(map(len, xs)) > 60 and len(names) < len(xs):  # long words as columns make a table nobody can read
+    if sum(map(len, xs)) > 60 and len(names) < len(xs):  # long words as columns make a table unreadable
         return [one["x"], *names], [[x, *(line[1 + i] for line in lines)] for i, x in enumerate(xs)]
     return [f"{one['measure']}, % by {one['x']}", *xs], lines
 
@@ -55,7 +55,7 @@ def ensemble_line(one: dict[str, Any]) -> str:
 
 
 def reasons(findings: list[dict[str, Any]]) -> str:
-    """Return what may lie behind findings that do not hold, as a list in Markdown."""
+    """Return likely reasons for findings that do not hold, as a list in Markdown."""
     lines = [
         f"- {one['verdict'].capitalize()}: {one['claim']}. {one['likely_reason']}"
         for one in findings

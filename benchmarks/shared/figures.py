@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from debias_pt.errors import UsageError
 from debias_pt.utils.files import make_folder, write_bytes
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
+COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")  # of series, in every picture
+MARKERS = "os^DvP*"
+LEAST_SPAN = 20.0  # points of accuracy that an axis shows: small differences shall look small
+ENDINGS = (".png", ".pdf", ".svg")
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -20,18 +25,33 @@ def new_figure(width: float, height: float) -> Any:
     UsageError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("a plot needs matplotlib, which is not installed; pip install 'debias-pt[plot]'") from error
+    require_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
+def widen(axes: Any, low: float = 0.0, high: float = 100.0) -> None:
+    """Let an axis of per cents show at least :data:`LEAST_SPAN` points, within what per cents can be."""
+    bottom, top = axes.get_ylim()
+    missing = LEAST_SPAN - (top - bottom)
+    if missing > 0:
+        bottom, top = bottom - missing / 2, top + missing / 2
+        shift = max(low - bottom, 0.0) - max(top - high, 0.0)
+        axes.set_ylim(bottom + shift, top + shift)
+
+
+def reference_line(axes: Any, value: float, label: str, *, vertical: bool = False) -> None:
+    """Draw a value that nothing is fitted for, such as zero-shot accuracy, as a dashed line across the picture."""
+    draw = axes.axvline if vertical else axes.axhline
+    draw(value, color="black", linewidth=1, linestyle="--", label=label, zorder=1)
+
+
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure, whole or not at all; its folder is made."""
+    """Write a figure atomically; its folder is created."""
     require_plot_path(path)
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix[1:].lower())
@@ -40,6 +60,47 @@ def save_figure(figure: Any, path: Path) -> None:
 
 
 def require_plot_path(path: Path) -> None:
-    """Refuse a file name that no picture can have, before anything is computed."""
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+    """Refuse a file name that no picture can have, and a plot without matplotlib, before anything is computed."""
+    if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{path}: a plot is a .png, .pdf or .svg file; give it such a name")
+    require_matplotlib()
+
+
+def require_matplotlib() -> None:
+    """Refuse to draw without matplotlib.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise UsageError("a plot needs matplotlib, which is not installed; pip install 'debias-pt[plot]'")
+
+
+def require_plot(path: Path) -> None:
+    """Refuse what is neither a picture's file name nor a folder's, and a plot without matplotlib.
+
+    Raises
+    ------
+    UsageError
+        If the ending is another file's, or matplotlib is not installed.
+    """
+    if path.suffix and not path.is_dir():
+        require_plot_path(path)
+    require_matplotlib()
+
+
+def plot_path(path: Path, name: str, *, only: bool = True) -> Path:
+    """Return where a picture goes: into a folder, or to a file; `name` is part of its name unless it is the `only` one.
+
+    Examples
+    --------
+    >>> plot_path(Path("plots"), "eta").as_posix(), plot_path(Path("a.pdf"), "eta").as_posix()
+    ('plots/eta.png', 'a.pdf')
+    >>> plot_path(Path("a.pdf"), "eta", only=False).as_posix()
+    'a-eta.pdf'
+    """
+    if path.suffix.lower() not in ENDINGS or path.is_dir():
+        return path / f"{name}.png"
+    return path if only else path.with_name(f"{path.stem}-{name}{path.suffix}")

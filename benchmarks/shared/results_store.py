@@ -1,4 +1,4 @@
-"""Results kept by the content of all they depend on, so that a second call computes only what is missing."""
+"""Results stored under a hash of everything they depend on, so that a second call computes only what is missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ResultStore:
     folder : Path
         ``results`` in the cache folder.
     fresh : bool
-        Take nothing; compute everything anew and keep that.
+        Ignore stored results; compute everything again and store it.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class ResultStore:
     fresh: bool = False
 
     def get(self, wanted: dict[str, Any], compute: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
-        """Return a result, and whether it was taken from the folder."""
+        """Return a result, and whether it comes from the folder."""
         found = self.find(wanted)
         if found is not None:
             return found, True
@@ -47,27 +47,27 @@ class ResultStore:
         return result, False
 
     def holds(self, wanted: dict[str, Any]) -> bool:
-        """Tell whether a result would be taken from the folder."""
+        """Tell whether a result would come from the folder."""
         return self.find(wanted) is not None
 
     def find(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what is kept under a key, if anything is and it may be taken."""
+        """Return what is stored under a key, if anything is and may be used."""
         return None if self.fresh else self._read(self._path(wanted), wanted)
 
     def keep(self, wanted: dict[str, Any], result: dict[str, Any]) -> None:
-        """Keep a result; where the folder cannot be written, warn."""
+        """Store a result; warn if the folder cannot be written."""
         try:
             make_folder(self.folder)
             write_json(self._path(wanted), {"key": wanted, "result": result})
         except OutputError as error:
-            warnings.warn(f"the result is not kept: {error}", DebiasWarning, stacklevel=3)
+            warnings.warn(f"the result is not stored: {error}", DebiasWarning, stacklevel=3)
 
     def _path(self, wanted: dict[str, Any]) -> Path:
         return self.folder / f"{digest(wanted)[:32]}.json"
 
     @staticmethod
     def _read(path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what was kept under exactly this key; a file that is damaged or says otherwise counts as missing."""
+        """Return what was stored under exactly this key; a damaged file or one with another key counts as missing."""
         if not path.exists():
             return None
         try:

@@ -1,1 +1,1 @@
-"""How fast the hot parts are, beside their rivals and the machine's own limits."""
+"""How fast the hot parts are, compared with alternatives and the machine's limits."""

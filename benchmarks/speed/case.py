@@ -31,7 +31,7 @@ class Case:
     rounds : int
         How often every candidate is timed.
     quick : bool
-        Measure on less, where a part can be left out.
+        Measure on less data where possible.
     random_weights : bool
         The model's weights and the features are random numbers: only the time means anything.
     """
@@ -76,7 +76,7 @@ def random_backbone(settings: TrainSettings) -> Backbone:
         If no architecture is named, or an unknown one.
     """
     if settings.model not in open_clip.list_models():
-        raise UsageError(f"--random-weights with --model {settings.model}; name an architecture, ViT-B-32 for one")
+        raise UsageError(f"--random-weights with --model {settings.model}; name an architecture, such as ViT-B-32")
     model, _, preprocess = open_clip.create_model_and_transforms(settings.model)
     return Backbone(
         model,
@@ -93,7 +93,7 @@ def random_backbone(settings: TrainSettings) -> Backbone:
 
 
 def random_table(dataset: ImageDataset, backbone: Backbone) -> FeatureTable:
-    """Return a table of the data set's labels with unit features drawn by lot."""
+    """Return a table of the data set's labels with random unit features."""
     features = np.random.default_rng(0).standard_normal((len(dataset), backbone.dim), dtype=np.float32)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     return FeatureTable(

@@ -2,7 +2,7 @@
 
 Zhou et al., 2022 (arXiv 2109.01134): minibatches of 32, SGD with momentum 0.9 and weight decay 5e-4, random resized
 crops and flips, context vectors shared by all classes, all 77 tokens of every prompt through the text tower. Written
-for this comparison; it trains, but nothing of it is used elsewhere.
+for this comparison; it trains, but is not used anywhere else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Encoding image files beside its ceiling: the bare image tower on tensors that are ready."""
+"""Encoding image files compared with the upper limit: the bare image tower on prepared tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .timing import compare
 
 
 def measure(case: Case) -> list[dict[str, Any]]:
-    """Time reading, preprocessing and encoding together, and the two halves apart."""
+    """Time reading, preprocessing and encoding together, and the two halves separately."""
     backbone, workers = case.backbone, case.settings.workers
     size = case.settings.encode_batch_size or default_batch_size(backbone)
     n = size * (6 if case.quick else 24)

@@ -47,7 +47,7 @@ def counted(call: Callable[[], object]) -> int:
 
 
 def measure(case: Case) -> list[dict[str, Any]]:
-    """Set every hot part's seconds beside the least that its operations and bytes could take."""
+    """Compare every hot part's seconds with the least that its operations and bytes could take."""
     rates = machine(case.backbone.device, case.rounds)
     parts = _parts(case)
     timings = compare({name: call for name, (call, _) in parts.items()}, case.rounds)

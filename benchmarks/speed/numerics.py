@@ -1,4 +1,4 @@
-"""What faster encoding costs in the features: bf16 beside fp32, and other ways to decode JPEG files."""
+"""How faster encoding changes the features: bf16 instead of fp32, and other ways to decode JPEG files."""
 
 from __future__ import annotations
 

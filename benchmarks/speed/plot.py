@@ -10,12 +10,12 @@ from .table import figure, heading
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
-    """Draw a panel of bars per section, on a logarithmic scale, with the quartiles.
+    """Draw a panel per section: a point for every candidate on a logarithmic scale, with the quartiles.
 
     Raises
     ------
     UsageError
-        If matplotlib is not installed, or the file's ending is not one it writes.
+        If matplotlib is not installed, or the file's extension is not supported.
     OutputError
         If the file cannot be written.
     """
@@ -35,12 +35,13 @@ def _panel(axes: Any, section: dict[str, Any]) -> None:
         times = row["times_as_fast"]
         ends = [[times["median"] - times["low"]], [times["high"] - times["median"]]]
         colour = "0.6" if row["name"] == section["baseline"] else BLUE
-        axes.barh(place, times["median"], xerr=ends, color=colour, height=0.6, error_kw={"linewidth": 1, "capsize": 2})
-        text = f" {figure(times['median'])}x, {figure(row['seconds']['median'])} s"
+        axes.errorbar(times["median"], place, xerr=ends, color=colour, marker="o", markersize=6, capsize=2, linewidth=1)
+        text = f"  {figure(times['median'])}x, {figure(row['seconds']['median'])} s"
         axes.text(max(times["high"], times["median"]), place, text, va="center", fontsize=7)
+    axes.axvline(1, color="0.6", linewidth=0.8)  # the baseline
     axes.set_xscale("log")
     low, high = (pick(row["times_as_fast"]["median"] for row in rows) for pick in (min, max))
-    axes.set_xlim(low / 2, high * (high / low) ** 0.25 * 3)  # room for the words behind the bars
+    axes.set_xlim(low / 2, high * (high / low) ** 0.25 * 3)  # room for the words behind the points
     axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="x", which="both", labelsize=7)

@@ -21,7 +21,7 @@ def section(title: str, timings: Mapping[str, Timing], baseline: str, *, note: s
     baseline : str
         The candidate that the others are compared with.
     note : str
-        What has to be said beside the figures.
+        A remark on the figures.
     more : JSON values
         Further facts.
 

@@ -1,4 +1,4 @@
-"""Many runs at once against the same runs one by one: seeds of one method, and methods of different settings."""
+"""Many runs at once compared with the same runs one by one: seeds of one method, and different settings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def measure(case: Case) -> list[dict[str, Any]]:
 def stacked(
     backbone: Backbone, table: FeatureTable, groups: Groups, *, seeds: int = 5, steps: int, rounds: int
 ) -> list[dict[str, Any]]:
-    """Time whole fits from features at hand; a fit of more steps costs in proportion.
+    """Time whole fits from given features; a fit of more steps costs proportionally more.
 
     Parameters
     ----------

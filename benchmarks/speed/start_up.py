@@ -1,4 +1,4 @@
-"""How soon the command line answers, and how much memory it takes: real processes, started one after the other."""
+"""How fast the command line starts, and how much memory it takes: real processes, one after the other."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def measure(case: Case) -> list[dict[str, Any]]:
         "cpu_seconds": {name: float(np.median([one.cpu_seconds for one in found])) for name, found in runs.items()},
         "peak_bytes": {name: max(one.peak_bytes for one in found) for name, found in runs.items()},
     }
-    note = "processes of their own, one after the other; CPU seconds depend less on what else the machine does"
+    note = "separate processes, one after the other; CPU seconds depend less on what else the machine is doing"
     return [section("Start", timings, "import torch", note=note, **more)]
 
 
@@ -76,7 +76,7 @@ def run(words: Sequence[str], until: str | None = None) -> Run:
     Raises
     ------
     RunError
-        If it fails; with the end of what it said.
+        If it fails; with the end of its output.
     """
     found = Run()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as said:
@@ -106,6 +106,6 @@ def _watch(child: subprocess.Popen[bytes], goal: Path | None, found: Run) -> Non
             lines = Path(f"/proc/{child.pid}/status").read_text().split("VmHWM:")
             found.peak_bytes = max(found.peak_bytes, 1024 * int(lines[1].split()[0]))
         if goal is not None and goal.exists():
-            os.kill(child.pid, signal.SIGKILL)  # not through Popen, which would take its exit for itself
+            os.kill(child.pid, signal.SIGKILL)  # not through Popen, which would consume its exit status
             return
         time.sleep(POLL_S)

@@ -91,7 +91,7 @@ def speed(
 
 
 def machine_facts(case: Case) -> dict[str, Any]:
-    """Return what a reader has to know of the machine."""
+    """Return what a reader has to know about the machine."""
     device = case.backbone.device
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),

@@ -11,7 +11,7 @@ EXTRA = {"images_per_second": ("images/s", 1), "cpu_seconds": ("CPU seconds", 1)
 
 
 def figure(value: float) -> str:
-    """Return a number with three digits that mean something.
+    """Return a number with three significant digits.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def _numerics(section: dict[str, Any]) -> Table:
 
 
 def notes(section: dict[str, Any]) -> list[str]:
-    """Return what has to be said below a section's table."""
+    """Return the remarks below a section's table."""
     said = [section["note"]] if section["note"] else []
     if "machine" in section:
         rates = section["machine"]

@@ -29,10 +29,10 @@ from .timing import compare
 
 CLASSES = (2, 10, 100, 1000)
 QUICK = (2, 10)
-# All 77 places of more classes than these take minutes and tell nothing new.
+# For more classes than these, all 77 places take minutes and show nothing new.
 FULL_UP_TO = 100
 CONTEXT_LENGTH = 16
-# Whole sequences of many classes do not fit into memory at once; the loss is a sum over classes, so they need not.
+# Whole sequences of many classes do not fit into memory; since the loss is a sum over classes, they need not.
 PART = 50
 
 Pass = Callable[[Tensor], list[Tensor]]
@@ -100,7 +100,7 @@ def text_pass(
     """
     tower = TextTower(model, tokenizer)
     if not tower.shares_prefix:
-        raise ValueError("this text tower takes the cut; there is no shared pass to time")
+        raise ValueError("this text tower uses the cut pass; there is no shared pass to time")
     return [_section(model, tower, count, rounds) for count in classes]
 
 
@@ -197,7 +197,7 @@ def _shared(tower: TextTower, prompts: Prompts) -> Pass:
 
 
 def _backward(features: Tensor) -> Tensor:
-    """Send a gradient back that is another for every class and dimension."""
+    """Send back a gradient that differs for every class and dimension."""
     unit = nn.functional.normalize(features, dim=-1)
     torch.autograd.backward(unit.pow(3).sum())
     return unit.detach()

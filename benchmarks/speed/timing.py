@@ -1,6 +1,6 @@
-"""Fair timing on a machine with neighbours: candidates take turns, ratios are taken within a round.
+"""Fair timing on a shared machine: candidates take turns, and ratios are taken within a round.
 
-A slow minute of the machine then slows every candidate, and falls out of the ratio.
+A slow minute then slows every candidate and cancels in the ratio.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Timing:
         return Spread.of([mine / other for mine, other in zip(self.rounds, baseline.rounds, strict=True)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the seconds of every round beside their median and quartiles, for JSON."""
+        """Return the seconds of every round with their median and quartiles, for JSON."""
         return {**asdict(self.seconds), "rounds": list(self.rounds)}
 
 
@@ -112,6 +112,6 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _finish() -> None:
-    """Wait for what a GPU still has to do: its calls return before their work is done."""
+    """Wait for a GPU to finish: its calls return before their work is done."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""A whole training from cached features, beside a CoOp-style loop that encodes every image in every epoch."""
+"""A whole training from cached features, compared with a CoOp-style loop that encodes every image in every epoch."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ CLASS_TEMPLATES = ("a photo of a {class} on {attribute}.", "a photo of a {class}
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute the model may lean on, described in words that go into prompts.
+    """An attribute the model may rely on, described by phrases for prompts.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def choose_attributes(
     templates: Sequence[str] = (),
     class_conditional: bool = False,
 ) -> tuple[Attribute, ...]:
-    """Turn what was asked for into attributes: names the data set knows, or ``name=value:value``.
+    """Parse the requested attributes: names known to the data set, or ``name=value:value``.
 
     Parameters
     ----------
@@ -140,7 +140,10 @@ def choose_attributes(
         For an unknown name (with the nearest known one), a malformed attribute, or none at all.
     """
     if not asked and not known:
-        raise UsageError("this data set has no known suspect; name one: --attribute background=land:water")
+        raise UsageError(
+            "this data set has no suspected attribute; name one: --attribute background=land:water, or train without: "
+            "--method erm"
+        )
     chosen = []
     for text in asked or tuple(known)[:1]:
         if "=" not in text and text not in known:
@@ -156,7 +159,7 @@ def choose_attributes(
     if reserved:
         raise UsageError(f"an attribute cannot be called {min(reserved)!r}; choose another name")
     if class_conditional and templates and not any("{class}" in template for template in templates):
-        raise UsageError(f"--class-conditional with the template {templates[0]!r}, which has no {{class}}; put it in")
+        raise UsageError(f"--class-conditional with the template {templates[0]!r}, which has no {{class}}; add it")
     wording = tuple(templates) or (CLASS_TEMPLATES if class_conditional else ())
     return tuple(replace(attribute, templates=wording) if wording else attribute for attribute in chosen)
 
@@ -200,7 +203,7 @@ class TrueAttribute:
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the distinct names, numbers by their value and words by the alphabet.
+    """Return the distinct names, numbers sorted by value and words alphabetically.
 
     Examples
     --------
@@ -224,7 +227,7 @@ def is_number(word: str) -> bool:
 
 @dataclass(frozen=True)
 class PseudoAttribute:
-    """What the probe says about one attribute of N images.
+    """The probe's answers on one attribute of N images.
 
     Parameters
     ----------

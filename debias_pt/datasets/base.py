@@ -1,10 +1,11 @@
-"""What every data set looks like once it is read: paths, labels, splits, words to probe with; and their registry."""
+"""The form that every data set is read into (paths, labels, splits, words to probe with), and their registry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,17 @@ from numpy.typing import NDArray
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.download.archive import Archive
+from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.registry import register
+from debias_pt.utils.words import first_of
 
-# Model and weights where neither the data set nor the user names any.
+# Model and weights if neither the data set nor the user names any.
 DEFAULT_MODEL: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageDataset:
     """A labelled image collection on disk.
 
@@ -37,13 +40,13 @@ class ImageDataset:
     split : ndarray of str, shape (N,)
         ``"train"``, ``"val"`` or ``"test"``.
     class_names : tuple of str
-        As they stand in prompts.
+        As used in prompts.
     attributes : mapping of str to TrueAttribute
         Annotated attributes, where known.
     suspects : mapping of str to Attribute
         Attributes worth asking the probe about, with their wording; the first is the default.
     split_rule : mapping
-        How the splits came about, as plain JSON, where they are not the data set's own.
+        How the splits were made, as plain JSON, if they are not the data set's own.
     synthetic : bool
         Drawn by a program.
     template : str
@@ -65,6 +68,10 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        """Name the data set, its size, splits, classes and annotations: never its rows."""
+        return described(self)
+
     def rows(self, kept: Sequence[int]) -> ImageDataset:
         """Return the data set with these rows only, in this order."""
         index = np.asarray(kept, dtype=np.int64)
@@ -75,6 +82,15 @@ class ImageDataset:
             split=self.split[index],
             attributes={name: true.rows(index) for name, true in self.attributes.items()},
         )
+
+
+def described(data: Any, more: str = "") -> str:
+    """Return a line on images and what is known of them, for a ``repr``."""
+    counts = {split: int((data.split == split).sum()) for split in SPLITS}
+    splits = ", ".join(f"{split} {n}" for split, n in counts.items() if n)
+    classes = f"{len(data.class_names)} classes ({first_of(data.class_names, 4)})"
+    known = f"; annotated: {', '.join(data.attributes)}" if data.attributes else ""
+    return f"{type(data).__name__}({data.name}: {len(data)} images{more}; {splits}; {classes}{known})"
 
 
 def require_classes(name: str, class_names: Sequence[str]) -> None:
@@ -100,7 +116,7 @@ class DataOptions:
     root : Path
         The folder that holds the data set's own folder.
     check_counts : bool
-        Refuse a set whose group counts are not the published ones.
+        Refuse a set whose group counts differ from the published ones.
     cache_dir : Path
         Where drawn images are kept.
     """
@@ -117,7 +133,7 @@ class Card:
     Parameters
     ----------
     class_names : tuple of str
-        As they stand in prompts; empty where only the set's own files say them.
+        As used in prompts; empty if only the set's own files give them.
     attribute : str or None
         The annotated attribute that goes with the class in training; None if nothing is annotated.
     values : tuple of str
@@ -129,9 +145,9 @@ class Card:
     synthetic : bool
         Drawn by a program; every output says so.
     model : tuple of str or None
-        Model and weights to use where none are named.
+        Model and weights to use if none are named.
     archive : Archive or None
-        Where it can be fetched.
+        Where it can be downloaded.
     n_classes : int
         K; needed where `class_names` is empty.
     """

@@ -9,6 +9,7 @@ from typing import Any
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError, UsageError
 from debias_pt.utils.files import read_json
+from debias_pt.utils.words import shortened
 
 Item = tuple[str, int, str]  # path below the images' folder, label, class name
 FORM = "a JSON object with lists train, val and test of [path, label, class name]"
@@ -26,7 +27,7 @@ def read_split(path: Path) -> dict[str, list[Item]]:
     ------
     DatasetError
         If it is not of that form, a label has two names or a gap below it, a path leads out of the
-        folder, or an image stands there twice; names the row.
+        folder, or an image appears twice; names the row.
     """
     try:
         raw = read_json(path)
@@ -47,15 +48,17 @@ def _item(path: Path, split: str, row: int, one: Any) -> Item:
         and one[1] >= 0
         and one[2].strip()
     ):
-        raise DatasetError(f"{path}: row {row + 1} of {split} is {str(one)[:80]}; [path, label, class name] expected")
+        raise DatasetError(
+            f"{path}: row {row + 1} of {split} is {shortened(str(one), 80)}; [path, label, class name] expected"
+        )
     place = PurePosixPath(one[0])
     if place.is_absolute() or ".." in place.parts:
-        raise DatasetError(f"{path}: row {row + 1} of {split} leads out of the folder, {one[0]!r}; mend it")
+        raise DatasetError(f"{path}: row {row + 1} of {split} leads out of the folder, {one[0]!r}; correct it")
     return one[0], one[1], one[2]
 
 
 def require_consistent(path: Path, items: Mapping[str, list[Item]]) -> None:
-    """Refuse splits without images, labels with two names or gaps, and images that stand there twice.
+    """Raise for splits without images, labels with two names or gaps, and images that appear twice.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def require_consistent(path: Path, items: Mapping[str, list[Item]]) -> None:
             if names.setdefault(label, name) != name:
                 raise DatasetError(f"{path}: row {row} of {split} calls label {label} {name!r}, not {names[label]!r}")
             if image in seen:
-                raise DatasetError(f"{path}: row {row} of {split}, {image!r}, stands in {seen[image]} too; mend it")
+                raise DatasetError(f"{path}: row {row} of {split}, {image!r}, is in {seen[image]} too; correct it")
             seen[image] = split
     gap = next((label for label in range(len(names)) if label not in names), None)
     if gap is not None:

@@ -17,7 +17,7 @@ from debias_pt.errors import DebiasWarning, ImageError
 # Formats that Pillow only recognises: to read them it needs another program.
 NOT_READ = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
 
-NAMED = 5  # of the files left out, how many a warning names
+NAMED = 5  # how many of the files left out a warning names
 
 
 @cache
@@ -27,7 +27,7 @@ def _endings() -> frozenset[str]:
 
 
 def is_image(name: str) -> bool:
-    """Tell by its ending whether a file is an image that Pillow can open.
+    """Tell by its extension whether a file is an image that Pillow can open.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def is_image(name: str) -> bool:
 
 
 def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Search a folder and all below it for image files, links to folders included.
+    """Search a folder and its subfolders for image files, following links to folders.
 
     Files and folders whose names begin with a dot are left out.
 
@@ -51,7 +51,7 @@ def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
     images : list of Path
         Sorted, each beginning with `folder`.
     others : list of Path
-        Files of other endings, sorted.
+        Files with other extensions, sorted.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _leads_back(place: Path, name: str) -> bool:
-    """Tell whether a folder is a link to one that the way here went through, which would never end."""
+    """Tell whether a folder is a link to one of its own parents, which would never end."""
     if not (place / name).is_symlink():
         return False
     target = (place / name).resolve()
@@ -88,9 +88,9 @@ def _unreadable(error: OSError) -> NoReturn:
 
 
 def gather(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the image files that are meant, each once, and what was left out of the folders.
+    """Return the image files to read, each once, and the files in folders that are left out.
 
-    A file counts whatever its ending; a folder is searched with all below it. What is left out gets a warning.
+    A file counts whatever its extension; a folder is searched with its subfolders. Files left out get a warning.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _meant(word: str) -> tuple[list[str], list[Path]]:
         raise ImageError(f"{word}: no such image file or folder; give image files, or folders of them")
     images, others = find_images(Path(word))
     if not images:
-        seen = f"{len(others)} of other endings, first {others[0].name!r}" if others else "no files at all"
+        seen = f"{len(others)} files with other extensions, first {others[0].name!r}" if others else "no files at all"
         raise ImageError(f"{word}: no image in this folder ({seen}); give another folder, or the files themselves")
     return list(map(str, images)), others
 
@@ -124,16 +124,17 @@ def _meant(word: str) -> tuple[list[str], list[Path]]:
 def _warn_left_out(folder: str, others: Sequence[Path]) -> None:
     names = ", ".join(str(file.relative_to(folder)) for file in others[:NAMED])
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    text = f"{folder}: left out {len(others)} that by their endings are no images: {names}{more}"
+    text = f"{folder}: left out {len(others)} without an image extension: {names}{more}"
     warnings.warn(text, DebiasWarning, stacklevel=4)
 
 
 def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     """Open an image file and return it as 8-bit RGB.
 
-    Greyscale, palette, CMYK and images with transparency become RGB as open_clip's own
-    preprocessing does it (transparency is dropped). Images of 16 bits a channel are scaled to 8,
-    where Pillow's ``convert`` would cut them off at 255 and leave them white.
+    The image becomes RGB before anything is resized, and transparency is dropped. For palettes and partial
+    transparency that gives other pixels than open_clip's own preprocessing, which resizes first; docs/export.md says
+    how different. Images of 16 bits a channel are scaled to 8, where Pillow's ``convert`` would cut them off at 255
+    and leave them white.
 
     Parameters
     ----------
@@ -141,12 +142,12 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
         The file.
     at_least : int, optional
         Let a larger JPEG file be decoded at a half, a quarter or an eighth of its size, as long as neither side
-        comes below this; it is several times as fast, and the pixels are slightly others.
+        comes below this; several times as fast, with slightly different pixels.
 
     Raises
     ------
     ImageError
-        If the file is missing, truncated or no image; the message begins with the path.
+        If the file is missing, truncated or not an image; the message begins with the path.
 
     Examples
     --------
@@ -159,7 +160,7 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     try:
         with Image.open(path) as opened:
             if at_least is not None:
-                opened.draft(None, (at_least, at_least))  # other formats do not mind
+                opened.draft(None, (at_least, at_least))  # other formats ignore it
             return _rgb(cast(Image.Image, opened))
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
@@ -169,7 +170,7 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
 
 
 def to_rgb(image: Any) -> Image.Image:
-    """Return an image that is at hand in Python as 8-bit RGB.
+    """Return an image object as 8-bit RGB.
 
     Parameters
     ----------
@@ -179,7 +180,7 @@ def to_rgb(image: Any) -> Image.Image:
     Raises
     ------
     ImageError
-        For anything else; floats beyond 0 to 1 are taken for an image that was normalised already.
+        For anything else; floats outside 0 to 1 are taken for an image that is already normalised.
 
     Examples
     --------
@@ -205,7 +206,7 @@ def to_rgb(image: Any) -> Image.Image:
             )
         values = np.round(values * 255).astype(np.uint8)
     if values.dtype != np.uint8:
-        raise ImageError(f"the image is of {values.dtype}; uint8, or floats from 0 to 1, expected")
+        raise ImageError(f"the image has type {values.dtype}; uint8, or floats from 0 to 1, expected")
     return Image.fromarray(values).convert("RGB")
 
 

@@ -1,4 +1,4 @@
-"""Loading a data set by its name or path, and the checks that all of them pass."""
+"""Loading a data set by name or path, and the checks that all of them must pass."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from debias_pt.datasets.base import Card, DataOptions, ImageDataset, is_syntheti
 from debias_pt.datasets.custom.listing import AS_USUAL, OwnData
 from debias_pt.datasets.custom.read import is_path, read_own
 from debias_pt.datasets.download.fetch import fetch
+from debias_pt.datasets.splits import Shares
 from debias_pt.datasets.synthetic.worlds import MARK
 from debias_pt.errors import DatasetError
 from debias_pt.utils.files import default_cache_dir
@@ -29,18 +30,18 @@ def load_dataset(
     cache_dir: str | Path | None = None,
     own: OwnData = AS_USUAL,
 ) -> ImageDataset:
-    """Load a data set by its name, or somebody's own by its path.
+    """Load a registered data set by name, or a custom one by path.
 
     Parameters
     ----------
     name : str or Path
-        A registered name, ``"waterbirds"`` for one; or the path of a folder or table of images.
+        A registered name such as ``"waterbirds"``, or the path of a folder or table of images.
     root : str or Path
         The folder that holds a named data set's own folder.
     download : bool
-        Fetch it if it is not there.
+        Download it if it is missing.
     check_counts : bool
-        Refuse a set whose group counts are not the published ones.
+        Refuse a set whose group counts differ from the published ones.
     check_images : bool
         Refuse a set with an image that is not on disk.
     cache_dir : str or Path, optional
@@ -55,7 +56,7 @@ def load_dataset(
     DatasetError
         If it is missing, incomplete, or not the published one.
     FetchError
-        If it was to be downloaded and cannot be had.
+        If it was to be downloaded and cannot be.
 
     Examples
     --------
@@ -67,6 +68,7 @@ def load_dataset(
         dataset = read_own(Path(name), own)
     else:
         source = lookup(DATASETS, str(name), "data set")
+        _refuse_own(str(name), own)
         place = Path(cache_dir) if cache_dir else default_cache_dir()
         archive = source.card.archive
         if download and archive and not (Path(root) / archive.folder).exists():
@@ -77,6 +79,15 @@ def load_dataset(
     if check_images:
         require_images(dataset)
     return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
+
+
+def _refuse_own(name: str, own: OwnData) -> None:
+    """Refuse options for custom data, which a data set with a name would ignore."""
+    own.refuse_columns(f"{name} is a data set of its own")
+    if own.class_names:
+        raise DatasetError(f"--class-name {own.class_names[0]} is for your own data, not for {name}; leave it out")
+    if own.shares != Shares():
+        raise DatasetError(f"{name} has its own splits; leave --val-share, --test-share and --split-seed out")
 
 
 def group_counts(dataset: ImageDataset, card: Card, split: str) -> tuple[int, ...]:
@@ -99,7 +110,7 @@ def require_counts(dataset: ImageDataset, card: Card) -> None:
     if len(dataset.class_names) != card.n_classes:
         raise DatasetError(
             f"{dataset.root}: {len(dataset.class_names)} classes, published are {card.n_classes}; this is not the "
-            f"published {dataset.name} (--no-check-counts takes it all the same)"
+            f"published {dataset.name} (--no-check-counts accepts it anyway)"
         )
     for split, published in card.counts.items():
         seen = group_counts(dataset, card, split)
@@ -107,7 +118,7 @@ def require_counts(dataset: ImageDataset, card: Card) -> None:
             what = "groups" if card.attribute else "images"
             raise DatasetError(
                 f"{dataset.root}: {split} has {what} {seen}, published are {published}; this is not the published "
-                f"{dataset.name} (--no-check-counts takes it all the same)"
+                f"{dataset.name} (--no-check-counts accepts it anyway)"
             )
 
 
@@ -130,9 +141,9 @@ def require_images(dataset: ImageDataset) -> None:
         advice = (
             "unpack the data set again"
             if dataset.name in DATASETS
-            else "mend its paths, or say what they start from (--image-root)"
+            else "correct its paths, or say what they are relative to (--image-root)"
         )
         raise DatasetError(
             f"{dataset.root}: {len(missing)} of {len(dataset)} images are missing, first row {first + 1}, "
-            f"{dataset.ids[first]!r}; {advice} (--on-bad-image skip goes on without them)"
+            f"{dataset.ids[first]!r}; {advice} (--on-bad-image skip leaves them out)"
         )

@@ -1,4 +1,4 @@
-"""What WILDS read of a table, remembered by the table's content: importing it with pandas takes seconds."""
+"""What WILDS read from a table, cached by the table's content, because importing WILDS and pandas takes seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from debias_pt.utils.files import make_folder, read_arrays, write_arrays
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.hashing import file_digest
 
-EDITION = 1  # to be raised where the same tables come to be read otherwise
+EDITION = 1  # raise it when the same tables are read differently
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Metadata:
 
 
 def remembered(cache_dir: Path, tables: Sequence[Path], read: Callable[[], Metadata]) -> Metadata:
-    """Return what `read` returns, from the cache folder if these tables were read before.
+    """Return what `read` returns, from the cache folder if these tables have been read before.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def remembered(cache_dir: Path, tables: Sequence[Path], read: Callable[[], Metad
     read_by = {"tables": {path.name: file_digest(str(path)) for path in tables}, "wilds": version("wilds")}
     file = cache_dir / "metadata" / f"{digest([read_by, EDITION])[:32]}.safetensors"
     if file.is_file():
-        with contextlib.suppress(FingerprintError, KeyError):  # a damaged one is written anew
+        with contextlib.suppress(FingerprintError, KeyError):  # a damaged one is written again
             return _load(file)
     metadata = read()
     with contextlib.suppress(OutputError):

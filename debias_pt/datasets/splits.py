@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.errors import DatasetError, UsageError
 from debias_pt.settings import SPLITS as SPLITS
 from debias_pt.settings import require_choice
+from debias_pt.utils.words import counted
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class Shares:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.val <= 0 or self.test <= 0 or self.val + self.test >= 1:
+        if self.val < 0 or self.test <= 0 or self.val + self.test >= 1:
             raise UsageError(
-                f"shares are {self.val:g} for val and {self.test:g} for test; above 0 and together below 1 expected"
+                f"shares are {self.val:g} for val and {self.test:g} for test; 0 or more for val, above 0 for test, and "
+                "together below 1 expected"
             )
 
 
@@ -82,7 +84,11 @@ def draw(
 
 
 def complete(
-    ids: Sequence[str], y: NDArray[np.int64], given: Sequence[str] | None, shares: Shares
+    ids: Sequence[str],
+    y: NDArray[np.int64],
+    given: Sequence[str] | None,
+    shares: Shares,
+    attributes: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> tuple[NDArray[np.str_], dict[str, object]]:
     """Return every image's split, drawing those splits that are not given from the training images.
 
@@ -93,15 +99,18 @@ def complete(
     y : ndarray of int, shape (N,)
         Class labels, which the draw is stratified by.
     given : sequence of str or None
-        Splits as they are given.
+        Splits as given.
     shares : Shares
         What to draw.
+    attributes : mapping of str to ndarray of int, shape (N,), optional
+        Annotated attributes, which the draw is stratified by as well: a rare combination is not left to luck.
 
     Returns
     -------
     split : ndarray of str, shape (N,)
     rule : dict
-        How it came about: ``given``, ``drawn``, and the shares and the seed of what was drawn.
+        How it came about: ``given``, ``drawn``, and the shares and the seed of what was drawn; ``stratified_by`` names
+        class and attributes, where there are any.
 
     Raises
     ------
@@ -110,7 +119,7 @@ def complete(
     """
     split = np.array(["train"] * len(ids) if given is None else list(given), dtype=np.dtype("U5"))
     present = set() if given is None else set(split.tolist())
-    drawn = [name for name in SPLITS[1:] if name not in present]
+    drawn = [name for name in SPLITS[1:] if name not in present and getattr(shares, name) > 0]
     rule: dict[str, object] = {"given": [name for name in SPLITS if name in present], "drawn": drawn}
     if present and "train" not in present:
         raise DatasetError(
@@ -119,18 +128,44 @@ def complete(
     if not drawn:
         return split, rule
     rows = np.flatnonzero(split == "train")
-    counts = {
-        int(k): _numbers(int(n), drawn, shares) for k, n in zip(*np.unique(y[rows], return_counts=True), strict=True)
+    rule |= {**{name: getattr(shares, name) for name in drawn}, "seed": shares.seed}
+    names = [ids[row] for row in rows.tolist()]
+    by_class = draw(names, y[rows], _counts(y[rows], drawn, shares), shares.seed)
+    if not attributes:
+        split[rows] = by_class
+        return split, rule
+    columns = [y[rows], *(values[rows] for values in attributes.values())]
+    groups = np.unique(np.stack(columns), axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    by_group = draw(names, groups, _counts(groups, drawn, shares, few=True), shares.seed)
+    if any(set(y[rows][by_class == name]) - set(y[rows][by_group == name]) for name in drawn):
+        split[rows] = by_class  # groups of one or two images each would leave a class out
+        return split, rule
+    split[rows] = by_group
+    return split, {**rule, "stratified_by": ["class", *attributes]}
+
+
+def _counts(
+    strata: NDArray[np.int64], drawn: Sequence[str], shares: Shares, *, few: bool = False
+) -> dict[int, dict[str, int]]:
+    """Return how many images of every stratum go to each drawn split; a small stratum is an error unless `few`."""
+    sizes = zip(*np.unique(strata, return_counts=True), strict=True)
+    return {
+        int(stratum): _few_numbers(int(n), drawn) if few and n <= len(drawn) else _numbers(int(n), drawn, shares)
+        for stratum, n in sizes
     }
-    split[rows] = draw([ids[row] for row in rows.tolist()], y[rows], counts, shares.seed)
-    return split, {**rule, **{name: getattr(shares, name) for name in drawn}, "seed": shares.seed}
+
+
+def _few_numbers(n: int, drawn: Sequence[str]) -> dict[str, int]:
+    """Return the same for fewer images than splits: one stays for training, the next one is for testing."""
+    return dict.fromkeys(list(reversed(drawn))[: n - 1], 1)
 
 
 def _numbers(n: int, drawn: Sequence[str], shares: Shares) -> dict[str, int]:
-    """Return how many of a class's n images go to each drawn split: its share, at least one, and one is left."""
+    """Return how many of a class's n images go to each drawn split: its share, at least one, leaving at least one."""
     if n <= len(drawn):
         raise DatasetError(
-            f"a class has {n} images to draw {' and '.join(drawn)} from; give it more, or give the splits yourself"
+            f"a class has {counted(n, 'image')} to draw {' and '.join(drawn)} from; give it more, or give the splits "
+            "yourself"
         )
     wanted = {name: max(1, int(getattr(shares, name) * n + 0.5)) for name in drawn}
     while sum(wanted.values()) >= n:
@@ -157,5 +192,5 @@ SPLIT_NAMES = {
 
 
 def require_split(name: str) -> None:
-    """Refuse the name of a split that there cannot be."""
+    """Raise for an unknown split name."""
     require_choice("split", name, SPLITS)

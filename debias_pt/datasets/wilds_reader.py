@@ -1,4 +1,4 @@
-"""What the readers of published sets share: a folder that is there, and WILDS without its prints and warnings."""
+"""What the readers of published sets share: checking the folder, and WILDS without its prints and warnings."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FAILURES = (KeyError, ValueError, TypeError, IndexError, RuntimeError)
 
 
 def read_present(module: str, loader: str, root: Path) -> Any:
-    """Return WILDS' data set from a folder that is there.
+    """Return WILDS' data set from an existing folder.
 
-    WILDS prints to standard output, which belongs to results, warns of its own reading, and takes a
-    folder without its RELEASE file for absent.
+    WILDS prints to standard output, which belongs to results, warns about its own reading, and treats a
+    folder without its RELEASE file as missing.
     """
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), no_update_check():
         warnings.simplefilter("ignore")
@@ -36,7 +36,7 @@ def read_present(module: str, loader: str, root: Path) -> Any:
 def no_update_check() -> Iterator[None]:
     """Keep an import of WILDS from asking the package index, in a thread, whether there is a newer version."""
     before = sys.modules.get("outdated")
-    sys.modules["outdated"] = None  # type: ignore[assignment]  # as if not installed, which WILDS allows for
+    sys.modules["outdated"] = None  # type: ignore[assignment]  # as if not installed, which WILDS allows
     try:
         yield
     finally:
@@ -51,7 +51,7 @@ def require_folder(options: DataOptions, name: str, folder: str, files: tuple[st
     Raises
     ------
     DatasetError
-        If it or one of the files that it must have is not there; says which, and what to do.
+        If it or one of its required files is missing; says which, and what to do.
     """
     place = options.root / folder
     if not options.root.is_dir():
@@ -62,7 +62,7 @@ def require_folder(options: DataOptions, name: str, folder: str, files: tuple[st
     for file in files:
         if not (place / file).is_file():
             raise DatasetError(
-                f"{place}: has no {file}, perhaps a download that failed; remove this folder, then unpack it again or "
+                f"{place}: has no {file}, perhaps from a failed download; remove this folder, then unpack it again or "
                 f"{fetching}"
             )
     return place

@@ -1,4 +1,4 @@
-"""Weak augmentation as cached views: V random crops, perhaps flipped, of every image, encoded once.
+"""Weak augmentation as cached views: V random crops of every image, some of them flipped, encoded once.
 
 CoOp and its successors crop and flip every image anew in every epoch, which needs the image tower at every
 step. Here V crops per image are drawn once, encoded and kept; training then draws among them. The difference:
@@ -37,7 +37,7 @@ TRIES = 10  # at a crop that fits, before the largest central one is taken: as t
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random resized crop, bicubic, then perhaps a horizontal flip; the defaults are CoOp's (arXiv 2109.01134).
+    """Random resized crop, bicubic, then a random horizontal flip; the defaults are CoOp's (arXiv 2109.01134).
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Augmentation:
     def draw(self, generator: np.random.Generator, width: int, height: int) -> tuple[Box, bool]:
         """Draw a crop of an image of this size in pixels, and whether to flip it.
 
-        Area and logarithm of the ratio are uniform; a crop that does not fit is drawn anew.
+        Area and logarithm of the ratio are uniform; a crop that does not fit is drawn again.
         """
         flip = bool(generator.random() < self.flip)
         for _ in range(TRIES):
@@ -107,8 +107,8 @@ def encode_views(
 ) -> NDArray[np.float32]:
     """Encode `views` random crops of these images that the cache does not hold yet.
 
-    A crop depends on the image's content, the view's number and the seed alone, so that more views or other rows
-    change none, and is kept under these and the augmentation beside the features of plain images.
+    A crop depends only on the image's content, the view's number and the seed, so that adding views or rows changes
+    no other crop. Its features are cached next to those of plain images.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def encode_views(
     Returns
     -------
     ndarray of float32, shape (V, n, D)
-        Unit features. The plain image is none of them: put ``table.features[rows][None]`` before them for that.
+        Unit features. The plain image is not among them; prepend ``table.features[rows][None]`` to add it.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def encode_views(
     wanted = [key for of_view in keys for key in of_view]
     known = cache.read()
     if known.missing(wanted):
-        with cache.writing():
+        with cache.encoding(wanted):
             paths = dict(zip(wanted, [dataset.root / name for name in names] * views, strict=True))
             missing = cache.read().missing(wanted)  # another process may have filled it meanwhile
             _encode(backbone, {key: paths[key] for key in missing}, augmentation, cache)
@@ -173,7 +173,7 @@ def _key(content: str, view: int, seed: int) -> str:
 
 
 def _encode(backbone: Backbone, missing: dict[str, Path], augmentation: Augmentation, cache: FeatureCache) -> None:
-    """Encode and keep crops shard by shard, each drawn by its own key; threads read (Pillow lets go of the lock)."""
+    """Encode and keep crops shard by shard, each drawn by its own key; threads read (Pillow releases the GIL)."""
     size = _side(backbone)
 
     def crop(key: str) -> Tensor:
@@ -190,5 +190,5 @@ def _encode(backbone: Backbone, missing: dict[str, Path], augmentation: Augmenta
 
 
 def _side(backbone: Backbone) -> int:
-    """Return the side in pixels of what the image tower takes; its own resizing then leaves a crop as it is."""
+    """Return the image tower's input size in pixels; its own resizing then leaves a crop unchanged."""
     return int(backbone.preprocess(Image.new("RGB", (8, 8))).shape[-1])

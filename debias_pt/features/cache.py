@@ -22,7 +22,7 @@ class FeatureCache:
     Parameters
     ----------
     cache_dir : Path
-        Where all caches stand.
+        The folder of all caches.
     fingerprint : mapping
         Of the backbone; see :class:`debias_pt.models.backbone.Backbone`.
 
@@ -74,8 +74,11 @@ class FeatureCache:
         write_arrays(self.folder / f"{digest(keys)[:16]}.safetensors", shard, self.fingerprint)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the cache for writing; a second process waits and says so.
+    def encoding(self, hashes: Sequence[str]) -> Iterator[None]:
+        """Hold the work on these images: a second process that wants the same ones waits, and says so.
+
+        Others do not wait: shards are named after their content and appear whole, so that any number of processes
+        may add to a cache.
 
         Raises
         ------
@@ -83,8 +86,9 @@ class FeatureCache:
             If the folder cannot be written to.
         """
         folder = make_folder(self.folder)
-        waiting = f"waiting: another process is encoding into {folder}"
-        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir"):
+        waiting = f"waiting: another process is encoding the same images into {folder}"
+        name = f".{digest(sorted(set(hashes)))[:16]}.lock"
+        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir", name):
             yield
 
 
@@ -131,7 +135,7 @@ class CachedRows:
         return len(self.keys)
 
     def missing(self, hashes: Sequence[str]) -> list[str]:
-        """Return those hashes that the cache does not hold, each once, in their order; empty ones are no hashes."""
+        """Return the hashes that are not in the cache, each once, in their order; empty strings are skipped."""
         distinct = list(dict.fromkeys(key for key in hashes if key))
         wanted = raw_keys(distinct)
         return [distinct[i] for i in np.flatnonzero(~self._held(wanted, self._places(wanted)))]
@@ -167,7 +171,7 @@ class CachedRows:
         return np.asarray(self.keys[places] == wanted) if len(self) else np.zeros(len(wanted), dtype=bool)
 
 
-# Smaller tables are read from the shards as soon as from a file of their own.
+# Below this size, reading the shards is just as fast as a memory-mapped file.
 MAPPED_BYTES = 1 << 28
 ROWS_AT_A_TIME = 8192
 
@@ -186,12 +190,12 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
     folder : Path
         The cache's folder.
     owner : str
-        Whose table it is, such as the data set's folder: a new one takes the place of its older one.
+        Whose table it is, such as the data set's folder; a new table replaces the owner's older one.
 
     Returns
     -------
     ndarray of float32, shape (N, D)
-        A mapped one can be written to like any other; the file stays as it is.
+        A mapped array can be changed like any other; the file stays as it is.
     """
     shape = (len(hashes), rows.dim)
     if 4 * shape[0] * shape[1] <= MAPPED_BYTES:
@@ -210,7 +214,7 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
 
 
 def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Map a table, or return None if it is not there or not whole."""
+    """Map a table, or return None if it is missing or incomplete."""
     try:
         mapped = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError):
@@ -219,7 +223,7 @@ def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
 
 
 def _write(path: Path, rows: CachedRows, hashes: Sequence[str]) -> None:
-    # Through write, not through a mapping: a full disk is then an error and not a signal.
+    # Written with write(), not through a mapping: a full disk is then an error and not a signal.
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(hashes), rows.dim)}
     with whole_file(path) as unfinished, open(unfinished, "xb") as file:
         np.lib.format.write_array_header_1_0(file, header)

@@ -24,7 +24,7 @@ from debias_pt.utils.hashing import content_hashes
 from debias_pt.utils.progress import progress
 
 SHARD_ROWS = 512
-# Fewer images than this are read sooner than processes start.
+# Reading fewer images than this takes less time than starting processes.
 FEW_IMAGES = 64
 
 
@@ -96,12 +96,12 @@ def encode(
     cache_dir = cache_dir or default_cache_dir()
     cache = FeatureCache(cache_dir, backbone.fingerprint)
     skipped: dict[str, str] = {}
-    unreadable: dict[str, str] = {}  # by hash: the same file may stand in several places
+    unreadable: dict[str, str] = {}  # by hash: the same file may appear in several places
     hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
     rows = cache.read()
     encoded = 0
     if rows.missing(hashes):
-        with cache.writing():
+        with cache.encoding(hashes):
             names = dict(zip(hashes, dataset.ids, strict=True))
             missing = cache.read().missing(hashes)  # another process may have filled it meanwhile
             paths = [str(dataset.root / names[key]) for key in missing]
@@ -132,7 +132,7 @@ def encode(
 
 
 def warn_of_skipped(skipped: Mapping[str, str], total: int) -> None:
-    """Warn of images that are left out, and refuse to go on with none.
+    """Warn of images that are left out; raise if no image remains.
 
     Parameters
     ----------
@@ -163,11 +163,11 @@ def encode_paths(
     Parameters
     ----------
     backbone, batch_size, workers
-        As for :func:`encode`; but a few images are by default read without further processes.
+        As for :func:`encode`, but by default a few images are read without worker processes.
     paths : sequence of str
         Image files.
     bad : dict, optional
-        Takes up images that cannot be read, their number to the reason; the features are then the others'.
+        Collects unreadable images, number to reason; the features are then those of the others.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _shards(
     workers: int | None,
     unreadable: dict[str, str] | None,
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    """Yield shards of keys and features; what is encoded when the work stops is yielded first."""
+    """Yield shards of keys and features; what has been encoded when an error stops the work is yielded first."""
     rows: list[int] = []
     waiting: list[Tensor] = []
     stopped: BaseException | None = None

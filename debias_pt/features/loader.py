@@ -1,6 +1,7 @@
 """Features of image files batch by batch: worker processes read and preprocess, the tower encodes.
 
-With decoding on the device, they only read JPEG files' bytes; what is no plain JPEG they preprocess all the same.
+With decoding on the device, they only read the bytes of JPEG files; all other files are still preprocessed by the
+workers.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
 
 
 def default_batch_size(backbone: Backbone) -> int:
-    """Return how many images go through the tower at once: on a CPU what its caches like."""
+    """Return the tower's batch size; on a CPU one that fits its caches."""
     return 128 if backbone.device.type == "cuda" else 16
 
 
@@ -56,7 +57,7 @@ def batches(
         good, images, broken = decoded.good, decoded.images, decoded.broken
         if images is not None:
             begun.append((good, backbone.encode_images(images)))
-        # A GPU is still at work on the last batch while the next one is copied to it: fetch the one before.
+        # While a GPU works on one batch, the next one is copied to it; so features are fetched one batch late.
         while len(begun) > (1 if on_gpu and not broken else 0):
             rows, features = begun.pop(0)
             yield rows, features.cpu()
@@ -83,7 +84,7 @@ class _Batch(NamedTuple):
 
 
 class _Images(Dataset[tuple[int, Tensor | str]]):
-    """Numbered preprocessed images, or JPEG files' bytes; one that cannot be read comes as its error text.
+    """Numbered preprocessed images, or the bytes of JPEG files; an unreadable one comes as its error text.
 
     An exception raised in a worker would arrive wrapped in the worker's traceback.
     """
@@ -108,7 +109,7 @@ class _Images(Dataset[tuple[int, Tensor | str]]):
 
 
 def _collate(items: list[tuple[int, Tensor | str]]) -> _Batch:
-    """Stack the images that can be read, put files in a row, and give the others' error texts, all by number."""
+    """Stack the readable images, concatenate the files, and collect the error texts of the others, all by number."""
     good = {number: item for number, item in items if isinstance(item, Tensor) and item.ndim == 3}
     files = {number: item for number, item in items if isinstance(item, Tensor) and item.ndim == 1}
     return _Batch(
@@ -122,7 +123,7 @@ def _collate(items: list[tuple[int, Tensor | str]]) -> _Batch:
 
 
 def _decoded(batch: _Batch, decoder: DeviceDecoder, source: _Images) -> _Batch:
-    """Decode the files of a batch; Pillow reads, or refuses, what the device's decoder does not take."""
+    """Decode the files of a batch; Pillow reads, or refuses, what the device's decoder rejects."""
     items: dict[int, Tensor | str] = dict(batch.broken)
     if batch.images is not None:
         items.update(zip(batch.good, batch.images.to(decoder.device), strict=True))

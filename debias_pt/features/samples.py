@@ -38,7 +38,7 @@ def encode_samples(
     name: str = "samples",
     cache_dir: Path | None = None,
 ) -> tuple[FeatureTable, EncodeStats]:
-    """Encode images that are at hand in Python; those that were encoded before come from the cache.
+    """Encode images given as Python objects; those that were encoded before come from the cache.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def encode_samples(
         tensor: uint8 of shape (H, W) or (H, W, 3), or 0 to 1 of shape (3, H, W), without a model's
         normalisation. A label is a class's number or name.
     class_names : sequence of str
-        K names, as they stand in prompts.
+        K names, as used in prompts.
     split : str or sequence of str, optional
         One for all, or one per item. Default: the mapping's keys, or a WILDS data set's own, else drawn by
         `shares`.
@@ -73,7 +73,7 @@ def encode_samples(
     Raises
     ------
     DatasetError
-        If an item is no (image, label), a label is unknown, or a split has another name; names the item.
+        If an item is not (image, label), a label is unknown, or a split has another name; names the item.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def _encode(
     backbone: Backbone, samples: Any, class_names: tuple[str, ...], cache: FeatureCache
 ) -> tuple[list[str], NDArray[np.int64], int]:
     """Return every item's content hash and label, and how many were encoded now."""
-    if backbone.decoder is not None:  # the cache would hold Pillow's features as the device's
+    if backbone.decoder is not None:  # else the cache would file Pillow's features as the device's
         raise UsageError("samples in Python are decoded by Pillow; load the model with decode='cpu'")
     total = len(samples)
     if not total:
@@ -137,7 +137,7 @@ def _encode(
     labels: list[int] = []
     rows = cache.read()
     added: set[str] = set()
-    with cache.writing(), progress(f"encoding with {backbone.name}", total, "images") as advance:
+    with progress(f"encoding with {backbone.name}", total, "images") as advance:
         for first in range(0, total, ROWS):
             items = [_item(backbone, samples[i], i, class_names) for i in range(first, min(first + ROWS, total))]
             unknown = set(rows.missing([key for key, _, _ in items])) - added
@@ -197,7 +197,7 @@ def _wilds_splits(samples: Any) -> list[str] | None:
 
 
 def _wilds_attributes(samples: Any) -> dict[str, list[str]]:
-    """Return the metadata of a WILDS data set as words, but for the label itself."""
+    """Return the metadata of a WILDS data set as words, without the label itself."""
     fields = getattr(samples, "metadata_fields", None) or []
     found = {}
     for column, field in enumerate(fields):

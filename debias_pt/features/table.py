@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from debias_pt.datasets.attributes import TrueAttribute
+from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
 from debias_pt.utils.fingerprint import digest, require_match
@@ -19,11 +20,11 @@ ROWS_AT_A_TIME = 8192
 
 
 def is_mapped(array: object) -> bool:
-    """Return whether an array is mapped from a file, or a view of such a one: too large to be copied lightly."""
+    """Return whether an array is memory-mapped, or a view of one that is: too large to copy without need."""
     return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """Unit features of N images, with what is known of each.
 
@@ -38,7 +39,7 @@ class FeatureTable:
     split : ndarray of str, shape (N,)
         ``"train"``, ``"val"`` or ``"test"``.
     class_names : tuple of str
-        K names, as they stand in prompts.
+        K names, as used in prompts.
     attributes : mapping of str to TrueAttribute
         Annotated attributes, where known. Used for reports and oracles only.
     name : str
@@ -88,7 +89,7 @@ class FeatureTable:
                 raise DatasetError(f"{self.name}: {rows} rows of {column} for {n} ids; they must be aligned")
         if len(set(self.ids)) != n:
             repeated = next(name for name in self.ids if self.ids.count(name) > 1)
-            raise DatasetError(f"{self.name}: the id {repeated!r} stands in two rows; ids must be unique")
+            raise DatasetError(f"{self.name}: the id {repeated!r} appears in two rows; ids must be unique")
         if n and (self.y.min() < 0 or self.y.max() >= len(self.class_names)):
             raise DatasetError(
                 f"{self.name}: labels go from {self.y.min()} to {self.y.max()} for {len(self.class_names)} classes; "
@@ -101,7 +102,7 @@ class FeatureTable:
 
     def _require_unit(self) -> None:
         length = np.empty(len(self), dtype=np.float64)
-        for first in range(0, len(self), ROWS_AT_A_TIME):  # no copy of a table that is mapped, not read
+        for first in range(0, len(self), ROWS_AT_A_TIME):  # a memory-mapped table is not copied
             part = self.features[first : first + ROWS_AT_A_TIME]
             length[first : first + len(part)] = np.sqrt(np.einsum("nd,nd->n", part, part, dtype=np.float64))
         finite = np.isfinite(length)
@@ -109,7 +110,7 @@ class FeatureTable:
             bad = self.ids[int(np.argmin(finite))]
             raise NonFiniteError(
                 f"{self.name}: {int((~finite).sum())} of {len(self)} feature rows hold NaN or infinity, first {bad!r}; "
-                "encode again, in fp32 if it was another precision"
+                "encode again, in fp32 if the precision was lower"
             )
         if len(self) and abs(length - 1).max() > 1e-2:
             worst = int(abs(length - 1).argmax())
@@ -119,6 +120,10 @@ class FeatureTable:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        """Name the table, its size, splits, classes and annotations: never its rows."""
+        return described(self, f", {self.features.shape[-1]} features each")
 
     def where(self, split: str) -> FeatureTable:
         """Return the rows of one split, in their order.
@@ -136,7 +141,7 @@ class FeatureTable:
     def rows(self, index: NDArray[np.int64]) -> FeatureTable:
         """Return these rows only, in this order."""
         together = is_mapped(self.features) and len(index) > 0 and bool((np.diff(index) == 1).all())
-        place = slice(index[0], index[-1] + 1) if together else index  # a mapped file's neighbours stay in it
+        place = slice(index[0], index[-1] + 1) if together else index  # adjacent rows of a mapped file stay a view
         return replace(
             self,
             ids=tuple(self.ids[row] for row in index),
@@ -148,7 +153,7 @@ class FeatureTable:
         )
 
     def trained_on(self, index: NDArray[np.int64]) -> FeatureTable:
-        """Return these rows, and behind them all that are not ``train`` rows."""
+        """Return these rows, followed by all rows that are not ``train``."""
         return self.rows(np.concatenate([index, np.flatnonzero(self.split != "train")]))
 
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
@@ -169,7 +174,7 @@ class FeatureTable:
         return np.array([place[name] for name in ids], dtype=np.int64)
 
     def data_fingerprint(self) -> dict[str, Any]:
-        """Return what a run's result depends on: the rows' number, and hashes of their labels and content.
+        """Return what a run's result depends on: the number of rows, and hashes of their labels and content.
 
         The content is that of the image files, or of the features where there are no files.
         """
@@ -200,7 +205,7 @@ def table_from_arrays(
     class_names : sequence of str
         K names.
     split : str or sequence of str, optional
-        One for all or one per row; default drawn by `shares`, stratified by class.
+        One for all or one per row; default drawn by `shares`, stratified by class and attributes.
     attributes : mapping of str to sequence of str, optional
         Annotated attributes, a value per row.
     ids : sequence of str, optional
@@ -229,18 +234,21 @@ def table_from_arrays(
         raise UsageError(f"row {int(np.argmin(length))} of the features is all 0; it has no direction")
     names = [str(i) for i in range(len(rows))] if ids is None else list(ids)
     given = [split] * len(rows) if isinstance(split, str) else split
-    parts = np.array(given) if given is not None else complete(names, labels, None, shares or Shares())[0]
     true = {name: TrueAttribute.of(words) for name, words in (attributes or {}).items()}
+    if given is None:
+        parts, _ = complete(names, labels, None, shares or Shares(), {name: one.labels for name, one in true.items()})
+    else:
+        parts = np.array(given)
     return FeatureTable(tuple(names), rows / length, labels, parts, tuple(class_names), true, **known)
 
 
 def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
-    """Put the rows of several tables into one: training, validation and test sets read apart, for one.
+    """Join several tables into one, for example training, validation and test sets that were read separately.
 
     Parameters
     ----------
     tables : sequence of FeatureTable
-        Of the same classes, attributes and model; ids unique over all.
+        Of the same classes, attributes and model; ids unique across all.
 
     Raises
     ------

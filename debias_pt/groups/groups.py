@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.base import ImageDataset
 from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.utils.words import counted
 
 SMALL_GROUP = 10
 
@@ -30,8 +31,9 @@ class Groups:
         K names.
     attribute_names : tuple of str
         A names; the values of several attributes are joined by ``+``.
-    source : {"pseudo", "true"}
-        Where the attribute comes from. True attributes make whatever is fitted with them an oracle.
+    source : {"pseudo", "true", "class"}
+        Where the attribute comes from. True attributes make whatever is fitted with them an oracle; with ``"class"``
+        there is none, and the groups are the classes.
 
     Examples
     --------
@@ -67,6 +69,17 @@ class Groups:
         """Cross classes with annotated attributes: an oracle when fitted with, the report_groups when reported by."""
         named = [(attribute.values, np.eye(len(attribute.values))[attribute.labels]) for attribute in attributes]
         return cls._cross(y, class_names, named, "true")
+
+    @classmethod
+    def by_class(cls, y: NDArray[np.int64], class_names: Sequence[str]) -> Groups:
+        """Return the classes as groups, for methods that need no attribute.
+
+        Examples
+        --------
+        >>> Groups.by_class(np.array([0, 1, 1]), ("cat", "dog")).names
+        ('cat', 'dog')
+        """
+        return cls(y, np.ones((len(y), 1)), tuple(class_names), ("",), "class")
 
     @classmethod
     def _cross(
@@ -118,7 +131,7 @@ class Groups:
     @property
     def names(self) -> tuple[str, ...]:
         """``"class, attribute"`` of each group."""
-        return tuple(f"{label}, {value}" for label, value in self.labels)
+        return tuple(group_name(label, value) for label, value in self.labels)
 
     def membership(self, *, soft: bool = False) -> NDArray[np.float64]:
         """Return how much each sample belongs to each group, shape ``(N, G)``, rows summing to one.
@@ -139,17 +152,27 @@ class Groups:
     def warn_if_small(self, *, soft: bool = False) -> None:
         """Warn of groups that are empty or have fewer than 10 (expected) samples, by name."""
         counts = np.round(self.membership(soft=soft).sum(axis=0), 1)
+        kind = "" if self.source == "class" else f"{self.source} "
         for name, count in zip(self.names, counts.tolist(), strict=True):
             if count == 0:
-                warnings.warn(
-                    f"the {self.source} group ({name}) is empty; its weight is 0", DebiasWarning, stacklevel=2
-                )
+                warnings.warn(f"the {kind}group ({name}) is empty; its weight is 0", DebiasWarning, stacklevel=2)
             elif count < SMALL_GROUP:
                 warnings.warn(
-                    f"the {self.source} group ({name}) has {count:g} samples; its weight rests on very few",
+                    f"the {kind}group ({name}) has {counted(count, 'sample')}; its weight rests on very few",
                     DebiasWarning,
                     stacklevel=2,
                 )
+
+
+def group_name(label: str, value: str | None) -> str:
+    """Return how a group is called.
+
+    Examples
+    --------
+    >>> group_name("cat", "indoors"), group_name("cat", "")
+    ('cat, indoors', 'cat')
+    """
+    return f"{label}, {value}" if value else label
 
 
 def known_groups(dataset: ImageDataset) -> tuple[NDArray[np.int64], tuple[str, ...]]:

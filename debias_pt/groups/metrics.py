@@ -32,7 +32,7 @@ class GroupReport:
     correct : ndarray of int, shape (R, G)
         Right answers of each run in each group.
     counts : ndarray of int, shape (G,)
-        Samples of each group; empty groups take part in nothing.
+        Samples of each group; empty groups are ignored.
     train_counts : ndarray of int, shape (G,)
         Training samples of each group, for the adjusted average.
     labels : tuple of (str, str)
@@ -69,7 +69,7 @@ class GroupReport:
         Raises
         ------
         UsageError
-            If there are no samples, or as many predictions as samples are not given.
+            If there are no samples, or the numbers of predictions and samples differ.
         """
         if predictions.shape != (len(seeds), len(groups)) or not len(groups):
             raise UsageError(
@@ -152,7 +152,7 @@ class GroupReport:
 
     def _group(self, g: int, several: bool) -> dict[str, Any]:
         label, value = self.labels[g]
-        group = {"label": label, "attribute": value, "n": int(self.counts[g])}
+        group: dict[str, Any] = {"label": label, "attribute": value or None, "n": int(self.counts[g])}
         if not self.counts[g]:
             return {**group, "accuracy": None, "ci": None, "image_ci": None}
         accuracy = self.accuracy[:, g]
@@ -179,5 +179,5 @@ class GroupReport:
 
 
 def _clipped(interval: tuple[float, float], least: float) -> list[float]:
-    """Return an interval of accuracies without what no accuracy can be."""
+    """Return an interval of accuracies, cut at 0 and 1."""
     return [min(max(end, least), 1.0) for end in interval]

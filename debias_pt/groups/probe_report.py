@@ -94,7 +94,8 @@ class ProbeReport:
             {
                 "label": label,
                 "attribute": value,
-                "accuracy": recall[g],
+                "recall": recall[g],
+                "accuracy": recall[g],  # the older name, for one version
                 "precision": precision[g],
                 "n_true": int(self.confusion[g].sum()),
                 "n_pseudo": int(self.confusion[:, g].sum()),
@@ -119,7 +120,7 @@ def probe_report(pseudo: Groups, true: Groups) -> ProbeReport:
     Raises
     ------
     UsageError
-        If the two do not speak of the same samples and values.
+        If the two do not cover the same samples and values.
     """
     if pseudo.attribute_names != true.attribute_names or len(pseudo) != len(true):
         raise UsageError(

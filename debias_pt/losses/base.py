@@ -1,15 +1,15 @@
-"""What a loss is here: logits and labels to one number per sample, never reduced."""
+"""The interface of a loss: logits and labels to one number per sample, never reduced."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from debias_pt.losses import LOSSES
-from debias_pt.utils.registry import build
+from debias_pt.utils.registry import build, lookup
 from debias_pt.utils.stateful import Stateful
 from debias_pt.utils.tensors import Rows
 
@@ -17,17 +17,20 @@ from debias_pt.utils.tensors import Rows
 class Loss(Stateful, ABC):
     """A per-sample loss. Subclasses compute; weights and means are the training loop's.
 
-    Most losses know nothing but logits and labels. One that treats samples by what it knows of each of them
-    overrides :meth:`at`; one that renews this every epoch sets `sees_epochs` and overrides :meth:`start_epoch`.
-    Tensors that change as training goes are kept in attributes that end in ``_``: they survive a resume.
+    Most losses depend only on logits and labels. One that treats single samples differently overrides :meth:`at`;
+    one that updates this every epoch sets `sees_epochs` and overrides :meth:`start_epoch`. Tensors that change
+    during training are kept in attributes that end in ``_``, so that they survive a resume.
 
     Attributes
     ----------
     sees_epochs : bool
         Whether :meth:`start_epoch` is called.
+    named_values : mapping
+        Values of options that have a name, by option: ``{"q": {"ptnl": 0.5}}``.
     """
 
     sees_epochs: ClassVar[bool] = False
+    named_values: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     @abstractmethod
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -50,7 +53,7 @@ class Loss(Stateful, ABC):
         return self
 
     def start_epoch(self, logits: Tensor, y: Tensor) -> None:
-        """Take a look at the whole training set before the first step of an epoch.
+        """See the whole training set before the first step of an epoch.
 
         With full-batch steps every step is an epoch.
 
@@ -66,6 +69,8 @@ class Loss(Stateful, ABC):
 def make_loss(name: str, words: Sequence[str] = (), /, **options: Any) -> Loss:
     """Build a loss by name; options that are None are left out, `words` are ``NAME=VALUE`` each.
 
+    A value may be one of the loss's `named_values`.
+
     Raises
     ------
     UsageError
@@ -75,8 +80,17 @@ def make_loss(name: str, words: Sequence[str] = (), /, **options: Any) -> Loss:
     --------
     >>> make_loss("gce", q=0.7)
     GeneralizedCrossEntropy(q=0.7)
+    >>> make_loss("gce", ["q=ptnl"])
+    GeneralizedCrossEntropy(q=0.5)
     >>> make_loss("sce", ["alhpa=6"])
     Traceback (most recent call last):
     debias_pt.errors.UsageError: the loss 'sce' has no option 'alhpa' (did you mean 'alpha'?); it takes alpha, beta, A
     """
-    return build(LOSSES, name, "loss", words, **options)
+    named = lookup(LOSSES, name, "loss").named_values
+    return build(LOSSES, name, "loss", [_spelt_out(word, named) for word in words], **options)
+
+
+def _spelt_out(word: str, named: Mapping[str, Mapping[str, float]]) -> str:
+    option, _, value = word.partition("=")
+    values = named.get(option, {})
+    return f"{option}={values[value]!r}" if value in values else word

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,7 +26,8 @@ class GeneralizedCrossEntropy(Loss):
     ----------
     q : float
         In (0, 1]. Towards 0 it becomes cross-entropy; 1 is half the mean absolute error.
-        PTNL's text says 0.7, its released code trains with 0.5.
+        PTNL's text says 0.7, its released code trains with 0.5 (``--loss-option q=ptnl``) and adds 1e-6 to p, which
+        moves a loss by less than 1e-6 p^(q - 1); here nothing is added, since no power of 0 is ever taken.
 
     Raises
     ------
@@ -38,6 +41,7 @@ class GeneralizedCrossEntropy(Loss):
     """
 
     q: float = 0.7
+    named_values: ClassVar[Mapping[str, Mapping[str, float]]] = {"q": {"ptnl": 0.5}}
 
     def __post_init__(self) -> None:
         if not 0 < self.q <= 1:

@@ -18,10 +18,10 @@ from debias_pt.utils.tensors import of_true_class
 
 @register(LOSSES, "nlprompt")
 class NLPrompt(Loss):
-    """Cross-entropy on samples taken for clean, mean absolute error on the others (NLPrompt, arXiv 2412.01256).
+    """Cross-entropy on samples that count as clean, mean absolute error on the others (NLPrompt, arXiv 2412.01256).
 
     At the start of every epoch an entropic transport plan between the training images and the class embeddings
-    (PromptOT) is computed with uniform marginals. A sample is taken for clean where the plan's likeliest class is the
+    (PromptOT) is computed with uniform marginals. A sample counts as clean if the plan's most likely class is the
     given label.
 
     Parameters
@@ -30,11 +30,11 @@ class NLPrompt(Loss):
         Weight of the plan's entropy. At 1 with `log_cost` the plan is the model's own probabilities,
         rescaled to the marginals.
     iterations : float
-        Of Sinkhorn, a whole number, at most; it stops before where the classes' shares are met within 1 %.
+        Most Sinkhorn iterations, a whole number; it stops earlier once the classes' shares are met within 1 %.
     log_cost : bool
-        The cost is ``-log p``, as the paper has it, or else ``-p``. What the released code calls its logarithm is the
+        The cost is ``-log p``, as the paper has it, or else ``-p``. What the released code calls the logarithm is the
         log-softmax of probabilities, which differs from ``p`` by a constant per image and therefore gives the plan of
-        ``-p``; it takes epsilon 0.01 there.
+        ``-p``; its training script sets epsilon 0.001.
     mae_weight : float
         Of the absolute error. It is ``1 - p_y`` (generalised cross-entropy at q = 1, as released) times this; the
         distance between ``p`` and the one-hot label, as the paper writes it, is at weight 2.
@@ -52,8 +52,8 @@ class NLPrompt(Loss):
     Notes
     -----
     The released code makes separate optimiser steps on clean and noisy batches; here both are in one batch and one
-    mean. With full-batch steps an epoch is a step, and the split is renewed at each. Uniform marginals say that the
-    classes are equally frequent: give class-balanced data.
+    mean. With full-batch steps an epoch is a step, and the split is updated at each. Uniform marginals assume that the
+    classes are equally frequent: use class-balanced data.
 
     Examples
     --------

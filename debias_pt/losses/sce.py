@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from debias_pt.losses import LOSSES
 from debias_pt.losses.base import Loss
-from debias_pt.losses.terms import log_probabilities, require_with_reverse, reverse_cross_entropy
+from debias_pt.losses.terms import PTNL_LOG_ZERO, log_probabilities, require_with_reverse, reverse_cross_entropy
 from debias_pt.utils.registry import register
 from debias_pt.utils.tensors import of_true_class
 
@@ -26,7 +28,8 @@ class SymmetricCrossEntropy(Loss):
     alpha, beta : float
         Shares of the two, 0 or more. The paper has 0.1 and 1 for CIFAR-10, 6 and 0.1 for CIFAR-100.
     A : float
-        Stands for log 0; 0 or less.
+        Stands for log 0; 0 or less. The paper has -4. PTNL's released code cuts the labels off at 1e-4, which is
+        A = -9.21 (``--loss-option A=ptnl``) and weighs the reverse term 2.3 times as much.
 
     Raises
     ------
@@ -43,6 +46,7 @@ class SymmetricCrossEntropy(Loss):
     alpha: float = 0.1
     beta: float = 1.0
     A: float = -4.0
+    named_values: ClassVar[Mapping[str, Mapping[str, float]]] = {"A": PTNL_LOG_ZERO}
 
     def __post_init__(self) -> None:
         require_with_reverse("sce", self.alpha, self.beta, self.A)

@@ -21,13 +21,13 @@ def sinkhorn(
 ) -> Tensor:
     """Return the plan of least cost, smoothed by its entropy, with given row and column sums.
 
-    The plan minimises ``sum(plan * cost) - epsilon * entropy(plan)`` (Cuturi, arXiv 1306.0895). All is computed in
-    the log domain and in fp64, so that a small epsilon neither underflows nor needs a rescaled cost.
+    The plan minimises ``sum(plan * cost) - epsilon * entropy(plan)`` (Cuturi, arXiv 1306.0895). Computed in the
+    log domain and in fp64, so that a small epsilon neither underflows nor needs a rescaled cost.
 
     Parameters
     ----------
     cost : Tensor, shape (..., N, K)
-        Any number of problems at once; each stops by itself, so that it does not depend on its neighbours.
+        Any number of problems at once; each stops by itself and does not depend on the others.
     epsilon : float
         Weight of the entropy, in units of the cost. Smaller is sharper and slower.
     row : Tensor, shape (..., N), optional
@@ -35,7 +35,7 @@ def sinkhorn(
     column : Tensor, shape (..., K), optional
         Positive column sums of total 1; uniform by default.
     iterations : int
-        At most so many.
+        At most this many.
     tolerance : float
         Stop once the column sums are off by no more than this share of themselves; the row sums are exact.
 

@@ -10,9 +10,11 @@ from torch import Tensor
 from debias_pt.errors import UsageError
 from debias_pt.utils.tensors import of_true_class
 
+PTNL_LOG_ZERO = {"ptnl": math.log(1e-4)}  # where PTNL's released code cuts labels off
+
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """Return ``log softmax`` over the last axis, in fp32 at least: low-precision logits change no loss's form.
+    """Return ``log softmax`` over the last axis, in fp32 at least, so that low-precision logits do not change the loss.
 
     Examples
     --------

@@ -21,11 +21,12 @@ from debias_pt.models.jpeg_decoder import decoder_for
 from debias_pt.models.text import TextTower, Tokenizer, require_fit, warn_unread
 from debias_pt.utils.fingerprint import digest, weights_digest
 from debias_pt.utils.registry import nearest
+from debias_pt.utils.words import shortened
 
 SCHEMAS = ("local-dir:", "hf-hub:")
 # Checkpoints inside the package, by folder name: the miniature's model.
 BUILT_IN = Path(__file__).parent
-# How many times the model's own size an image keeps in both directions, if it is decoded at a smaller scale.
+# Draft decoding keeps both sides of an image at least this many times the model's input size.
 DRAFT_TIMES = 2
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -50,7 +51,7 @@ class Backbone:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     precision : {"fp32", "bf16", "fp16"}
-        Of image encoding on a GPU. Text and everything learned stays in fp32.
+        Precision of image encoding on a GPU. Text encoding and everything learned stay in fp32.
     draft : bool
         Decode large JPEG files at a smaller scale; see :func:`debias_pt.datasets.images.open_rgb`.
         Part of the fingerprint.
@@ -68,9 +69,9 @@ class Backbone:
     dim : int
         Size of the joint embedding, D.
     decode_at_least : int or None
-        What both sides of an image keep in decoding, with `draft`: twice the model's own size.
+        Smallest side that `draft` decoding keeps: twice the model's input size.
     decoder : DeviceDecoder or None
-        What decodes on the device, if asked for.
+        Decodes on the device, if requested.
     logit_scale : float
         The model's own scale (inverse temperature) between cosine and logit.
 
@@ -101,7 +102,7 @@ class Backbone:
             raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
         self.device = resolve_device(device)
         self.model: Any = model.eval().requires_grad_(False).to(self.device)
-        # Convolutions run about twice as fast this way round, on CPUs and GPUs; others do not mind.
+        # Convolutions run about twice as fast channels-last, on CPUs and GPUs; other layers are not affected.
         self.model.visual.to(memory_format=torch.channels_last)
         self.tokenizer = tokenizer
         self.preprocess = preprocess
@@ -123,6 +124,10 @@ class Backbone:
             self.fingerprint["decoding"] = f"torchvision on {self.device.type}"
         self.dim = int(self.encode_text([""]).shape[-1])
 
+    def __repr__(self) -> str:
+        """Name the model, its precision and its device."""
+        return f"Backbone({self.name!r}, {self.dim} features, {self.precision}, {self.device})"
+
     @classmethod
     def load(
         cls,
@@ -143,15 +148,15 @@ class Backbone:
             model inside this package (pretrained on synthetic images).
         pretrained : str, optional
             A tag (``"openai"``) or a weights file for a named model; ``local-dir:`` and ``hf-hub:``
-            may stand here as well, `model` being left out then.
+            are accepted here too; leave `model` out then.
         device, precision, draft, decode
             As for the class.
 
         Raises
         ------
         BackboneError
-            If the model or tag is unknown, the weights do not fit, cannot be had, or were trained
-            with the other GELU.
+            If the model or tag is unknown, or the weights do not fit, cannot be downloaded, or were
+            trained with the other GELU.
         """
         source, tag = _resolve_names(model, pretrained)
         with warnings.catch_warnings(), _no_logging():
@@ -215,15 +220,15 @@ class Backbone:
 
 
 def _side(preprocessing: dict[str, Any] | None) -> int:
-    """Return the longer side of the images that a model takes."""
+    """Return the longer side of the model's input images."""
     size = (preprocessing or {}).get("size")
     if size is None:
-        raise UsageError("draft decoding, but the size that the preprocessing gives is not known; leave draft out")
+        raise UsageError("draft decoding needs the size of preprocessed images, not known here; leave draft out")
     return max(size) if isinstance(size, list | tuple) else int(size)
 
 
 def absolute(model: str | None, pretrained: str | None) -> tuple[str | None, str | None]:
-    """Return model and weights with paths that hold from any folder; names and tags stay as they are.
+    """Return model and weights with absolute paths; names and tags stay as they are.
 
     Examples
     --------
@@ -266,7 +271,7 @@ def resolve_device(device: str) -> torch.device:
 
 @contextmanager
 def _no_logging() -> Iterator[None]:
-    """Keep open_clip from logging on the root logger what is raised as an error anyway."""
+    """Keep open_clip from logging to the root logger what is raised as an error anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -334,12 +339,10 @@ def _require_weights(model: str, pretrained: str | None, tags: list[str]) -> Non
 
 
 def _loading_failed(source: str, tag: str | None, error: Exception) -> str:
-    reason = " ".join(str(error).split())
     if source.startswith("local-dir:") or (tag is not None and Path(tag).is_file()):
-        return (
-            f"the weights {tag or source!r} do not fit the model {source!r}: {reason[:160]}; give weights made for it"
-        )
+        reason = shortened(str(error), 160)
+        return f"the weights {tag or source!r} do not fit the model {source!r}: {reason}; give weights made for it"
     return (
-        f"cannot load {source!r} with weights {tag!r}: {reason[:200]}; without internet, download the checkpoint "
-        "elsewhere and give --pretrained local-dir:PATH or a weights file"
+        f"cannot load {source!r} with weights {tag!r}: {shortened(str(error), 200)}; without internet, download the "
+        "checkpoint elsewhere and give --pretrained local-dir:PATH or a weights file"
     )

@@ -54,7 +54,7 @@ def read_jpeg(path: str | Path) -> Tensor | None:
         with Image.open(io.BytesIO(data)) as image:  # reads the header only
             plain = image.format == "JPEG" and image.mode == "RGB" and _is_ycc(image)
             whole = image.getexif().get(ORIENTATION, 1) == 1 and data.endswith(END_OF_IMAGE)
-    except Exception:  # whatever Pillow raises on damaged headers: open_rgb says it with the path
+    except Exception:  # whatever Pillow raises on damaged headers: open_rgb reports it with the path
         return None
     return torch.frombuffer(bytearray(data), dtype=torch.uint8) if plain and whole else None
 
@@ -67,7 +67,7 @@ def _is_ycc(image: Any) -> bool:
 class DeviceDecoder:
     """From JPEG files' bytes to what a model takes: torchvision's decoder (nvJPEG on a GPU), resize, crop, normalise.
 
-    Resizing antialiases, in two passes of 8 bits as Pillow's does; pixels are near Pillow's, not equal.
+    Resizing is antialiased, in two 8-bit passes as in Pillow; pixels are close to Pillow's but not equal.
 
     Parameters
     ----------
@@ -122,13 +122,13 @@ class DeviceDecoder:
             images = self._decode(files)
         except torch.cuda.OutOfMemoryError:
             raise
-        except RuntimeError:  # one bad file loses the batch: find it
+        except RuntimeError:  # one bad file fails the whole batch: find it
             return [None] if len(files) == 1 else [self([file])[0] for file in files]
         pixels = torch.stack([self._crop(image) for image in images])
         return list(self._normalise(pixels.float() / 255))
 
     def _decode(self, files: Sequence[Tensor]) -> list[Tensor]:
-        """Return images ``(3, H, W)``, uint8, of sizes of their own."""
+        """Return uint8 images ``(3, H, W)``, each of its own size."""
         with warnings.catch_warnings():
             # Since 0.29 torchvision announces that its decoders will move to torchcodec; __init__ notices when they do.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -140,23 +140,23 @@ class DeviceDecoder:
 def decoder_for(
     decode: str, preprocessing: Mapping[str, Any] | None, asked: str, device: torch.device, draft: bool
 ) -> DeviceDecoder | None:
-    """Return what decodes on the device, or None if Pillow is to.
+    """Return the device's decoder, or None if Pillow decodes.
 
     Parameters
     ----------
     decode : {"cpu", "device"}
-        What was asked for.
+        Where to decode.
     preprocessing : mapping or None
         As for :class:`DeviceDecoder`.
     asked, device : str, torch.device
-        The device by the name given, and what it came to.
+        The device as named, and as resolved.
     draft : bool
-        Whether draft decoding was asked for too.
+        Whether draft decoding was requested too.
 
     Raises
     ------
     UsageError
-        If that cannot be had.
+        If that is not possible.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def decoder_for(
 
 
 def _transforms(preprocessing: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return what makes an image of any size the model's, and what normalises a batch."""
+    """Return a function that resizes any image to the model's input, and one that normalises a batch."""
     for name, known in KNOWN.items():
         if preprocessing.get(name) not in known:
             raise _unknown(name, preprocessing.get(name), " or ".join(known))

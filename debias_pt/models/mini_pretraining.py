@@ -2,7 +2,7 @@
 
     python -m debias_pt.models.mini_pretraining OUT
 
-draws the images (a stream of their own, never a benchmark's), trains on a GPU where there is one, else
+draws the images (from a random stream that no benchmark uses), trains on a GPU if there is one, else
 within an hour on two cores, and writes an ordinary open_clip checkpoint to the folder OUT.
 """
 
@@ -162,9 +162,9 @@ def contrastive_loss(model: CLIP, tower: TextTower, features: Tensor, tokens: Te
 
 
 class WordLoss(nn.Module):
-    """Cross-entropy between an image and the words of its caption, rare words counting more.
+    """Cross-entropy between an image and the words of its caption; rare words count more.
 
-    Only there to make the image tower learn sooner (after SuperClass, arXiv 2411.03313); thrown away after.
+    Only makes the image tower learn faster (after SuperClass, arXiv 2411.03313); discarded afterwards.
     """
 
     rarity: Tensor
@@ -218,7 +218,7 @@ def write_checkpoint(model: CLIP, tokens: Tensor, out: Path) -> None:
 
 
 def main(out: Path, recipe: Recipe) -> None:
-    """Draw, train and write, telling how it goes."""
+    """Draw, train and write, reporting progress."""
     start = time.perf_counter()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images, captions, world = draw_images(recipe.images, recipe.seed)

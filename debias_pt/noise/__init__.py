@@ -33,12 +33,13 @@ def add_noise(
     shots : FewShot
         The clean sample.
     kind : str
-        ``"replacement"``, ``"symmetric"``, ``"asymmetric"`` or ``"confusion"``.
+        ``"replacement"``, ``"replacement-ptnl"``, ``"symmetric"``, ``"asymmetric"`` or ``"confusion"``.
     rate : float
         Share of wrong labels, 0 to 1: exactly ``int(rate * n)`` of n samples, with replacement noise
-        exactly ``int(rate * K)`` of every class's K. At 0 all kinds give the sample as it is.
+        exactly ``int(rate * K)`` of every class's K. At 0 all kinds but ``"replacement-ptnl"``, which draws images
+        of its own, give the sample as it is.
     seed : int, optional
-        Of the noise; default the sample's. Its random stream is another one in any case.
+        Of the noise; default the sample's. Its random stream is a different one in any case.
     probabilities : ndarray of float, shape (N, K), optional
         Zero-shot, of all rows of the table or of its ``train`` rows; confusion noise needs them.
 
@@ -63,7 +64,7 @@ def add_noise(
     train = table.where("train")
     if probabilities is not None and len(probabilities) == len(table):
         probabilities = probabilities[table.split == "train"]
-    clean = Clean(train.y, shots.rows(train), len(table.class_names), rate, seed, probabilities)
+    clean = Clean(train.y, shots.rows(train), len(table.class_names), rate, seed, probabilities, shots.shots)
     rows, given = noise(clean)
     ids = tuple(train.ids[row] for row in rows)
     return NoisyLabels(ids, given, train.y[rows], len(table.class_names), kind, rate, seed)

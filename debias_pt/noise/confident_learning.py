@@ -1,4 +1,4 @@
-"""Confident learning: which training labels are to be believed (Northcutt et al., arXiv 1911.00068), by cleanlab."""
+"""Confident learning: which training labels to trust (Northcutt et al., arXiv 1911.00068), by cleanlab."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def confident_mask(
     Returns
     -------
     ndarray of bool, shape (n,)
-        Where the label is believed. A class whose every label is doubted keeps its likeliest sample.
+        Where the label is trusted. A class whose labels are all doubted keeps its most likely sample.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def out_of_sample(
 
 
 def balanced_folds(y: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """Return a fold for every sample, each class spread evenly however few it has, shape ``(n,)``.
+    """Return a fold for every sample, each class spread evenly however small, shape ``(n,)``.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,10 +27,12 @@ class Clean:
     n_classes : int
         K.
     rate : float
-        Share of wrong labels asked for, 0 to 1.
+        Requested share of wrong labels, 0 to 1.
     seed : int
     probabilities : ndarray of float, shape (N, K), optional
-        What the zero-shot model says of every row.
+        The zero-shot model's, for every row.
+    per_class : int
+        Images per class that the sample was asked for; 0 where that is not known.
     """
 
     y: NDArray[np.int64]
@@ -38,6 +41,7 @@ class Clean:
     rate: float
     seed: int
     probabilities: NDArray[np.float64] | None = None
+    per_class: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
@@ -60,7 +64,7 @@ NOISES: dict[str, Noise] = {}
 
 
 def how_many(rate: float, n: int) -> int:
-    """Return ``int(rate * n)``, for the number as it is written: 0.29 of 100 are 29, not the 28 of floating point.
+    """Return ``int(rate * n)`` in decimal arithmetic: 0.29 of 100 are 29, not 28 as in floating point.
 
     Examples
     --------
@@ -71,9 +75,9 @@ def how_many(rate: float, n: int) -> int:
 
 
 def flip(clean: Clean, kind: str, wrong: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give exactly ``int(rate * n)`` of the shots, drawn by lot, the wrong label that stands ready for each.
+    """Give exactly ``int(rate * n)`` of the shots, drawn at random, the wrong label prepared for each.
 
-    The order of the lots depends on the seed alone, so that the samples flipped at 12.5 % are among those flipped
+    The order of the draw depends on the seed alone, so that the samples flipped at 12.5 % are among those flipped
     at 25 %.
 
     Parameters
@@ -102,7 +106,7 @@ def asymmetric(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @register(NOISES, "confusion")
 def confusion(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Flip exactly ``int(rate * n)`` labels, each to the wrong class that the zero-shot model holds most likely.
+    """Flip exactly ``int(rate * n)`` labels, each to the wrong class that the zero-shot model finds most likely.
 
     Source: PTNL (arXiv 2307.11978), its harder kind of noise. Of equally likely classes the first is taken.
 
@@ -122,10 +126,11 @@ def confusion(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def replacement(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Replace ``int(rate * K_c)`` of the K_c shots of every class c by images of other classes.
 
-    Source: the protocol of PTNL's released code (arXiv 2307.11978). The images come from the training images that
-    are nobody's clean shot, each used at most once; the class that one comes from is drawn uniformly from
-    the other classes that still have some. So the number of images under a class stays as it was, and so does
-    the label of every clean shot that is kept. The shots kept at a higher rate are among those kept at a lower one.
+    Source: the protocol of PTNL (arXiv 2307.11978), drawn otherwise than its released code does, for which see
+    :func:`replacement_ptnl`. The images come from the training images that are nobody's clean shot, each used at most
+    once; the class that one comes from is drawn uniformly from the other classes that still have some. So the number
+    of images under a class stays as it was, and so does the label of every clean shot that is kept. The shots kept at
+    a higher rate are among those kept at a lower one.
 
     Raises
     ------
@@ -147,7 +152,7 @@ def replacement(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _take(generator: np.random.Generator, left: list[list[np.int64]], k: int, wanted: int) -> np.int64:
-    """Take an unused image of another class than k."""
+    """Take an unused image of a class other than k."""
     others = [other for other, rows in enumerate(left) if other != k and rows]
     if not others:
         raise UsageError(
@@ -157,12 +162,48 @@ def _take(generator: np.random.Generator, left: list[list[np.int64]], k: int, wa
     return left[int(generator.choice(others))].pop()
 
 
+@register(NOISES, "replacement-ptnl")
+def replacement_ptnl(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Replace ``int(rate * K)`` of the K images under every class by the rule of PTNL's released code.
+
+    Of the n training images of a class the first ``ceil(n * (1 - w / K))`` in the table's order, w the number to
+    replace, are the pool of right images for itself, the others one of wrong images for all other classes. A class
+    draws K right ones, without repetition where its pool suffices, and lets w of them go for wrong ones, which it
+    draws uniformly from all *images* of its pool, hence mostly from large classes, with repetition. Labels are kept by
+    image there: an image that several classes drew has the label of the last one, and one drawn twice counts once.
+
+    So fewer than K images may stand under a class, and another rate takes other images. The sample handed in says only
+    how many images per class. The released code also leaves out classes that the zero-shot model never predicts.
+
+    Raises
+    ------
+    UsageError
+        If there are no wrong images for a class: the others have fewer images than shots.
+    """
+    generator = clean.generator("replacement-ptnl")
+    per_class = clean.per_class or int(np.bincount(clean.y[clean.shots]).max())
+    wrong = how_many(clean.rate, per_class)
+    classes = [np.flatnonzero(clean.y == k) for k in range(clean.n_classes)]
+    right = [rows[: math.ceil(round(len(rows) * (1 - wrong / per_class), 9))] for rows in classes]
+    others = np.concatenate([rows[len(own) :] for rows, own in zip(classes, right, strict=True)])
+    given: dict[int, int] = {}
+    for k, own in enumerate(right):
+        foreign = others[clean.y[others] != k]
+        if wrong and not len(foreign):
+            raise UsageError(f"PTNL's replacement rule finds no wrong images for class {k}; ask for fewer shots")
+        rows = generator.choice(foreign, wrong) if wrong else foreign[:0]
+        if wrong < per_class:
+            rows = np.append(rows, generator.choice(own, per_class, replace=len(own) < per_class)[wrong:])
+        given |= dict.fromkeys(rows.tolist(), k)
+    return np.array(list(given), dtype=np.int64), np.array(list(given.values()), dtype=np.int64)
+
+
 @register(NOISES, "symmetric")
 def symmetric(clean: Clean) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Flip exactly ``int(rate * n)`` labels, each uniformly to one of the K - 1 other classes.
 
     Source: the protocol of NLPrompt (arXiv 2412.01256) and those after it. No label is flipped to itself, so
-    the realised rate is the one asked for.
+    the realised rate is the requested one.
     """
     steps = clean.generator("symmetric").integers(1, max(2, clean.n_classes), size=len(clean.shots))
     return flip(clean, "symmetric", (clean.y[clean.shots] + steps) % clean.n_classes)

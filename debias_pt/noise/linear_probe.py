@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.errors import UsageError
 
 Floats = NDArray[np.float64]
-# CLIP's search (arXiv 2103.00020, appendix A.3): these first, then thrice the two midpoints beside the best, in log C.
+# CLIP's search (arXiv 2103.00020, appendix A.3): these, then three times the midpoints next to the best, in log C.
 FIRST_C = (1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4, 1e6)
 HALVINGS = 4
 
@@ -30,7 +30,7 @@ class LinearProbe:
     C : tuple of float
         Inverse strength of the L2 penalty of each run.
     converged : tuple of bool
-        Whether each run's solver came to its end within its iterations.
+        Whether each run's solver converged within its iterations.
     """
 
     weight: Floats
@@ -69,7 +69,7 @@ def fit_linear_probe(
     Parameters
     ----------
     features : ndarray, shape (n, D) or (R, n, D)
-        Unit features, of one sample or of each run's own.
+        Unit features, shared by all runs or separate for each.
     y : ndarray of int, shape (n,) or (R, n)
         Their labels.
     n_classes : int
@@ -110,7 +110,7 @@ def fit_linear_probe(
 
 
 def joined_probes(probes: Sequence[LinearProbe]) -> LinearProbe:
-    """Stack runs that were fitted apart, for instance on samples of different sizes."""
+    """Stack runs that were fitted separately, for instance on samples of different sizes."""
     return LinearProbe(
         np.concatenate([probe.weight for probe in probes]),
         np.concatenate([probe.bias for probe in probes]),
@@ -170,7 +170,7 @@ def _fit_one(x: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, C: f
         raise UsageError(f"a linear probe needs samples of two classes or more; {len(present)} found")
     model = LogisticRegression(C=C, max_iter=max_iter)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # said by `converged` instead
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported by `converged` instead
         model.fit(x.astype(np.float64), y)
     weight, bias = model.coef_, model.intercept_
     if len(present) == 2:  # scikit-learn gives one weight for two classes

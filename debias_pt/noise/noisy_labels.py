@@ -1,10 +1,8 @@
-"""Labels as they are given beside labels as they are: what every noise and every pseudo-labelling returns."""
+"""Given labels next to true labels: what every kind of noise and pseudo-labelling returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +10,11 @@ from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
-from debias_pt.utils.files import read_json, write_json
 
 
 @dataclass(frozen=True)
 class NoisyLabels:
-    """n training samples with the labels they are given.
+    """n training samples with their given labels.
 
     Parameters
     ----------
@@ -30,15 +27,15 @@ class NoisyLabels:
     n_classes : int
         K.
     kind : str
-        How the labels came about.
+        How the labels were made.
     rate : float or None
-        Share of wrong labels that was asked for; None for pseudo labels.
+        Requested share of wrong labels; None for pseudo labels.
     seed : int
 
     Raises
     ------
     UsageError
-        If lengths differ, an image stands there twice, or a label is out of range.
+        If lengths differ, an image appears twice, or a label is out of range.
 
     Examples
     --------
@@ -101,15 +98,15 @@ class NoisyLabels:
         return table.rows_of(self.ids)
 
     def of(self, table: FeatureTable) -> FeatureTable:
-        """Return a table to fit: its ``train`` rows are these samples, with the labels they are given, in this order.
+        """Return a table to fit: its ``train`` rows are these samples with their given labels, in this order.
 
-        The other splits stand behind them with their true labels.
+        The other splits follow with their true labels.
         """
         chosen = table.trained_on(self.rows(table))
         return replace(chosen, y=np.concatenate([self.y_given, chosen.y[len(self) :]]))
 
     def report(self) -> dict[str, Any]:
-        """Return kind, rates asked and realised, overall and by given class, as plain JSON."""
+        """Return kind, requested and realised rates, overall and by given class, as plain JSON."""
         return {
             "kind": self.kind,
             "seed": self.seed,
@@ -131,27 +128,3 @@ class NoisyLabels:
             "y_given": self.y_given.tolist(),
             "y_true": self.y_true.tolist(),
         }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> NoisyLabels:
-        """Take back what :meth:`to_dict` returned.
-
-        Raises
-        ------
-        UsageError
-            If it is something else.
-        """
-        try:
-            rest = {name: values[name] for name in ("y_given", "y_true", "n_classes", "kind", "rate", "seed")}
-            return cls(tuple(map(str, values["ids"])), **rest)
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"not noisy labels ({error!r}); draw them again") from error
-
-    def save(self, path: Path) -> None:
-        """Write a JSON file, whole or not at all."""
-        write_json(path, self.to_dict())
-
-    @classmethod
-    def load(cls, path: Path) -> NoisyLabels:
-        """Read what :meth:`save` wrote."""
-        return cls.from_dict(read_json(path))

@@ -47,7 +47,7 @@ def most_confident(probabilities: NDArray[np.float64], shots: int, seed: int = 0
 
 
 def random_predicted(probabilities: NDArray[np.float64], shots: int, seed: int = 0) -> NDArray[np.int64]:
-    """Return, for every class, rows predicted as it that are drawn by lot, at most `shots`.
+    """Return, for every class, rows predicted as it, drawn at random, at most `shots`.
 
     Source: PTNL's robust UPL (arXiv 2307.11978). With one seed, 8 shots are among the 16.
 
@@ -77,7 +77,7 @@ def pseudo_labels(
     Parameters
     ----------
     table : FeatureTable
-        N rows. Their true labels go into the result for reports and decide nothing.
+        N rows. Their true labels go into the result for reports only.
     probabilities : ndarray of float, shape (N, K)
         Zero-shot, of all N rows; see :func:`debias_pt.noise.pseudo_labels.zero_shot_probabilities`.
     shots : int
@@ -117,7 +117,7 @@ def _warn_of_short(counts: NDArray[np.int64], shots: int, class_names: tuple[str
 def zero_shot_probabilities(
     backbone: Backbone, table: FeatureTable, template: str | None = None
 ) -> NDArray[np.float64]:
-    """Return what the frozen model holds of every class for every row, shape ``(N, K)``, rows summing to 1.
+    """Return the frozen model's class probabilities for every row, shape ``(N, K)``, rows summing to 1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a group reweighting scheduler is: from predictions on groups to a weight for every sample."""
+"""The interface of a group reweighting scheduler: from predictions on groups to a weight for every sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Reweighter(Stateful, ABC):
     uses_attributes : bool
         Whether the weights depend on the attribute at all.
     probe : str
-        Who answers for the attribute, where nothing else is asked for.
+        The probe to use unless another is named.
     """
 
     uses_attributes: ClassVar[bool] = True
@@ -43,7 +43,7 @@ class Reweighter(Stateful, ABC):
         Parameters
         ----------
         membership : Tensor, shape (N, G) or (R, N, G)
-            Of the whole training set, or of each run's own.
+            Of the whole training set, shared or separate for each run.
         class_of_group : Tensor of int, shape (G,)
             The class each group belongs to.
         runs : int
@@ -87,8 +87,8 @@ class Reweighter(Stateful, ABC):
     def _per_size(self) -> Tensor:
         """Return ``1 / N_g``, and 0 for empty groups.
 
-        A soft group of less than one expected sample counts as one, lest a trace of posterior
-        outweigh everything.
+        A soft group of less than one expected sample counts as one, so that a trace of posterior
+        cannot outweigh everything.
         """
         return torch.where(self.counts_ > 0, 1 / self.counts_.clamp_min(1.0), 0.0)
 

@@ -1,4 +1,4 @@
-"""Class-balanced weights: what is gained without any attribute."""
+"""Class-balanced weights: the gain without any attribute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from debias_pt.utils.registry import register
 class ClassBalanced(Reweighter):
     """Every class gets the same total weight, whatever its attributes.
 
-    The row to put beside group-balanced methods: part of their gain is class balance alone.
+    The row to compare group-balanced methods with: part of their gain is class balance alone.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Conditional value at risk: the worst share of the samples, whoever they are."""
+"""Conditional value at risk: the worst share of the samples, whatever their group."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class CVaR(Reweighter):
     """Mean loss of the worst ``alpha`` of the samples (CVaR DRO; Levy et al., 2020, arXiv 2010.05893).
 
     The objective is the largest weighted mean loss over weights between 0 and ``1 / alpha`` that have
-    mean 1. The ``alpha * B`` samples of highest loss get ``1 / alpha``, the one at the edge what is left.
-    It needs no groups: a rival to whatever names an attribute. Samples of equal loss at the edge share
-    its weight in the order of the batch.
+    mean 1. The ``alpha * B`` samples of highest loss get ``1 / alpha``, the one at the edge the rest.
+    It needs no groups, hence no named attribute. Samples of equal loss at the edge get the weight that is
+    left in the order of the batch.
 
     Parameters
     ----------

@@ -31,9 +31,9 @@ class DPT(Reweighter):
     ema : float
         Momentum of the moving average, in [0, 1); 0 forgets everything.
     refresh : {"step", "epoch"}
-        When ``p_bar`` is renewed: every step from the batch (exact with full-batch steps), or once
+        When ``p_bar`` is updated: every step from the batch (exact with full-batch steps), or once
         all training samples have been seen. A group absent from the samples keeps its weight, and the
-        others share theirs.
+        others share the rest.
     normalize : {"mean", "sum"}
         What "proportional" means: per-sample weights with mean 1 over the training set, or group
         weights that sum to 1. The paper leaves this open.
@@ -92,7 +92,7 @@ class DPT(Reweighter):
             self.sums_, self.sizes_ = torch.zeros_like(self.sums_), torch.zeros_like(self.sizes_)
 
     def _seen_all(self) -> bool:
-        # Rounding of soft memberships must not put a refresh off by one batch.
+        # Rounding of soft memberships must not delay a refresh by a batch.
         return float(self.sizes_[0].sum()) > float(self.counts_.sum(dim=-1).max()) - 0.5
 
     def _renew(self, p_bar: Tensor, present: Tensor) -> None:

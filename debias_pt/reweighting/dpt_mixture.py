@@ -13,9 +13,9 @@ from debias_pt.utils.registry import register
 @register(REWEIGHTERS, "dpt-mixture")
 @dataclass(eq=False)
 class DPTMixture(DPT):
-    """DPT's weights; it asks the ``mixture`` probe where DPT asks the zero-shot one.
+    """DPT's weights, with the ``mixture`` probe instead of the zero-shot one.
 
-    The scheduler is :class:`DPT`, to the letter. From Python, give the tuner groups made with
+    The scheduler is exactly :class:`DPT`. From Python, give the tuner groups made with
     :class:`debias_pt.groups.refinement.RefinedProbe`.
 
     Examples

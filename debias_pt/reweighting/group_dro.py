@@ -1,4 +1,4 @@
-"""GroupDRO, the rival that needs attributes."""
+"""GroupDRO, which accumulates group losses over steps."""
 
 from __future__ import annotations
 

@@ -21,6 +21,10 @@ class Progress(Callback):
     def __init__(self, advance: Callable[[int], None]) -> None:
         self.advance = advance
 
+    def on_start(self, training: Training) -> None:
+        """Begin with the updates that an earlier fit made, if this one resumes it."""
+        self.advance(training.step_)
+
     def on_step(self, training: Training) -> None:
         """One more."""
         self.advance(1)

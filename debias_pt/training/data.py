@@ -1,4 +1,4 @@
-"""What a fit looks at: one split on the device, and its minibatches."""
+"""The data of a fit: one split on the device, and its minibatches."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class FitData:
 
     @classmethod
     def stack(cls, runs: Sequence[FitData]) -> FitData:
-        """Return data of each run's own from R shared ones of equal size."""
+        """Stack R data sets of equal size, one per run."""
         return cls(*(torch.stack([getattr(run, field.name) for run in runs]) for field in fields(cls)))
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class FitData:
         )
 
     def require_runs(self, runs: int) -> None:
-        """Refuse fields of another number of runs.
+        """Raise if a field has another number of runs.
 
         Raises
         ------
@@ -79,8 +79,8 @@ class FitData:
 class Minibatches:
     """The rows of every step: all of them, or one minibatch per run.
 
-    Every epoch is a permutation drawn from the run's seed and the epoch's number, so that nothing
-    needs to be remembered; the last batch of an epoch may be smaller.
+    Every epoch is a permutation drawn from the run's seed and the epoch's number, so that no
+    state has to be kept; the last batch of an epoch may be smaller.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ def gradient_share(
 
     With ``g_noisy`` the gradient of the sum of the noisy samples' losses, ``g_clean`` that of the clean ones', the
     share is ``|g_noisy| / (|g_noisy| + |g_clean|)``, Euclidean norms over all parameters of a run. Gradients of single
-    samples that cancel each other within their part therefore do not count: it is what moves the parameters that is
-    compared. Group weights are left out. The paper plots the share of noisy samples over training; its text, as far as
+    samples that cancel within their part therefore do not count: the comparison is of what moves the parameters.
+    Group weights are left out. The paper plots the share of noisy samples over training; its text, as far as
     we could read it, does not give the formula. At equal gradients per sample and no cancelling, the share is the noise
     rate.
 

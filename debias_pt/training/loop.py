@@ -64,6 +64,7 @@ class Training:
         first = 0
         for run_group in self.run_groups:
             run_group.start(parameters, first)
+            head.see(run_group.train.features, run_group.runs)
             first = run_group.runs.stop
         self.optimizer = make_optimizer(self.settings, [run_group.own.parameters for run_group in self.run_groups])
         self.step_ = 0
@@ -90,7 +91,8 @@ class Training:
 
             self.head.zero_grad()
             # One number per run; their sum keeps the runs apart.
-            torch.cat([forward.objective for forward in passes]).sum().backward()  # type: ignore[no-untyped-call]
+            objective = torch.cat([forward.objective for forward in passes]).sum()
+            (objective + self.head.penalty()).backward()  # type: ignore[no-untyped-call]
             for run_group, forward, group in zip(self.run_groups, passes, self.optimizer.param_groups, strict=True):
                 group["lr"] = learning_rate(self.step_, run_group.settings)
                 run_group.own.take_gradients()
@@ -131,7 +133,7 @@ class Training:
 
     @torch.no_grad()
     def _validate(self, weights: Tensor) -> list[Tensor]:
-        """Score the parameters that made these class weights: free of a text pass of its own."""
+        """Validate with this step's class weights; no second text pass is needed."""
         return [
             run_group.observe(self.step_, self.head.logits(own, run_group.val.features))
             for run_group, own in self._by_group(self.head.class_weights(weights))
@@ -146,12 +148,13 @@ class Training:
                 "loss": forward.objective.tolist(),
                 "selection_score": score.tolist(),
                 "p_bar": p_bar.tolist(),
+                "val_accuracy": run_group.val_accuracy(),
                 "group_weights": run_group.reweighter.weights_.tolist(),
             }
         )
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return everything a resumed run needs to go on bit by bit as if it had never stopped."""
+        """Return everything a resumed run needs to continue as if it had never stopped, identical bit by bit."""
         state: dict[str, dict[str, Tensor]] = {"head": dict(self.head.state_dict())}
         for number, run_group in enumerate(self.run_groups):
             state |= {f"{kind}.{number}": values for kind, values in run_group.state_dict().items()}
@@ -163,7 +166,7 @@ class Training:
         return {"step": torch.tensor(self.step_), **flat}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         kinds: dict[str, dict[str, dict[str, Tensor]]] = {}
         for key, value in state.items():
             owner, _, name = key.partition("/")

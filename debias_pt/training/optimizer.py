@@ -37,9 +37,9 @@ def make_optimizer(settings: FitSettings, parts: Sequence[Sequence[nn.Parameter]
 
 
 class RunSlice:
-    """The parameters of some of a head's runs: leaves of their own on the head's memory.
+    """The parameters of some of a head's runs: separate leaf tensors that are views of the head's parameters.
 
-    An optimiser that steps on them moves the head's values, each group at its own learning rate.
+    An optimiser step on them changes the head's values, each group at its own learning rate.
 
     Parameters
     ----------
@@ -59,6 +59,6 @@ class RunSlice:
         self.parameters = [nn.Parameter(parameter.detach()[runs]) for parameter in parameters]
 
     def take_gradients(self) -> None:
-        """Take these runs' share of the gradients that a backward pass left on the head."""
+        """Take over these runs' gradients, which a backward pass left on the head."""
         for own, whole in zip(self.parameters, self._whole, strict=True):
             own.grad = None if whole.grad is None else whole.grad[self._runs]

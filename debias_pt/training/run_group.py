@@ -15,15 +15,16 @@ from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData, Minibatches
 from debias_pt.training.optimizer import RunSlice
 from debias_pt.training.selection import Selector
+from debias_pt.utils.tensors import group_means
 
 Watcher = Callable[[int, Tensor], object]
 
-# What all run groups of one fit share; the rest of the settings is each run group's own.
+# The settings that all run groups of one fit share; all others may differ.
 SHARED_SETTINGS = ("steps", "batch_size", "optimizer", "weight_decay", "momentum")
 
 
 class RunGroup:
-    """Some of the runs of a fit, and all that they do not share with the others.
+    """Some of the runs of a fit, and everything they do not share with the others.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ class RunGroup:
         Its runs on the head's first axis; set when the fit begins.
     selector : Selector
         Which step of each run is kept; from the beginning of the fit.
+    val_accuracy_, val_sizes_ : Tensor, shape (r, G)
+        Validation accuracy of each group at the last step looked at, and the groups' sizes.
     history_ : list of dict
         One row per step, not yet written.
     watchers : list of callable
@@ -56,12 +59,14 @@ class RunGroup:
     Raises
     ------
     ValueError
-        If data of each run's own are of another number of runs.
+        If per-run data does not match the number of seeds.
     """
 
     runs: slice
     own: RunSlice
     selector: Selector
+    val_accuracy_: Tensor
+    val_sizes_: Tensor
 
     def __init__(
         self,
@@ -82,7 +87,7 @@ class RunGroup:
         self.history_: list[dict[str, object]] = []
 
     def start(self, parameters: Sequence[nn.Parameter], first: int) -> None:
-        """Take the runs from `first` on of a head's parameters, and set everything to its beginning."""
+        """Take the runs from `first` on of a head's parameters, and reset everything."""
         self.runs = slice(first, first + len(self.seeds))
         self.own = RunSlice(parameters, self.runs)
         first_step = int(self.settings.select_after * self.settings.steps)
@@ -91,13 +96,23 @@ class RunGroup:
         self.reweighter.start(self.train.membership, class_of_group, len(self.seeds))
 
     def observe(self, step: int, logits: Tensor) -> Tensor:
-        """Show validation logits ``(r, B, K)`` to watchers and selector; return the rule's score ``(r,)``."""
+        """Pass validation logits ``(r, B, K)`` to watchers and selector; return the rule's score ``(r,)``."""
         for watch in self.watchers:
             watch(step, logits)
+        right = (logits.argmax(dim=-1) == self.val.y).float()
+        self.val_accuracy_, self.val_sizes_ = group_means(right, self.val.membership)
         return self.selector.observe(step, logits, self.val.y, self.val.membership)
 
+    def val_accuracy(self) -> list[list[float | None]]:
+        """Return the validation accuracy by run and group, as plain JSON; None for groups without an image."""
+        sizes = self.val_sizes_.expand_as(self.val_accuracy_).tolist()
+        return [
+            [value if size else None for value, size in zip(*row, strict=True)]
+            for row in zip(self.val_accuracy_.tolist(), sizes, strict=True)
+        ]
+
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """Return all that a resumed run needs beside the head and the optimiser."""
+        """Return everything a resumed run needs besides the head and the optimiser."""
         return {
             "reweighter": self.reweighter.state_dict(),
             "selector": self.selector.state_dict(),
@@ -105,7 +120,7 @@ class RunGroup:
         }
 
     def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
-        """Take back what :meth:`state_dict` returned; what had no state is not in it."""
+        """Restore what :meth:`state_dict` returned; objects without state are missing from it."""
         self.selector.load_state_dict(state["selector"])
         for kind, keeper in (("reweighter", self.reweighter), ("loss", self.loss)):
             keeper.load_state_dict({name: value.to(self.train.y.device) for name, value in state.get(kind, {}).items()})

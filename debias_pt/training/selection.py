@@ -101,7 +101,7 @@ class Selector:
         self.step_ = torch.zeros(runs, dtype=torch.long, device=device)
 
     def observe(self, step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
-        """Score the current parameters on validation logits; keep them where they are best so far."""
+        """Score the current parameters on validation logits; keep those that are the best so far."""
         score = self.rule.score(step, logits, y, membership)
         if step < self.first_step:
             return score
@@ -121,12 +121,12 @@ class Selector:
                 parameter.copy_(kept)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that a resumed run needs."""
+        """Return everything a resumed run needs."""
         kept = {f"kept.{i}": tensor for i, tensor in enumerate(self.kept_)}
         return {"score": self.score_, "step": self.step_, **kept}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         device = self.score_.device
         self.score_, self.step_ = state["score"].to(device), state["step"].to(device)
         self.kept_ = [state[f"kept.{i}"].to(device) for i in range(len(self.kept_))]

@@ -10,6 +10,7 @@ from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.tuner import PromptTuner
+from debias_pt.utils.words import first_of
 
 # What decides the head; the settings in `run_group.SHARED_SETTINGS` must agree as well.
 OF_HEAD = ("head", *PROMPT_OPTIONS)
@@ -23,12 +24,12 @@ def fit_together(
     """Fit several tuners at once; each learns what it would learn alone, up to rounding.
 
     Method, loss, learning rate, warm-up, selection rule, seeds, groups and data may differ; steps, batch size,
-    optimiser, weight decay, momentum, and what is learned (head, context, class names) are common.
+    optimiser, weight decay, momentum, and what is learned (head, context, class names) must be the same.
 
     Parameters
     ----------
     tuners : sequence of PromptTuner
-        Unfitted, of one backbone.
+        Not fitted yet, all with the same backbone.
     run_groups : sequence of RunGroup
         Each tuner's, from :meth:`PromptTuner.run_group <debias_pt.training.tuner.PromptTuner.run_group>`, or made by
         hand.
@@ -43,7 +44,7 @@ def fit_together(
     Raises
     ------
     UsageError
-        If the tuners differ in what must be common.
+        If the tuners differ in what must be the same.
     NonFiniteError
         If a run diverges.
 
@@ -76,8 +77,8 @@ def _require_same_head(first: PromptTuner, other: PromptTuner) -> None:
         raise UsageError("the tuners have different backbones; runs that are fitted together share one")
     if other.class_names_ != first.class_names_:
         raise UsageError(
-            f"the class names are {', '.join(first.class_names_)[:80]} in one run group and "
-            f"{', '.join(other.class_names_)[:80]} in another; fit these apart"
+            f"the class names are {first_of(first.class_names_)} in one run group and "
+            f"{first_of(other.class_names_)} in another; fit these apart"
         )
     for name in OF_HEAD:
         one, two = (getattr(tuner.settings, name) for tuner in (first, other))

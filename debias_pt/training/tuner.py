@@ -15,22 +15,29 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
-from debias_pt.losses import Loss, make_loss
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
-from debias_pt.models.heads.base import PROMPT_OPTIONS
-from debias_pt.reweighting import Reweighter, make_reweighter
-from debias_pt.settings import LOSS_OPTIONS, METHOD_OPTIONS, FitSettings, resolve
-from debias_pt.training.callbacks import Callback
+from debias_pt.reweighting import Reweighter
+from debias_pt.settings import FitSettings, resolve
+from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
+from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler
+from debias_pt.training.inputs import Inputs, unit_features
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
+from debias_pt.training.selection import RULES
 from debias_pt.utils.fingerprint import require_match
+from debias_pt.utils.progress import progress
 from debias_pt.utils.registry import lookup
+
+__all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
 
 
 class PromptTuner:
-    """Learns a prompt for a frozen model, with group weights that adjust as training goes.
+    """Learns a prompt for a frozen model, with group weights that adapt during training.
+
+    A pickle of a tuner holds what was learned and the model's name, not its weights; they are loaded again when an
+    image is to be encoded or the tuner fitted.
 
     Parameters
     ----------
@@ -46,6 +53,8 @@ class PromptTuner:
     ----------
     head_ : Head
         What was learned; R runs.
+    scale_ : float
+        Factor from products of unit vectors to logits.
     class_weights_ : ndarray, shape (R, K, D)
         Unit class weights; ``features @ class_weights_[r].T`` is all that plain open_clip needs.
     selected_steps_ : list of int
@@ -62,22 +71,81 @@ class PromptTuner:
     --------
     >>> tuner = PromptTuner(backbone, method="dpt", seeds=3)             # doctest: +SKIP
     >>> tuner.fit(table, groups)                                          # doctest: +SKIP
-    >>> tuner.score(table.where("test"), true_groups).worst_group_accuracy  # doctest: +SKIP
+    >>> tuner.score(table, true_groups, split="test").worst_group_accuracy  # doctest: +SKIP
     array([0.67, 0.68, 0.67])
+    >>> tuner.predict(["bird.jpg"], ensemble=True)                        # doctest: +SKIP
+    array([1])
     """
 
-    head_: Head
+    scale_: float
     class_names_: tuple[str, ...]
     class_weights_: NDArray[np.float32]
     selected_steps_: list[int]
     train_groups_: Groups | None = None
 
     def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
-        self.backbone = backbone
-        names = FitSettings.__dataclass_fields__  # of whatever settings were given, those that are about fitting
+        self._backbone: Backbone | None = backbone
+        self._source = (*backbone.source, backbone.fingerprint, str(backbone.device), backbone.precision)
+        self._head: Head | dict[str, torch.Tensor] | None = None
+        names = FitSettings.__dataclass_fields__  # only the settings that concern fitting
         given = {name: getattr(settings, name) for name in names} if settings else {}
         self.settings = resolve(FitSettings, given, options)
         check_fit(self.settings)
+
+    def __repr__(self) -> str:
+        """Name the settings that are not the default, the model, and whether it is fitted."""
+        plain = FitSettings()
+        given = {name: getattr(self.settings, name) for name in FitSettings.__dataclass_fields__}
+        changed = [f"{name}={value!r}" for name, value in given.items() if value != getattr(plain, name)]
+        model = repr(self._backbone) if self._backbone else f"Backbone({self._source[0]!r}, not loaded)"
+        state = f"fitted to {len(self.class_names_)} classes" if self._head is not None else "not fitted"
+        return f"PromptTuner({', '.join([model, *changed])}): {state}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name != "_backbone"}
+        return {**state, "_head": self.head_.state_dict() if self._head is not None else None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _backbone=None)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The frozen model; after unpickling it is loaded when it is first needed.
+
+        Raises
+        ------
+        FingerprintError
+            If its files have changed since.
+        """
+        if self._backbone is None:
+            model, pretrained, fingerprint, device, precision = self._source
+            device = device if device == "cpu" or torch.cuda.is_available() else "auto"
+            if model is None:
+                raise UsageError("this tuner's backbone was not loaded by name; assign one: tuner.backbone = ...")
+            loaded = Backbone.load(model, pretrained, device=device, precision=precision)
+            require_match(loaded.fingerprint, fingerprint, f"the tuner's model {model}", "give the model it was")
+            self._backbone = loaded
+        return self._backbone
+
+    @backbone.setter
+    def backbone(self, backbone: Backbone) -> None:
+        require_match(backbone.fingerprint, self._source[2], "the tuner's model", "give the model it was")
+        self._backbone = backbone
+
+    @property
+    def head_(self) -> Head:
+        """What was learned; R runs."""
+        self._require_fitted()
+        if isinstance(self._head, dict):
+            head = self.make_head(self.class_names_)
+            head.load_state_dict(self._head)
+            self._head = head
+        assert isinstance(self._head, Head)
+        return self._head
+
+    def _require_fitted(self) -> None:
+        if self._head is None:
+            raise UsageError("this tuner has learned nothing yet; call fit first, or open a finished run: load_run")
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -87,7 +155,7 @@ class PromptTuner:
     def fit(
         self,
         table: FeatureTable,
-        groups: Groups,
+        groups: Groups | None = None,
         *,
         validation_groups: Groups | None = None,
         reweighter: Reweighter | None = None,
@@ -99,17 +167,20 @@ class PromptTuner:
         ----------
         table : FeatureTable
             N rows with both splits.
-        groups : Groups
-            Of all N rows; the training rows' are fitted with.
+        groups : Groups, optional
+            Of all N rows; those of the training rows are used for fitting. Methods that look at no attribute (``erm``,
+            ``class-balanced``) need none: the classes are their groups.
         validation_groups : Groups, optional
             Of all N rows, for the selection rule; default `groups`.
         reweighter : Reweighter, optional
             A fresh scheduler instead of the one that the settings name.
         callbacks : sequence of Callback
-            Told of the start and of every update: checkpoints, progress.
+            Told of the start and of every update: checkpoints, measurements. Progress is shown anyway.
 
         Raises
         ------
+        UsageError
+            If the method needs groups and none are given.
         FingerprintError
             If the features come from another backbone.
         NonFiniteError
@@ -117,27 +188,28 @@ class PromptTuner:
         """
         run_group = self.run_group(table, groups, validation_groups=validation_groups, reweighter=reweighter)
         training = Training(self.make_head(table.class_names), [run_group])
-        training.run(callbacks)
+        with progress(f"fitting {self.settings.method}", self.settings.steps, "steps") as advance:
+            training.run([*callbacks, Progress(advance)])
         self.take(training.head, run_group)
         return self
 
     def run_group(
         self,
         table: FeatureTable,
-        groups: Groups,
+        groups: Groups | None = None,
         *,
         validation_groups: Groups | None = None,
         reweighter: Reweighter | None = None,
         beside: RunGroup | None = None,
     ) -> RunGroup:
-        """Return what :meth:`fit` would fit with the same arguments, to be fitted together with others.
+        """Return what :meth:`fit` would fit with the same arguments, to fit it together with others.
 
         See :func:`debias_pt.training.stacking.fit_together`.
 
         Parameters
         ----------
         table, groups, validation_groups, reweighter
-            As of :meth:`fit`.
+            As for :meth:`fit`.
         beside : RunGroup, optional
             A run group made from the same table: its features are shared instead of copied.
 
@@ -149,22 +221,41 @@ class PromptTuner:
         if table.fingerprint:
             require_match(table.fingerprint, self.backbone.fingerprint, f"features of {table.name}", "encode again")
         require_classes(table.name, table.class_names)
+        reweighter = scheduler(self.settings) if reweighter is None else reweighter
+        groups = self._by_class(table, reweighter) if groups is None else groups
         if len(groups) != len(table):
             raise UsageError(f"{len(groups)} groups for {len(table)} rows; give the groups of all rows")
         device = self.backbone.device
         validation_groups = groups if validation_groups is None else validation_groups
-        train_groups = groups.rows(table.split == "train")
-        _require_distinct_runs(self.settings, len(train_groups))
-        reweighter = scheduler(self.settings) if reweighter is None else reweighter
+        fitted_rows = np.isin(table.split, self.settings.fit_on.split("+"))
+        train_groups = groups.rows(fitted_rows)
+        require_distinct_runs(self.settings, len(train_groups))
         if reweighter.uses_attributes:
             train_groups.warn_if_small(soft=self.settings.soft)
         self.train_groups_ = train_groups
+        self._annotated = dict(table.where("train").attributes)
         self.class_names_ = table.class_names
-        train = FitData.of(table.where("train"), train_groups, device, soft=self.settings.soft)
-        val = FitData.of(table.where("val"), validation_groups.rows(table.split == "val"), device)
+        train = FitData.of(table.rows(np.flatnonzero(fitted_rows)), train_groups, device, soft=self.settings.soft)
+        val = self._validation(table, validation_groups, train)
         if beside is not None:
-            train, val = (replace(a, features=b.features) for a, b in ((train, beside.train), (val, beside.val)))
+            shared = ((train, beside.train), (val, beside.val))
+            train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
         return RunGroup(criterion(self.settings), reweighter, self.settings, self.seeds, train, val, groups)
+
+    def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
+        """Return the classes as groups, where no others are given and none are needed."""
+        by_true = RULES[self.settings.select].uses_true_attributes
+        if reweighter.uses_attributes or by_true:
+            what = f"the selection rule {self.settings.select!r}" if by_true else f"the method {self.settings.method!r}"
+            raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
+        return Groups.by_class(table.y, table.class_names)
+
+    def _validation(self, table: FeatureTable, groups: Groups, train: FitData) -> FitData:
+        """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
+        rows = table.split == "val"
+        if not rows.any() and self.settings.select == "last":
+            return train.at(slice(0, 0))
+        return FitData.of(table.where("val"), groups.rows(rows), self.backbone.device)
 
     def take(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""
@@ -172,7 +263,7 @@ class PromptTuner:
             state = {name: value[run_group.runs] for name, value in head.state_dict().items()}
             head = self.make_head(self.class_names_)
             head.load_state_dict(state)
-        self.head_ = head
+        self._head = head
         self.selected_steps_ = run_group.selector.step_.tolist()
         self.freeze()
 
@@ -182,36 +273,68 @@ class PromptTuner:
         return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
-        """Take a head back that was saved, instead of fitting one."""
+        """Load a saved head instead of fitting one."""
         self.class_names_ = tuple(class_names)
-        self.head_ = self.make_head(class_names)
-        self.head_.load_state_dict(state)
+        head = self.make_head(class_names)
+        head.load_state_dict(state)
+        self._head = head
         self.freeze()
         return self
 
     def freeze(self) -> None:
-        """Take ``class_weights_`` from the head as it now is."""
+        """Take ``class_weights_`` and ``scale_`` from the head as it now is."""
+        self.scale_ = self.head_.scale
         with torch.no_grad():
             self.class_weights_ = (
                 self.head_.class_weights(self.head_()).float().cpu().numpy().copy()
             )  # not a view of a parameter
 
-    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return logits ``(R, N, K)`` of unit features ``(N, D)``."""
-        product: NDArray[np.float32] = self.head_.scale * (features @ self.class_weights_.transpose(0, 2, 1))
+    def logits(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Return logits ``(R, N, K)`` of images or their unit features ``(N, D)``; see :meth:`predict`."""
+        self._require_fitted()
+        features = unit_features(inputs, lambda: self.backbone, self.class_weights_.shape[-1])
+        product: NDArray[np.float32] = self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1))
         return product
 
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return class labels ``(R, N)`` of unit features ``(N, D)``."""
-        return np.asarray(self.logits(features).argmax(axis=-1), dtype=np.int64)
+    def predict(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.int64]:
+        """Return class labels.
 
-    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return class probabilities ``(R, N, K)`` of unit features ``(N, D)``."""
-        probabilities: NDArray[np.float64] = torch.from_numpy(self.logits(features)).double().softmax(dim=-1).numpy()
-        return probabilities
+        Parameters
+        ----------
+        inputs : Inputs
+            Unit features ``(N, D)``, a table, an image file or a list of them, a folder, or images at hand in Python.
+        ensemble : bool
+            One answer for all seeds, by their mean probability, as ``debias-pt predict`` gives it.
 
-    def score(self, table: FeatureTable, groups: Groups, train_counts: NDArray[np.int64] | None = None) -> GroupReport:
-        """Report accuracy by group on all rows of a table.
+        Returns
+        -------
+        ndarray of int, shape (R, N), or (N,) with `ensemble`
+
+        Raises
+        ------
+        UsageError
+            If nothing was fitted or loaded, or `inputs` is nothing of the kind.
+        ImageError
+            If an image cannot be read.
+        """
+        scores = self.predict_proba(inputs, ensemble=True) if ensemble else self.logits(inputs)
+        return np.asarray(scores.argmax(axis=-1), dtype=np.int64)
+
+    def predict_proba(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.float64]:
+        """Return class probabilities ``(R, N, K)``, or with `ensemble` their mean ``(N, K)``; see :meth:`predict`."""
+        probabilities: NDArray[np.float64] = torch.from_numpy(self.logits(inputs)).double().softmax(dim=-1).numpy()
+        return np.asarray(probabilities.mean(axis=0)) if ensemble else probabilities
+
+    def score(
+        self,
+        table: FeatureTable,
+        groups: Groups,
+        train_counts: NDArray[np.int64] | None = None,
+        *,
+        split: str | None = None,
+        ensemble: bool = False,
+    ) -> GroupReport:
+        """Report accuracy by group.
 
         Parameters
         ----------
@@ -220,65 +343,31 @@ class PromptTuner:
         groups : Groups
             Of these rows.
         train_counts : ndarray of int, shape (G,), optional
-            Sizes of the same groups in training, for the adjusted average. Default: those it was fitted
-            with, if `groups` are of the same kind; else the adjusted average is NaN.
+            Sizes of the same groups in training, for the adjusted average. Default: those of the table's training
+            rows, if `split` is given; else those it was fitted with, or those of the annotations of the table that it
+            was fitted on, if `groups` are of that kind; else the adjusted average is NaN.
+        split : str, optional
+            Report on these rows of the table only: ``"train"``, ``"val"`` or ``"test"``.
+        ensemble : bool
+            Report on the one answer of all seeds; see :meth:`predict`.
         """
+        if split is not None:
+            train = groups.rows(table.split == "train").counts
+            groups, table = groups.rows(table.split == split), table.where(split)
+            train_counts = train if train_counts is None else train_counts
+        counts = self._train_counts(groups) if train_counts is None else train_counts
+        answers = self.predict(table.features, ensemble=ensemble)
+        seeds = self.seeds[:1] if ensemble else self.seeds
+        return GroupReport.of(answers.reshape(len(seeds), -1), groups, counts, seeds)
+
+    def _train_counts(self, groups: Groups) -> NDArray[np.int64]:
+        """Return how often these groups are among the training rows, as far as that is known; else zeros."""
         fitted = self.train_groups_
-        if train_counts is not None:
-            counts = train_counts
-        elif fitted is not None and (fitted.source, fitted.names) == (groups.source, groups.names):
-            counts = fitted.counts
-        else:
-            counts = np.zeros(groups.n_groups, dtype=np.int64)
-        return GroupReport.of(self.predict(table.features), groups, counts, self.seeds)
-
-
-def scheduler(settings: FitSettings) -> Reweighter:
-    """Build the group reweighting scheduler that the settings describe."""
-    named = {name: getattr(settings, name) for name in METHOD_OPTIONS}
-    return make_reweighter(settings.method, settings.method_option, **named)
-
-
-def criterion(settings: FitSettings) -> Loss:
-    """Build the per-sample loss that the settings describe."""
-    named = {name: getattr(settings, name) for name in LOSS_OPTIONS}
-    return make_loss(settings.loss, settings.loss_option, **named)
-
-
-def check_fit(settings: FitSettings) -> None:
-    """Refuse settings that cannot work, before anything is loaded or encoded.
-
-    Raises
-    ------
-    UsageError
-        Names the setting, the value seen and what it takes.
-    """
-    scheduler(settings)
-    criterion(settings)
-    lookup(HEADS, settings.head, "head")
-    _require_prompt_options(settings)
-    _require_distinct_runs(settings)
-
-
-def _require_prompt_options(settings: FitSettings) -> None:
-    """Refuse options of a prompt that the head does not take."""
-    given = [name for name in PROMPT_OPTIONS if getattr(settings, name) != getattr(FitSettings(), name)]
-    foreign = [name for name in given if name not in HEADS[settings.head].takes]
-    if foreign:
-        raise UsageError(f"the head {settings.head!r} does not take {', '.join(foreign)}; leave it out")
-
-
-def _require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
-    """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
-    full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
-    if settings.seeds < 2 or not full or HEADS[settings.head].random_start(settings):
-        return
-    if "context_init" in HEADS[settings.head].takes:
-        raise UsageError(
-            f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
-            "run; add a smaller --batch-size, take --context-init random, or one seed"
-        )
-    raise UsageError(
-        f"{settings.seeds} seeds of the head {settings.head!r} with full-batch steps would be the same run; add a "
-        "smaller --batch-size, take --head linear, or one seed"
-    )
+        if fitted is not None:
+            of_all = list(self._annotated.values())
+            choices = [[true] for true in of_all] + ([of_all] if len(of_all) > 1 else [])
+            known = [fitted, *(Groups.true(fitted.y, fitted.class_names, some) for some in choices)]
+            for one in known:
+                if (one.source, one.names) == (groups.source, groups.names):
+                    return one.counts
+        return np.zeros(groups.n_groups, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, folders held for writing, and our two formats: JSON and safetensors."""
+"""Atomic file writes, locked folders, and our two formats: JSON and safetensors."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def make_folder(folder: Path) -> Path:
 
 
 def nearest_existing(path: Path) -> Path:
-    """Return the path itself if it is there, else the nearest of its parents that is."""
+    """Return the path itself if it exists, else its nearest existing parent."""
     return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 @contextmanager
-def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[None]:
-    """Hold a folder for writing.
+def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".lock") -> Iterator[None]:
+    """Hold a folder for writing, or a part of the work in it.
 
     Parameters
     ----------
@@ -55,14 +55,16 @@ def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[No
     busy : callable
         Called if another process holds it: raises, or returns to wait.
     option : str
-        What chooses another folder, for the message.
+        The option that chooses another folder, for the message.
+    name : str
+        Of the lock's file: another one for another part of the work.
 
     Raises
     ------
     OutputError
         If the folder cannot be written to.
     """
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / name)
     try:
         try:
             lock.acquire(timeout=0)
@@ -79,14 +81,14 @@ def locked(folder: Path, busy: Callable[[], object], option: str) -> Iterator[No
 
 @contextmanager
 def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
-    """Yield a new empty folder in `parent`, which is made; removed at the end with all that is left in it.
+    """Yield a new empty folder in `parent`, creating the parent; removed at the end with its contents.
 
     Parameters
     ----------
     parent : Path
-        Where it will stand.
+        Where it will be.
     option : str
-        What chooses another place, for the message.
+        The option that chooses another place, for the message.
 
     Raises
     ------
@@ -106,9 +108,9 @@ def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(folder: Path, option: str, *, replace: bool = False) -> Iterator[Path]:
-    """Yield a folder to fill that becomes `folder` at the end: it is there whole or not at all.
+    """Yield a folder to fill, which becomes `folder` at the end, atomically.
 
-    With `replace` an older folder of this name is removed with all that is in it.
+    With `replace` an older folder of this name is removed with its contents.
     """
     with temporary_folder(folder.parent, option) as place:
         unfinished = place / "new"
@@ -120,7 +122,7 @@ def whole_folder(folder: Path, option: str, *, replace: bool = False) -> Iterato
 
 
 def require_writable(path: Path, option: str) -> None:
-    """Refuse a place where no file can be written, before any work is put into it; its folder is made.
+    """Raise if no file can be written there, before any work is done; its folder is created.
 
     Raises
     ------
@@ -158,7 +160,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data`, whole or not at all; see :func:`whole_file`."""
+    """Write `data` atomically; see :func:`whole_file`."""
     with whole_file(path) as unfinished, open(unfinished, "xb") as file:
         file.write(data)
 
@@ -179,12 +181,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text in UTF-8, whole or not at all; names of files that are no UTF-8 are kept byte by byte."""
+    """Write text in UTF-8, atomically; file names that are not valid UTF-8 are kept byte for byte."""
     write_bytes(path, text.encode(errors="surrogateescape"))
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table in UTF-8, whole or not at all."""
+    """Write a table in UTF-8, atomically."""
     write_text(path, csv_text(header, rows))
 
 
@@ -194,7 +196,7 @@ def json_number(value: float) -> float | None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, atomically."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -226,7 +228,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
     """Write named arrays, of one axis or more, as :func:`write_tensors` writes tensors; torch is not imported."""
     from safetensors.numpy import save
 
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # it would write memory as it lies
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # safetensors ignores strides
     write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
 
 
@@ -247,7 +249,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read some of the tensors of a file as arrays, and no byte of the others; torch is not imported."""
+    """Read some tensors of a file as arrays, without reading the others; torch is not imported."""
     return _read(path, "np", names)
 
 

@@ -66,4 +66,7 @@ def _flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
+    if len(text) <= 60:
+        return text
+    first, last = text[:28].rpartition(" ")[0], text[-28:].partition(" ")[2]  # between words, where there are any
+    return f"{first or text[:28]}...{last or text[-28:]}"

@@ -48,7 +48,7 @@ def content_hashes(root: Path, ids: Sequence[str], index_dir: Path, bad: dict[st
     index_dir : Path
         Where to remember the hashes; a folder that cannot be written to only costs time.
     bad : dict, optional
-        Takes up files that cannot be read, id to reason, instead of an error; their hash is empty.
+        Collects unreadable files, id to reason, instead of raising; their hash is empty.
 
     Raises
     ------

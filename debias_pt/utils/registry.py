@@ -99,7 +99,7 @@ class Registry(MutableMapping[str, T]):
             raise UsageError(
                 f"the {self.kind} {entry.name!r} of {entry.value} cannot be imported "
                 f"({type(error).__name__}: {error}); "
-                "mend or uninstall the package that brings it"
+                "fix or uninstall the package that provides it"
             ) from error
         self._things.setdefault(entry.name, thing)
 

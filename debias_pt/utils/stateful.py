@@ -6,13 +6,13 @@ from torch import Tensor
 
 
 class Stateful:
-    """What losses and schedulers change as training goes, by name."""
+    """What losses and schedulers change during training, by name."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that a resumed run needs; attributes that end in ``_`` by name."""
+        """Return everything a resumed run needs: attributes that end in ``_`` by name."""
         return {name: value for name, value in vars(self).items() if name.endswith("_")}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state_dict` returned, on the device where it is needed."""
+        """Restore what :meth:`state_dict` returned, on the device where it is needed."""
         for name, value in state.items():
             setattr(self, name, value)

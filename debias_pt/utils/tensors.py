@@ -22,7 +22,7 @@ def group_means(values: Tensor, membership: Tensor) -> tuple[Tensor, Tensor]:
 
 
 Rows = slice | Tensor
-"""Rows of a split: a slice, the same for all runs, or a tensor of int ``(R, B)``, each run's own."""
+"""Rows of a split: a slice, the same for all runs, or an int tensor ``(R, B)``, separate for each run."""
 
 
 def take_rows(values: Tensor, rows: Rows, axis: int) -> Tensor:

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
 from debias_pt.models.backbone import SCHEMAS, Backbone
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.utils.fingerprint import require_match
-from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.baselines import compare, erm_settings
+from debias_pt.workflows.prepare import load_backbone, prepare
 from debias_pt.workflows.probed_data import ProbedData
-from debias_pt.workflows.report import report
+from debias_pt.workflows.report import report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, newest
 
 
@@ -27,7 +29,7 @@ def open_run(path: str | None) -> RunFolder:
 
 
 def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
-    """Return a run's settings, with what may have moved since; entries that are None have not."""
+    """Return a run's settings, updated with what has moved; entries that are None have not."""
     given = {name: value for name, value in moved.items() if value is not None}
     for name, other in (("model", "pretrained"), ("pretrained", "model")):
         if str(given.get(name, "")).startswith(SCHEMAS):  # such a checkpoint is both
@@ -39,8 +41,8 @@ Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt 
 
 
 def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> None:
-    """Refuse another model than the one the prompt was learned with."""
-    advice = "give --model and --pretrained of the run"
+    """Raise if the model is not the one the prompt was learned with."""
+    advice = "give the run's --model and --pretrained"
     require_match(prompt[1]["backbone"], backbone.fingerprint, str(run.path), advice)
 
 
@@ -50,10 +52,55 @@ def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> P
     return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
 
 
+def load_run(
+    path: str | Path | None = None,
+    *,
+    model: str | None = None,
+    pretrained: str | None = None,
+    device: str | None = None,
+) -> PromptTuner:
+    """Open a finished run.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        Its folder; default the newest finished run under ``./runs``.
+    model, pretrained : str, optional
+        Where the model is now, if it has moved.
+    device : str, optional
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; default the run's.
+
+    Returns
+    -------
+    PromptTuner
+        Fitted: it predicts features, image files and images, and scores tables.
+
+    Raises
+    ------
+    RunError
+        If there is no such run, or it is not finished.
+    FingerprintError
+        If the model is not the run's.
+
+    Examples
+    --------
+    >>> tuner = load_run("runs/waterbirds-dpt-20260101-120000")   # doctest: +SKIP
+    >>> tuner.predict(["bird.jpg"], ensemble=True)                # doctest: +SKIP
+    array([1])
+    """
+    run = open_run(None if path is None else str(path))
+    prompt = run.read_prompt()
+    settings = run_settings(run, {"model": model, "pretrained": pretrained, "device": device})
+    backbone = load_backbone(settings)
+    require_same_model(run, prompt, backbone)
+    return load_tuner(prompt, settings, backbone)
+
+
 def origin(run: RunFolder) -> dict[str, Any]:
-    """Return what every output of a finished run says of it: above all, whether it is synthetic or an oracle."""
+    """Return what every output says about a finished run, above all whether it is synthetic or an oracle."""
+    result = run.result
     names = ("dataset", "synthetic", "method", "oracle", "attribute_labels_used")
-    return {name: run.result[name] for name in names}
+    return {**{name: result[name] for name in names}, "dataset_path": result.get("dataset_path")}
 
 
 def evaluate(
@@ -70,7 +117,7 @@ def evaluate(
     csv_path : str, optional
         Where to write one row per image of the split; see :func:`write_predictions`.
     **moved
-        Where data and model are now, if they have moved: dataset (of one's own), data_root, model,
+        Where data and model are now, if they have moved: dataset (a custom one), data_root, model,
         pretrained, device, cache_dir, ...
 
     Raises
@@ -89,31 +136,39 @@ def evaluate(
     tuner = load_tuner(prompt, settings, prepared.backbone)
     if csv_path is not None:
         write_predictions(prepared, tuner, split, Path(csv_path))
-    return {**report(settings, prepared, tuner, split), "run": str(run.path), "csv": csv_path}
+    result = report(settings, prepared, tuner, split)
+    trained = run.result
+    if "baselines" in trained:
+        state = run.read_baseline()
+        erm = None if state is None else load_tuner((state, prompt[1]), erm_settings(settings), prepared.backbone)
+        result |= compare(settings, prepared, tuner, erm, split)
+    kept: dict[str, Any] = {name: trained[name] for name in ("selected_steps", "steps") if name in trained}
+    result |= {**kept, "run": str(run.path), "csv": csv_path}
+    warn_of_report(result)
+    return result
 
 
 def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path: Path) -> None:
     """Write one line per image of a split.
 
-    Columns: id, split, label; the predicted class, whether that is correct, its probability (the mean
-    over seeds, if there are several); for every attribute that the report is by its value, and in
-    ``groups_from`` whether it is annotated (true) or the probe's own (pseudo); in ``NAME_probe`` what
-    the probe says.
+    Columns: id, split, label (the true class); the predicted class, whether that is correct, its probability
+    (the mean over seeds, if there are several); in ``groups_from`` whether the report is by annotated
+    attributes (true), the probe's (pseudo) or classes alone (class); for every annotated attribute that it
+    is by its value; in ``NAME_probe`` what the probe answers.
     """
     table, chosen = prepared.table, np.flatnonzero(prepared.rows(split))
     probabilities = tuner.predict_proba(table.features[chosen]).mean(axis=0)
-    pseudo = {one.name: one for one in prepared.answers}
-    shown = [*(prepared.benchmark or pseudo).values(), *prepared.answers]
+    shown: list[TrueAttribute | PseudoAttribute] = [*prepared.benchmark.values(), *prepared.answers]
     rows = []
     for row, p in zip(chosen, probabilities, strict=True):
         label, predicted = table.class_names[table.y[row]], table.class_names[p.argmax()]
         answer = [label, predicted, int(label == predicted), f"{p.max():.6f}", prepared.report_groups.source]
         rows.append([table.ids[row], split, *answer, *(one.values[one.labels[row]] for one in shown)])
-    names = [*(prepared.benchmark or pseudo), *(f"{name}_probe" for name in pseudo)]
+    names = [*prepared.benchmark, *(f"{one.name}_probe" for one in prepared.answers)]
     write_csv(path, ["id", "split", "label", "predicted", "correct", "probability", "groups_from", *names], rows)
 
 
 def require_same_data(run: RunFolder, prepared: ProbedData) -> None:
-    """Refuse data that is not what the run was trained on."""
+    """Raise if the data is not what the run was trained on."""
     found, wanted = run.facts["data"], prepared.table.data_fingerprint()
-    require_match(found, wanted, f"{run.path}, data", "give the --data-root of the run, or the --dataset of your own")
+    require_match(found, wanted, f"{run.path}, data", "give the run's --data-root, or --dataset for your own data")

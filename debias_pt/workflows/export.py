@@ -1,4 +1,4 @@
-"""``debias-pt export``: a run's class weights, as plain files that need nothing of this library."""
+"""``debias-pt export``: a run's class weights, as plain files that do not need this library."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ WEIGHTS, FACTS = "class_weights.safetensors", "class_weights.json"
 def export(path: str | None, *, out: str | None = None, seed: int | None = None, **moved: Any) -> dict[str, Any]:
     """Write the class weights of a finished run: ``logits = logit_scale * unit image features @ weights.T``.
 
-    Two files stand in the folder: ``class_weights.safetensors`` with the tensor ``class_weights``, float32,
+    The folder holds two files: ``class_weights.safetensors`` with the tensor ``class_weights``, float32,
     ``(K, D)``, rows of unit length; and ``class_weights.json``, which says what they are. An older export
-    is replaced whole.
+    is replaced as a whole.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     Returns
     -------
     dict
-        ``run``, ``folder``, and what stands in the JSON file.
+        ``run``, ``folder``, and the content of the JSON file.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
 
 
 def require_replaceable(folder: Path) -> None:
-    """Refuse a folder that holds anything but an older export, since it is replaced whole."""
+    """Raise if the folder holds anything but an older export, since it is replaced as a whole."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; give --out a folder")
     foreign = sorted({file.name for file in folder.iterdir()} - {WEIGHTS, FACTS}) if folder.exists() else []
@@ -78,7 +78,7 @@ def require_replaceable(folder: Path) -> None:
 
 
 def describe(tuner: PromptTuner, backbone: Backbone) -> dict[str, Any]:
-    """Return what the weights are, and the model they belong to."""
+    """Return a description of the weights and the model they belong to."""
     model, pretrained = backbone.source
     return {
         "class_names": list(tuner.class_names_),

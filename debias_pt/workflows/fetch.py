@@ -13,19 +13,19 @@ from debias_pt.utils.registry import lookup
 
 
 def fetch(name: str, root: Path, *, url: str | None = None) -> dict[str, Any]:
-    """Fetch a data set, or find that it is there.
+    """Fetch a data set unless it is already there.
 
     Raises
     ------
     UsageError
-        If it is unknown, built in, or not to be had by a program.
+        If it is unknown, built in, or cannot be downloaded automatically.
     FetchError
-        If it cannot be had, or what came is not the data set.
+        If it cannot be downloaded, or the download is not the data set.
     """
     card = lookup(DATASETS, name, "data set").card
     if card.synthetic:
         raise UsageError(f"{name}: is built in, nothing to fetch; debias-pt train {name} draws it on first use")
     if card.archive is None:
-        raise UsageError(f"{name}: has no archive that a program could fetch; get it by hand: {card.terms}")
+        raise UsageError(f"{name}: cannot be downloaded automatically; get it by hand: {card.terms}")
     fetched = fetch_archive(card.archive, root, lambda parent: load_dataset(name, parent), terms=card.terms, url=url)
     return {"dataset": name, "synthetic": False, "terms": card.terms, **asdict(fetched)}

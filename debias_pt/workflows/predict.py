@@ -40,14 +40,15 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     -------
     dict
         ``run``, its data set and method, ``synthetic`` and ``oracle``; ``class_names`` and ``attributes``;
-        ``images``: one dict each with path, label, probability, probabilities by class, and for every attribute
-        the value and confidence of the run's probe; ``left_out``: files in the folders that are no images by
-        their ending; ``skipped``: why an image could not be read, by path.
+        ``images``: one dict each with id (the path), predicted, probability, probabilities by class, and for every
+        attribute the value and confidence of the run's probe; ``path`` and ``label`` are the older names of id and
+        predicted and go with the next version; ``left_out``: files in the folders without an image
+        extension; ``skipped``: why an image could not be read, by path.
 
     Raises
     ------
     ImageError
-        If a file is missing or no image, or a folder has none; with `skip_bad`, if none can be read.
+        If a file is missing or not an image, or a folder has none; with `skip_bad`, if none can be read.
     """
     run = open_run(path)
     prompt = run.read_prompt()
@@ -67,7 +68,7 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load_state_dict(run.read_probe())
     answers = probe.predict(features, probabilities.argmax(axis=1))
     rows = [
-        {"path": name, **_answer(tuner.class_names_, p), "attributes": _values(answers, i)}
+        {"id": name, "path": name, **_answer(tuner.class_names_, p), "attributes": _values(answers, i)}
         for i, (name, p) in enumerate(zip(paths, probabilities, strict=True))
     ]
     names = {"class_names": list(tuner.class_names_), "attributes": [one.name for one in answers]}
@@ -76,7 +77,8 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
 
 def _answer(class_names: Sequence[str], p: NDArray[np.float64]) -> dict[str, Any]:
     probabilities = dict(zip(class_names, map(float, p), strict=True))
-    return {"label": class_names[int(p.argmax())], "probability": float(p.max()), "probabilities": probabilities}
+    best = class_names[int(p.argmax())]
+    return {"predicted": best, "label": best, "probability": float(p.max()), "probabilities": probabilities}
 
 
 def _values(answers: Sequence[PseudoAttribute], i: int) -> dict[str, Any]:
@@ -84,19 +86,22 @@ def _values(answers: Sequence[PseudoAttribute], i: int) -> dict[str, Any]:
 
 
 def as_csv(result: dict[str, Any]) -> str:
-    """Return one line per image: path, label, probability, those of all classes, the probe's values and confidence."""
+    """Return one line per image: id, predicted, probability, those of all classes, the probe's values and confidence.
+
+    The last two columns, path and label, are the older names of the first two, for one version.
+    """
     attributes = [column for name in result["attributes"] for column in (name, f"{name}_confidence")]
-    header = ["path", "label", "probability", *(f"p({name})" for name in result["class_names"]), *attributes]
+    header = ["id", "predicted", "probability", *(f"p({name})" for name in result["class_names"]), *attributes]
     rows = []
     for image in result["images"]:
         answers = [cell for one in image["attributes"].values() for cell in (one["value"], f"{one['confidence']:.6f}")]
         numbers = [f"{p:.6f}" for p in (image["probability"], *image["probabilities"].values())]
-        rows.append([image["path"], image["label"], *numbers, *answers])
-    return csv_text(header, rows)
+        rows.append([image["id"], image["predicted"], *numbers, *answers, image["path"], image["label"]])
+    return csv_text([*header, "path", "label"], rows)
 
 
 def as_jsonl(result: dict[str, Any]) -> str:
-    """Return one JSON object per line and image, as they stand in ``images``."""
+    """Return one JSON object per line and image, as in ``images``."""
     return "".join(json.dumps(image, allow_nan=False) + "\n" for image in result["images"])
 
 
@@ -104,12 +109,12 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {"csv": as_csv, "jsonl": a
 
 
 def choose_format(name: str | None, out: str | None) -> str:
-    """Return the format to write: the one named, else by the file's ending, else ``"table"``.
+    """Return the format to write: the one named, else by the file's extension, else ``"table"``.
 
     Raises
     ------
     UsageError
-        If there is no such format, the ending tells none, or a table is to go into a file.
+        If there is no such format, the ending tells none or another one, or a table is to go into a file.
 
     Examples
     --------
@@ -120,10 +125,11 @@ def choose_format(name: str | None, out: str | None) -> str:
         lookup({"table": None, **FORMATS}, name, "format")
     if out is None:
         return name or "table"
-    chosen = name or Path(out).suffix.lower().removeprefix(".")
+    ending = Path(out).suffix.lower().removeprefix(".")
+    if name in FORMATS and ending in FORMATS and name != ending:
+        raise UsageError(f"--format is {name!r} and --out {out!r}, which ends in .{ending}; leave one of them out")
+    chosen = name or ending
     if chosen not in FORMATS:
         seen = "--format is 'table'" if name else f"--out is {out!r}"
-        raise UsageError(
-            f"{seen}; into a file go csv or jsonl: give --out FILE.csv or FILE.jsonl, or name the --format"
-        )
+        raise UsageError(f"{seen}; a file can be csv or jsonl: give --out FILE.csv or FILE.jsonl, or name the --format")
     return chosen

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from debias_pt.datasets import DATASETS, ImageDataset
 from debias_pt.datasets.attributes import Attribute, choose_attributes
 from debias_pt.datasets.base import DEFAULT_MODEL, require_classes
@@ -13,22 +15,26 @@ from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats, encode
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
+from debias_pt.noise.few_shot import draw_shots
 from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.settings import DataSettings, FitSettings, skips_bad
+from debias_pt.settings import DataSettings, FitSettings, TrainSettings, skips_bad
+from debias_pt.training.selection import RULES
 from debias_pt.utils.registry import lookup
 from debias_pt.workflows.probed_data import ProbedData, probe_table
 from debias_pt.workflows.source import load_source
 
 
 def load_images(settings: DataSettings) -> ImageDataset:
-    """Load the data set, with its images checked unless those that cannot be read are to be left out."""
+    """Load the data set, checking its images unless unreadable ones are to be left out."""
     check_images = not skips_bad(settings.on_bad_image)
     return load_source(settings, check_counts=settings.check_counts, check_images=check_images)
 
 
 def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute, ...]]:
-    """Load the data set and choose its attributes: what can go wrong before anything slow begins."""
+    """Load the data set and choose its attributes: everything that can fail before the slow part."""
     dataset = load_images(settings)
+    if not needs_attribute(settings) and not settings.attribute and not dataset.suspects:
+        return dataset, ()
     attributes = choose_attributes(
         settings.attribute,
         dataset.suspects,
@@ -36,6 +42,28 @@ def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute,
         class_conditional=settings.class_conditional,
     )
     return dataset, attributes
+
+
+def needs_attribute(settings: DataSettings) -> bool:
+    """Return whether the settings ask for work that rests on an attribute: all but a fit whose weights do not."""
+    if not isinstance(settings, TrainSettings):
+        return True
+    scheduler = lookup(REWEIGHTERS, settings.method, "method")
+    return (
+        scheduler.uses_attributes
+        or settings.groups == "true"
+        or lookup(RULES, settings.select, "selection rule").uses_true_attributes
+    )
+
+
+def with_shots(settings: DataSettings, dataset: ImageDataset) -> ImageDataset:
+    """Return the data set with as many training images per class as were asked for; other splits stay whole."""
+    if not isinstance(settings, TrainSettings) or settings.shots is None:
+        return dataset
+    train = np.flatnonzero(dataset.split == "train")
+    drawn = draw_shots(dataset.y[train], settings.shots, settings.seed, class_names=dataset.class_names)
+    kept = np.union1d(train[drawn], np.flatnonzero(dataset.split != "train"))
+    return replace(dataset.rows(kept.tolist()), split_rule={**dataset.split_rule, "shots": settings.shots})
 
 
 def load_backbone(settings: DataSettings) -> Backbone:
@@ -80,10 +108,11 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     Raises
     ------
     UsageError
-        For anything that was asked for and cannot be had; see the parts.
+        For any request that cannot be met; see the parts.
     """
     probe = probe_of(settings)
     dataset, attributes = read_dataset(settings)
+    dataset = with_shots(settings, dataset)
     if isinstance(settings, FitSettings):
         require_classes(dataset.name, dataset.class_names)
     backbone = load_backbone(settings)
@@ -97,7 +126,7 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
 
 
 def probe_of(settings: DataSettings) -> str:
-    """Return who is to answer for the attribute: what was asked for, else what the method wants.
+    """Return the probe to use: the one named, else the method's own.
 
     Raises
     ------
@@ -108,5 +137,5 @@ def probe_of(settings: DataSettings) -> str:
     wanted = lookup(REWEIGHTERS, method, "method").probe
     probe = settings.probe or wanted
     if wanted not in ("zero-shot", probe):
-        raise UsageError(f"the method {method!r} is made of the probe {wanted!r}, not {probe!r}; take --method dpt")
+        raise UsageError(f"the method {method!r} always uses the probe {wanted!r}, not {probe!r}; use --method dpt")
     return probe

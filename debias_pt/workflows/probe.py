@@ -1,4 +1,4 @@
-"""``debias-pt probe``: what the frozen model says of the suspected attribute, and how good that is."""
+"""``debias-pt probe``: what the frozen model says about the suspected attribute, and how often it is right."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.source import data_names
 
 
 def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     Returns
     -------
     dict
-        ``dataset``, ``model`` and the probe's result on each split.
+        ``dataset``, ``model`` and the probe's result on each split, that on ``train`` with the ``guard``'s verdict.
     """
     if csv_path is not None:
         require_writable(Path(csv_path), "--csv")
@@ -34,11 +35,13 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     if csv_path is not None:
         write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
+    results = {split: prepared.probe_result(split) for split in present}
+    results["train"]["guard"] = prepared.guard_result
     return {
-        "dataset": settings.dataset,
+        **data_names(settings, prepared.table.name),
         "synthetic": prepared.synthetic,
         "model": prepared.backbone.name,
-        "probe": {split: prepared.probe_result(split) for split in present},
+        "probe": results,
         "csv": csv_path,
     }
 

@@ -1,4 +1,4 @@
-"""All that comes before fitting, in one object: features, the probe's answers, groups."""
+"""Everything before fitting, in one object: features, the probe's answers, groups."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.guard import Verdict, guard, overall
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
@@ -23,7 +24,7 @@ from debias_pt.models.backbone import Backbone
 
 @dataclass(frozen=True)
 class ProbedData:
-    """All that comes before fitting.
+    """Everything before fitting.
 
     Parameters
     ----------
@@ -32,19 +33,21 @@ class ProbedData:
         All splits.
     stats : EncodeStats
     attributes : tuple of Attribute
-        What the probe asked.
+        What the probe was asked about.
     answers : tuple of PseudoAttribute
-        What it answered, for all rows.
+        Its answers for all rows.
     annotated : tuple of TrueAttribute or None
-        For each of these, its annotation, where there is one under the same name and values.
+        The annotation of each, if there is one with the same name and values.
     refined : RefinedProbe, optional
-        Who answered, if not the zero-shot probe.
+        The probe that answered, if not the zero-shot one.
     others : dict of str to ProbedData
-        The same with the answers of other probes, once they were asked for.
+        The same with the answers of other probes, once requested.
     split_rule : mapping
-        How the splits came about, where they are not the data set's own.
+        How the splits were made, if they are not the data set's own.
     synthetic : bool
         The images were drawn by a program.
+    judged : dict of str to Verdict
+        The guard's verdict on each attribute, once it was asked for.
     """
 
     backbone: Backbone
@@ -57,10 +60,11 @@ class ProbedData:
     others: dict[str, ProbedData] = field(default_factory=dict, repr=False, compare=False)
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
+    judged: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probe(self) -> str:
-        """Who answered: a name in ``PROBES``."""
+        """Which probe answered: a name in ``PROBES``."""
         return self.refined.kind if self.refined else "zero-shot"
 
     def probed_by(self, probe: str) -> ProbedData:
@@ -69,19 +73,23 @@ class ProbedData:
             return self
         if probe not in self.others:
             other = probe_table(self.backbone, self.table, self.stats, self.attributes, probe)
-            self.others[probe] = replace(other, split_rule=self.split_rule, synthetic=self.synthetic)
+            self.others[probe] = replace(
+                other, split_rule=self.split_rule, synthetic=self.synthetic, judged=self.judged
+            )
         return self.others[probe]
 
     @cached_property
     def pseudo(self) -> Groups:
-        """Class x pseudo attributes, for all rows."""
+        """Class x pseudo attributes, for all rows; the classes alone where no attribute was asked for."""
+        if not self.answers:
+            return Groups.by_class(self.table.y, self.table.class_names)
         return Groups.pseudo(self.table.y, self.table.class_names, self.answers)
 
     @cached_property
     def true(self) -> Groups | None:
         """Class x the same attributes as annotated, for all rows, if all of them are."""
         known = [true for true in self.annotated if true is not None]
-        if len(known) < len(self.annotated):
+        if not known or len(known) < len(self.annotated):
             return None
         return Groups.true(self.table.y, self.table.class_names, known)
 
@@ -89,7 +97,7 @@ class ProbedData:
     def benchmark(self) -> Mapping[str, TrueAttribute]:
         """The annotated attributes to report by, perhaps none.
 
-        Those asked for, if all of them are annotated; else all that the data set has, since they are its benchmark.
+        The requested ones, if all of them are annotated; else all that the data set has, which are its benchmark.
         """
         if self.true is None:
             return self.table.attributes
@@ -99,10 +107,24 @@ class ProbedData:
 
     @cached_property
     def report_groups(self) -> Groups:
-        """The groups to report by: class x :attr:`benchmark`, or pseudo groups where nothing is annotated."""
+        """The groups to report by: class x :attr:`benchmark`, or :attr:`pseudo` where nothing is annotated."""
         if not self.benchmark:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What the guard says of each attribute that is asked for, whoever answers."""
+        if not self.judged:
+            zero_shot = AttributeProbe(self.backbone, self.attributes, self.table.class_names)
+            self.judged.update(guard(self.backbone, self.table, self.attributes, zero_shot))
+        return self.judged
+
+    @property
+    def guard_result(self) -> dict[str, Any]:
+        """The guard's verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
+        by_name = {name: verdict.to_dict() for name, verdict in self.verdicts.items()}
+        return {"verdict": overall(self.verdicts), "attributes": by_name}
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.
@@ -123,8 +145,10 @@ class ProbedData:
         Raises
         ------
         UsageError
-            If an attribute that was asked for is not annotated.
+            If a requested attribute is not annotated.
         """
+        if self.true is None and not self.answers:
+            raise UsageError(f"{option} needs an attribute; name one: --attribute background=land:water")
         if self.true is None:
             raise UsageError(f"{option} needs annotations; {self.table.name} has none of {self._not_annotated()[0]}")
         return self.true
@@ -135,11 +159,11 @@ class ProbedData:
         pseudo = self.pseudo.rows(rows)
         result: dict[str, Any] = {
             "split": split,
-            "kind": self.probe,
+            "kind": self.probe if self.answers else None,
             **({"refinement": self.refined.facts_} if self.refined and split == "train" else {}),
             "attributes": [attribute.describe() for attribute in self.attributes],
             "mean_confidence": {answer.name: float(answer.confidence[rows].mean()) for answer in self.answers},
-            "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)),
+            "pseudo_group_sizes": dict(zip(pseudo.names, pseudo.counts.tolist(), strict=True)) if self.answers else {},
             "not_annotated": self._not_annotated(),
         }
         if len(self.answers) > 1:

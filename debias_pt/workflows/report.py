@@ -1,32 +1,40 @@
-"""What a run tells: the fields of ``train`` and ``eval``, and the facts it rests on."""
+"""What a run reports: the fields of ``train`` and ``eval``, and the facts behind them."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.datasets.splits import SPLITS
+from debias_pt.errors import DebiasWarning
+from debias_pt.groups.groups import SMALL_GROUP, Groups, group_name
+from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
 from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, scheduler
 from debias_pt.utils.registry import options_of
 from debias_pt.utils.versions import versions
+from debias_pt.utils.words import first_of
 from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.source import data_names
 
 
 def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
     """Return the fields of ``train`` and ``eval`` for one split."""
-    rows = prepared.rows(split)
     seeds = list(tuner.seeds)
-    scores = tuner.score(prepared.table.where(split), prepared.report_groups.rows(rows), train_counts(prepared))
+    scores = scores_of(
+        prepared, prepared.report_groups, tuner.predict(prepared.table.where(split).features), split, seeds
+    )
     used = {
         "training groups": settings.groups == "true",
         "step selection": RULES[settings.select].uses_true_attributes,
     }
     return {
-        "dataset": settings.dataset,
+        **data_names(settings, prepared.table.name),
         "synthetic": prepared.synthetic,
         "method": settings.method,
         "groups_used": settings.groups,
@@ -36,15 +44,90 @@ def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, sp
         "split": split,
         **({"seed": seeds[0]} if len(seeds) == 1 else {}),
         "seeds": seeds,
-        **scores.to_dict(),
-        "probe": prepared.probe_result("train"),
+        **scores,
+        "worst_group": worst_group(scores),
+        "small_groups": small_groups(scores),
+        "reported_by": reported_by(prepared),
+        **by_pseudo_groups(prepared, tuner, split),
+        "probe": probe_result(settings, prepared),
         "selection": settings.select,
     }
+
+
+def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
+    """Return the probe's result on the training images, with the guard's verdict if the method rests on it.
+
+    Where the guard chose the method, its verdict is there in any case.
+    """
+    result = prepared.probe_result("train")
+    if prepared.judged or (scheduler(settings).uses_attributes and settings.groups == "pseudo"):
+        result["guard"] = prepared.guard_result
+    return result
 
 
 def train_counts(prepared: ProbedData) -> NDArray[np.int64]:
     """Return the sizes of the training groups that reports are by, shape ``(G,)``."""
     return prepared.report_groups.rows(prepared.rows("train")).counts
+
+
+def scores_of(
+    prepared: ProbedData, groups: Groups, predictions: NDArray[np.int64], split: str, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Return accuracies by group of predictions ``(R, N)`` for a split; `groups` are of all rows."""
+    train, own = groups.rows(prepared.rows("train")), groups.rows(prepared.rows(split))
+    return GroupReport.of(predictions, own, train.counts, seeds).to_dict()
+
+
+def reported_by(prepared: ProbedData) -> list[str]:
+    """Return the names of the attributes that the groups of the report are made of."""
+    return list(prepared.benchmark or [answer.name for answer in prepared.answers])
+
+
+def by_pseudo_groups(prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
+    """Return the scores by the probe's groups, where the report is by other attributes than those asked for."""
+    if set(reported_by(prepared)) == {answer.name for answer in prepared.answers}:
+        return {}
+    predictions = tuner.predict(prepared.table.where(split).features)
+    scores = scores_of(prepared, prepared.pseudo, predictions, split, tuner.seeds)
+    names = [answer.name for answer in prepared.answers]
+    few = {"worst_group": worst_group(scores), "small_groups": small_groups(scores)}
+    return {"by_pseudo_groups": {"attributes": names, "reported_by": names, **scores, **few}}
+
+
+def worst_group(scores: dict[str, Any]) -> dict[str, Any]:
+    """Return which group has the lowest accuracy, the mean over seeds, and how many images."""
+    groups = [group for group in scores["groups"] if group["n"]]
+    worst = min(groups, key=lambda group: group["accuracy"])
+    return {name: worst[name] for name in ("label", "attribute", "n")}
+
+
+def small_groups(scores: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the groups with so few images, perhaps none, that their accuracy says little."""
+    return [
+        {name: group[name] for name in ("label", "attribute", "n")}
+        for group in scores["groups"]
+        if group["n"] < SMALL_GROUP
+    ]
+
+
+def warn_of_report(result: dict[str, Any]) -> None:
+    """Warn of small and empty groups, and of a report by other attributes than those that were asked for."""
+    if result["small_groups"]:
+        named = [f"({group_name(g['label'], g['attribute'])}) {g['n']}" for g in result["small_groups"]]
+        warnings.warn(
+            f"groups of the {result['split']} split with fewer than {SMALL_GROUP} images: {first_of(named)}; the "
+            "worst-group accuracy rests on very few images, and empty groups are not part of it",
+            DebiasWarning,
+            stacklevel=3,
+        )
+    if "by_pseudo_groups" in result:
+        asked = ", ".join(result["by_pseudo_groups"]["attributes"])
+        warnings.warn(
+            f"not every attribute asked for ({asked}) is annotated; the report is by what is, "
+            f"{', '.join(result['reported_by'])}; accuracies by the probe's own groups stand beneath",
+            DebiasWarning,
+            stacklevel=3,
+        )
 
 
 def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
@@ -64,5 +147,5 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
         "groups": settings.groups,
         "group_counts": counts,
         "attributes": [attribute.describe() for attribute in prepared.attributes],
-        "probe": prepared.probe_result("train"),
+        "probe": probe_result(settings, prepared),
     }

@@ -1,4 +1,4 @@
-"""The run folder: what was asked, what was used, how it went, and what came out.
+"""The run folder: settings, what they were used on, history and results.
 
 ::
 
@@ -6,10 +6,11 @@
         config.json          resolved settings; ``debias-pt train --config`` takes it back
         run.json             versions, fingerprints, group counts, probe
         history.jsonl        one row per step
-        checkpoint.safetensors   while training; ``--resume`` goes on from it
-        skipped.csv, splits.csv  images left out, splits drawn, where there are such
+        checkpoint.safetensors   while training; ``--resume`` continues from it
+        skipped.csv, splits.csv  images left out, splits drawn, if there are any
         prompt.safetensors   what was learned
         probe.safetensors    the probe, if it was refined on the training images
+        baseline.safetensors     what plain prompt tuning learned, for comparison
         result.json          the figures
 """
 
@@ -46,7 +47,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk; every file appears whole or not at all.
+    """One run on disk; every file is written atomically.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class RunFolder:
         Raises
         ------
         RunError
-            If a run stands there already.
+            If the folder already holds a run.
         OutputError
             If the folder cannot be written to.
         """
@@ -83,17 +84,17 @@ class RunFolder:
 
     @staticmethod
     def require_free(path: Path) -> None:
-        """Refuse a place where no run can begin, before any work is put into it.
+        """Raise if no run can start there, before any work is done.
 
         Raises
         ------
         RunError
-            If a run stands there already.
+            If the folder already holds a run.
         OutputError
             If it cannot be written to.
         """
         if (path / "config.json").exists():
-            raise RunError(f"{path}: holds a run already; add --resume to go on with it, or choose another --out")
+            raise RunError(f"{path}: already holds a run; add --resume to continue it, or choose another --out")
         place = nearest_existing(path)
         if not place.is_dir() or not os.access(place, os.W_OK):
             raise OutputError(f"{path}: cannot create this folder, {place} is not a writable folder; choose another")
@@ -133,7 +134,7 @@ class RunFolder:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the run for writing.
+        """Lock the run for writing.
 
         Raises
         ------
@@ -151,25 +152,25 @@ class RunFolder:
                 (self.path / ".lock").unlink(missing_ok=True)
 
     def require_backbone(self, fingerprint: Mapping[str, Any]) -> None:
-        """Refuse another model than the one the run was begun with."""
+        """Raise if the model is not the one the run was started with."""
         if (self.path / "run.json").exists():
-            advice = "resume with what it was begun with, or start another run"
+            advice = "resume with what it was started with, or start another run"
             require_match({"backbone": self.facts["backbone"]}, {"backbone": dict(fingerprint)}, str(self.path), advice)
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:
-        """Write what the run uses, or, on resuming, refuse anything but the same.
+        """Write what the run uses; on resuming, raise if it has changed.
 
         Raises
         ------
         FingerprintError
-            If model, data or groups differ from those the run began with.
+            If model, data or groups differ from those the run started with.
         """
         if not (self.path / "run.json").exists():
             write_json(self.path / "run.json", facts)
             return
         parts = ("backbone", "data", "group_counts", "attributes")
         found, wanted = ({part: source[part] for part in parts} for source in (self.facts, facts))
-        require_match(found, wanted, str(self.path), "resume with what it was begun with, or start another run")
+        require_match(found, wanted, str(self.path), "resume with what it was started with, or start another run")
 
     def append_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append one JSON line per step."""
@@ -180,7 +181,7 @@ class RunFolder:
             raise OutputError(f"{self.path}: cannot write ({error.strerror}); free some space") from error
 
     def history(self) -> list[dict[str, Any]]:
-        """Return all rows; a last line that a kill cut short is left out."""
+        """Return all rows, without a last line that a kill cut short."""
         path = self.path / "history.jsonl"
         rows = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
@@ -219,10 +220,19 @@ class RunFolder:
         return {"settings": fixed(self.config), "backbone": facts["backbone"], "data": facts["data"]}
 
     def finish(self, prompt: Mapping[str, Tensor], meta: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Write what was learned and the figures; the checkpoint is not needed any more."""
+        """Write what was learned and the figures; remove the checkpoint, which is no longer needed."""
         write_tensors(self.path / "prompt.safetensors", prompt, meta)
         write_json(self.path / "result.json", result)
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    def write_baseline(self, prompt: Mapping[str, Tensor]) -> None:
+        """Write what plain prompt tuning learned, which the run is compared with."""
+        write_tensors(self.path / "baseline.safetensors", prompt, self._identity())
+
+    def read_baseline(self) -> dict[str, Tensor] | None:
+        """Return what plain prompt tuning learned, or None if the run has no such baseline."""
+        path = self.path / "baseline.safetensors"
+        return read_tensors(path)[0] if path.exists() else None
 
     def write_probe(self, state: Mapping[str, Tensor]) -> None:
         """Write what a refined probe has fitted."""
@@ -242,7 +252,7 @@ class RunFolder:
             If the run is not finished.
         """
         if not self.finished:
-            raise RunError(f"{self.path}: not finished; go on with debias-pt train ... --out {self.path} --resume")
+            raise RunError(f"{self.path}: not finished; resume with debias-pt train ... --out {self.path} --resume")
         return read_tensors(self.path / "prompt.safetensors")
 
 
@@ -256,7 +266,7 @@ def new_path(dataset: str, method: str) -> Path:
         except FileExistsError:
             continue
         return path
-    raise RunError(f"{RUNS / stem}: taken a thousand times over; choose an --out")
+    raise RunError(f"{RUNS / stem}: a thousand folders of this name exist; choose an --out")
 
 
 def newest(*, finished: bool, matching: Mapping[str, Any] | None = None) -> RunFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from debias_pt.datasets import ImageDataset, OwnData, load_dataset
+from debias_pt.datasets import DATASETS, ImageDataset, OwnData, load_dataset
 from debias_pt.datasets.splits import Shares
 from debias_pt.settings import SourceSettings
 
@@ -22,8 +22,14 @@ def load_source(settings: SourceSettings, *, check_counts: bool, check_images: b
     )
 
 
+def data_names(settings: SourceSettings, name: str) -> dict[str, str | None]:
+    """Return a data set's name and, where it is a custom one, its path."""
+    known = settings.dataset in DATASETS
+    return {"dataset": name, "dataset_path": None if known else str(Path(settings.dataset).resolve())}
+
+
 def own_data(settings: SourceSettings) -> OwnData:
-    """Return how to read somebody's own data."""
+    """Return how to read custom data."""
     return OwnData(
         settings.image_column,
         settings.label_column,

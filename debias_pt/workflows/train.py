@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+import warnings
 from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS
-from debias_pt.errors import RunError
+from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
+from debias_pt.groups.guard import Verdict, overall
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
@@ -18,14 +19,15 @@ from debias_pt.training.selection import RULES
 from debias_pt.training.tuner import PromptTuner, check_fit
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
-from debias_pt.utils.progress import progress
-from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
+from debias_pt.workflows.baselines import compare, erm_settings
+from debias_pt.workflows.prepare import prepare, probe_of
 from debias_pt.workflows.probed_data import ProbedData
-from debias_pt.workflows.report import facts, report
+from debias_pt.workflows.report import facts, report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest
 
 
-def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
+def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = True) -> dict[str, Any]:
     """Train a prompt in a run folder and report on a split.
 
     Parameters
@@ -33,19 +35,24 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
     settings : TrainSettings
         Everything.
     resume : bool
-        Go on with the run in ``settings.out``, or the newest unfinished one with these settings.
+        Continue the run in ``settings.out``, or the newest unfinished one with these settings.
+    baselines : bool
+        Also report the zero-shot model and plain prompt tuning (``erm``), which takes a second fit of the same cost.
 
     Returns
     -------
     dict
-        The result, as it stands in the run's ``result.json``.
+        The result, as in the run's ``result.json``.
 
     Raises
     ------
     DebiasError
         One line: what was wrong, the value seen, what to do.
     """
-    check_fit(settings)
+    judged: dict[str, Verdict] = {}
+    if settings.method == AUTO:
+        settings, judged = settle(settings)
+    check_train(settings)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
@@ -58,24 +65,54 @@ def train(settings: TrainSettings, *, resume: bool = False) -> dict[str, Any]:
             run.require_backbone(backbone.fingerprint)
 
     prepared = prepare(settings, same_model)
+    prepared.judged.update(judged)
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
     with run.writing():
-        return train_in(run, settings, prepared)
+        result = train_in(run, settings, prepared, baselines=baselines)
+    warn_of_report(result)
+    return result
 
 
-def train_in(run: RunFolder, settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
-    """Train in a run folder, from its checkpoint if it has one, and write the result."""
+def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
+    """Replace ``auto`` by the method that the guard's verdict supports, before a run folder is made.
+
+    The same data and words give the same method, so that a run can be resumed.
+    """
+    for verdict in METHOD_FOR:
+        check_train(chosen(settings, verdict))
+    verdicts = prepare(with_method(settings, "dpt")).verdicts
+    return chosen(settings, overall(verdicts)), verdicts
+
+
+def train_in(
+    run: RunFolder, settings: TrainSettings, prepared: ProbedData, *, baselines: bool = True
+) -> dict[str, Any]:
+    """Train in a run folder, from its checkpoint if it has one, and write the result.
+
+    The baseline is fitted after the method itself, which it leaves as it would be without one, bit by bit.
+    """
     run.write_facts(facts(settings, prepared))
     write_records(run, prepared)
     start = time.perf_counter()
     tuner = fit(settings, prepared, run)
+    seconds = time.perf_counter() - start
     result = report(settings, prepared, tuner, settings.split)
+    if baselines:
+        erm = fit_erm(settings, prepared)
+        if erm is not None:
+            run.write_baseline(erm.head_.state_dict())
+        result |= compare(settings, prepared, tuner, erm, settings.split)
     result |= {
         "skipped_images": len(prepared.stats.skipped),
         "selected_steps": tuner.selected_steps_,
-        "seconds": {"encode": prepared.stats.seconds, "fit": time.perf_counter() - start},
+        "steps": settings.steps,
+        "seconds": {
+            "encode": prepared.stats.seconds,
+            "fit": seconds,
+            "baselines": time.perf_counter() - start - seconds,
+        },
         "run": str(run.path),
         "finished": time.time(),
     }
@@ -91,7 +128,7 @@ def train_in(run: RunFolder, settings: TrainSettings, prepared: ProbedData) -> d
 
 
 def write_records(run: RunFolder, prepared: ProbedData) -> None:
-    """Write which images were left out and why, and which split drew which image, where that happened."""
+    """Write which images were left out and why, and the split of every image if splits were drawn."""
     if prepared.stats.skipped:
         write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
     if prepared.split_rule.get("drawn"):
@@ -121,8 +158,15 @@ def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
     return result
 
 
+def check_train(settings: TrainSettings) -> None:
+    """Refuse settings that cannot work before anything slow begins."""
+    check_fit(settings)
+    if settings.steps < 1:
+        raise UsageError(f"steps is {settings.steps}: nothing would be learned; give 1 or more")
+
+
 def portable(settings: TrainSettings) -> dict[str, Any]:
-    """Return the settings as JSON, with paths that hold from any folder."""
+    """Return the settings as JSON, with absolute paths."""
     config = dataclasses.asdict(settings)
     del config["out"]  # the folder itself
     for name in ("data_root", "cache_dir", "image_root"):
@@ -135,14 +179,14 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
 
 
 def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolder:
-    """Return the run to go on with.
+    """Return the run to continue.
 
     Raises
     ------
     RunError
         If there is none.
     FingerprintError
-        If it was begun with other settings.
+        If it was started with other settings.
     """
     if settings.out is None:
         return newest(finished=False, matching=config)
@@ -158,12 +202,23 @@ def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) ->
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
     tuner = PromptTuner(prepared.backbone, settings)
-    with progress(f"fitting {settings.method}", settings.steps, "steps") as advance:
-        checkpoints = Checkpoints(run, settings.checkpoint_every, advance)
-        try:
-            return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[checkpoints])
-        finally:  # what led to a divergence is worth reading; resuming drops it
-            checkpoints.write_history()
+    checkpoints = Checkpoints(run, settings.checkpoint_every)
+    try:
+        return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[checkpoints])
+    finally:  # keep what led to a divergence; resuming drops it
+        checkpoints.write_history()
+
+
+def fit_erm(settings: TrainSettings, prepared: ProbedData) -> PromptTuner | None:
+    """Fit plain prompt tuning with the same budget; None if the method is that already, or if it diverges."""
+    plain = erm_settings(settings)
+    if settings.method == plain.method:
+        return None
+    try:
+        return fit(plain, prepared.probed_by(probe_of(plain)), None)
+    except NonFiniteError as error:
+        warnings.warn(f"the baseline {plain.method} is left out: {error}", DebiasWarning, stacklevel=2)
+        return None
 
 
 class Checkpoints(Callback):
@@ -175,12 +230,10 @@ class Checkpoints(Callback):
         Where they are kept, if anywhere.
     every : int
         Steps between them.
-    advance : callable
-        Told how many steps were made.
     """
 
-    def __init__(self, run: RunFolder | None, every: int, advance: Callable[[int], None]) -> None:
-        self.run, self.every, self.advance = run, every, advance
+    def __init__(self, run: RunFolder | None, every: int) -> None:
+        self.run, self.every = run, every
         self.training: Training | None = None
 
     def on_start(self, training: Training) -> None:
@@ -192,11 +245,9 @@ class Checkpoints(Callback):
         if state is not None:
             training.load_state_dict(state)
         self.run.trim_history(training.step_)
-        self.advance(training.step_)
 
     def on_step(self, training: Training) -> None:
         """Write a checkpoint when it is time."""
-        self.advance(1)
         if self.run is not None and (training.step_ % self.every == 0 or training.step_ == training.settings.steps):
             self.write_history()
             self.run.write_checkpoint(training.state_dict())

@@ -1,4 +1,4 @@
-"""``debias-pt data verify``: is a data set whole, and what is wrong with which file."""
+"""``debias-pt data verify``: is a data set complete, and what is wrong with which file."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from debias_pt.errors import ImageError
 from debias_pt.groups.groups import known_groups
 from debias_pt.settings import SourceSettings
 from debias_pt.utils.progress import progress
-from debias_pt.workflows.source import load_source
+from debias_pt.workflows.source import data_names, load_source
 
 
 def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, Any]:
-    """Check counts and files, and go on after what is wrong.
+    """Check counts and files, without stopping at the first problem.
 
     Parameters
     ----------
     settings : SourceSettings
         Which data.
     read_images : bool
-        Decode every image, not only look whether its file is there.
+        Decode every image instead of only checking that its file exists.
 
     Returns
     -------
     dict
-        ``dataset``, ``folder``, ``images``, ``splits`` (images by group, beside the published number
-        where there is one), ``problems`` (``where`` and ``what`` each) and ``ok``.
+        ``dataset``, ``folder``, ``images``, ``splits`` (images by group, with the published number
+        if there is one), ``problems`` (``where`` and ``what`` each) and ``ok``.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, 
         absent = set(missing)
         problems += _unreadable(dataset, [row for row in range(len(dataset)) if row not in absent], settings.workers)
     return {
-        "dataset": settings.dataset,
+        **data_names(settings, dataset.name),
         "synthetic": dataset.synthetic,
         "folder": str(dataset.root),
         "images": len(dataset),
@@ -101,7 +101,7 @@ def _wrong_files(dataset: ImageDataset, settings: SourceSettings) -> list[dict[s
 
 
 def _unreadable(dataset: ImageDataset, rows: Sequence[int], workers: int | None) -> list[dict[str, str]]:
-    """Decode images in parallel (Pillow lets go of the interpreter while it decodes)."""
+    """Decode images in parallel (Pillow releases the GIL while it decodes)."""
 
     def broken(row: int) -> str | None:
         path = os.path.join(dataset.root, dataset.ids[row])

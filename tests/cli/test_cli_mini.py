@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     command = [sys.executable, "-c", OFFLINE, "train", "waterbirds-mini", "--out", "run", "--cache-dir", str(cache_dir)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert all(" so far" in line for line in done.stderr.splitlines())  # on a slow machine
     assert done.stdout.startswith("waterbirds-mini (synthetic), test split: dpt, mini, seed 0\n")
     return folder / "run"
 

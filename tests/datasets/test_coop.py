@@ -124,7 +124,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="1 of 18 images are missing, first row 10, 'images/face/val_0.png'"):
         load_dataset("dtd", tmp_path, check_counts=False)
     (place / COOP["dtd"].split).unlink()
-    with pytest.raises(DatasetError, match=r"has no split_zhou_DescribableTextures\.json; dtd is read by it"):
+    with pytest.raises(DatasetError, match=r"has no split_zhou_DescribableTextures\.json; dtd needs it"):
         load_dataset("dtd", tmp_path)
     with pytest.raises(UnknownNameError, match="did you mean 'oxford_pets'"):
         load_dataset("oxford-pets", tmp_path)
@@ -157,7 +157,7 @@ BROKEN = {
     "upwards": (changed(lambda s: s["test"][3].__setitem__(0, "../x.png")), "row 4 of test leads out of the folder"),
     "test in train": (
         changed(lambda s: s["test"].append(s["train"][0])),
-        "row 7 of test, 'face/train_0.png', stands in train too",
+        "row 7 of test, 'face/train_0.png', is in train too",
     ),
 }
 

@@ -126,7 +126,7 @@ def test_what_is_no_image_is_named_and_hidden_files_are_not(tmp_path: Path) -> N
         warnings.simplefilter("error")
         assert len(load_dataset(tmp_path)) == 16
     (tmp_path / "a" / "notes.txt").write_text("x")
-    with pytest.warns(DebiasWarning, match=r"1 files are no images by their ending and left out, first .*notes\.txt"):
+    with pytest.warns(DebiasWarning, match=r"1 files have no image extension and are left out, first .*notes\.txt"):
         assert len(load_dataset(tmp_path)) == 16
 
 
@@ -187,7 +187,7 @@ def test_columns_are_named_or_usual(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", ("where", "what", "place", "part"))
     named = OwnData("where", "what", "part")
     assert by_id(load_dataset(table, own=named)) == {path: (label, split) for path, label, _, split in ROWS}
-    with pytest.raises(DatasetError, match=r"no column is called like an image's path \(image, path, .*--image-column"):
+    with pytest.raises(DatasetError, match=r"no column has a usual name for an image's path \(.*--image-column"):
         load_dataset(table)
     with pytest.raises(
         DatasetError, match=r"has no column 'wat' \(did you mean 'what'\?\); it has where, what, place, part"
@@ -236,9 +236,9 @@ def test_rows_that_are_refused(tmp_path: Path, row: tuple[str, ...], message: st
     [
         ("t.csv", b"", "it has none: name it with --image-column"),
         ("t.csv", b"path,label\n", "lists no image"),
-        ("t.csv", b"path,label\n\xff\xfe,x\n", "not the table that .csv promises"),
-        ("t.jsonl", b"{\n", "not the table that .jsonl promises"),
-        ("t.parquet", b"PAR1", "not the table that .parquet promises"),
+        ("t.csv", b"path,label\n\xff\xfe,x\n", "not a valid .csv table"),
+        ("t.jsonl", b"{\n", "not a valid .jsonl table"),
+        ("t.parquet", b"PAR1", "not a valid .parquet table"),
         ("t.xlsx", b"", r"ends in '.xlsx'; give a folder, or a table \(.csv, "),
     ],
 )
@@ -385,7 +385,7 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", ("where", "what", "place", "part"))
     settings = DataSettings(
         dataset=str(table), image_column="where", label_column="what", split_column="part", attribute_column=("place",),
-        class_name=("cat=a cat",), val_share=0.2, test_share=0.3, split_seed=5,
+        class_name=("cat=a cat",),
     )  # fmt: skip
     dataset, attributes = read_dataset(settings)
     assert dataset.class_names == ("a cat", "dog")
@@ -398,6 +398,7 @@ def test_settings_reach_the_reader(tmp_path: Path) -> None:
         "val": 0.2,
         "test": 0.3,
         "seed": 5,
+        "stratified_by": ["class", "place"],
     }
 
 

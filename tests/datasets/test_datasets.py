@@ -53,7 +53,7 @@ def test_no_data_at_the_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize("download", [False, True])
 def test_a_folder_left_by_a_failed_download_is_named(tmp_path: Path, download: bool) -> None:
     (tmp_path / FOLDER).mkdir()
-    with pytest.raises(DatasetError, match=r"has no metadata\.csv, perhaps a download that failed; remove this folder"):
+    with pytest.raises(DatasetError, match=r"has no metadata\.csv, perhaps from a failed download; remove this folder"):
         load_dataset("waterbirds", tmp_path, download=download)
 
 

@@ -26,11 +26,11 @@ def test_a_break_off_is_gone_on_with_in_the_same_call(mirror: Mirror, tmp_path: 
 def broken_off(mirror: Mirror, root: Path, at: int = 12_345) -> None:
     """Leave a part of `at` bytes."""
     mirror.cuts = [at] + [0] * (download.ATTEMPTS - 1)
-    message = f"broke off.* 4 attempts; {at} bytes are kept in .*, the same command goes on from there; or fetch it by"
+    message = f"broke off.* 4 attempts; {at} bytes are kept in .*; run the same command to resume; or download it by"
     with pytest.raises(FetchError, match=message) as seen:
         get(mirror, root)
     assert str(seen.value).startswith(f"{mirror.url}: ")
-    assert str(seen.value).endswith(f"; or fetch it by hand and unpack it to {root / 'birds_v1'}")
+    assert str(seen.value).endswith(f"; or download it by hand and unpack it to {root / 'birds_v1'}")
     assert seen.value.exit_code == 1
     assert left(root) == [".birds_v1.part", ".birds_v1.part.json"]
     mirror.asked.clear()
@@ -74,7 +74,7 @@ def test_a_file_that_changed_meanwhile_starts_again(mirror: Mirror, tmp_path: Pa
 def test_a_part_that_nothing_vouches_for_is_not_gone_on_with(mirror: Mirror, tmp_path: Path) -> None:
     mirror.etag, mirror.chunked = None, True
     mirror.cuts = [7] * download.ATTEMPTS
-    with pytest.raises(FetchError, match="4 attempts; try again later; or fetch it by hand"):
+    with pytest.raises(FetchError, match="4 attempts; try again later; or download it by hand"):
         get(mirror, tmp_path)
     mirror.asked.clear()
     assert get(mirror, tmp_path).resumed_from == 0
@@ -112,7 +112,7 @@ def test_a_server_that_falls_silent_is_a_break_off(
 @pytest.mark.parametrize("status", [403, 404, 503])
 def test_a_refusal_is_said_at_once(mirror: Mirror, tmp_path: Path, status: int) -> None:
     mirror.status = status
-    with pytest.raises(FetchError, match=f"^{mirror.url}: the server answered {status} .*try again later; or fetch"):
+    with pytest.raises(FetchError, match=f"^{mirror.url}: the server answered {status} .*try again later; or download"):
         get(mirror, tmp_path)
     assert len(mirror.asked) == 1
     assert left(tmp_path) == []
@@ -125,7 +125,7 @@ def test_no_server_and_no_address(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"no answer \(.*refused.*\); check the address and the network"):
         get(gone, tmp_path)
     for url in ("file:///etc/passwd", "ftp://there/a", "birds.tar.gz", "http://", "http://a b", "http://a\n"):
-        with pytest.raises(UsageError, match="no web address; give one that begins with https://"):
+        with pytest.raises(UsageError, match="not a web address; give one that begins with https://"):
             get(Mirror(url), tmp_path)
 
 

@@ -88,14 +88,14 @@ def test_a_finished_part_needs_no_network(mirror: Mirror, tmp_path: Path, monkey
 def test_what_is_not_the_published_archive_is_not_kept(
     mirror: Mirror, tmp_path: Path, known: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(FetchError, match=f"^{mirror.url}: .*{message}.*; or fetch it by hand and unpack it to "):
+    with pytest.raises(FetchError, match=f"^{mirror.url}: .*{message}.*; or download it by hand and unpack it to "):
         get(mirror, tmp_path, **known)
     assert left(tmp_path) == []
 
 
 def test_a_size_that_shows_only_at_the_end(mirror: Mirror, tmp_path: Path) -> None:
     mirror.chunked = True
-    with pytest.raises(FetchError, match=f"{len(WHOLE)} bytes came, the published archive has 7"):
+    with pytest.raises(FetchError, match=f"{len(WHOLE)} bytes came, but the published archive has 7"):
         get(mirror, tmp_path, size=7)
     assert left(tmp_path) == []
 
@@ -103,11 +103,11 @@ def test_a_size_that_shows_only_at_the_end(mirror: Mirror, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>We have moved.</html>", r"no tar or zip file .*begins with b'<html>We have moved"),
-        (b"", r"damaged or no tar or zip file"),
-        (WHOLE[:-4], r"damaged or no tar or zip file \(Compressed file ended"),
-        (WHOLE[:-6] + b"!!" + WHOLE[-4:], r"damaged or no tar or zip file \(CRC check failed"),
-        (zipped(CONTENT)[:-40], r"damaged or no tar or zip file \(File is not a zip file"),
+        (b"<html>We have moved.</html>", r"not a tar or zip file .*begins with b'<html>We have moved"),
+        (b"", r"damaged or not a tar or zip file"),
+        (WHOLE[:-4], r"damaged or not a tar or zip file \(Compressed file ended"),
+        (WHOLE[:-6] + b"!!" + WHOLE[-4:], r"damaged or not a tar or zip file \(CRC check failed"),
+        (zipped(CONTENT)[:-40], r"damaged or not a tar or zip file \(File is not a zip file"),
         (tar({**CONTENT, "../evil": b"x"}), r"'\.\./evil' in the archive leads out of its folder"),
         (tar({**CONTENT, "images/../../evil": b"x"}), r"leads out of its folder"),
         (tar({**CONTENT, "/tmp/evil": b"x"}), r"'/tmp/evil' in the archive leads out of its folder"),
@@ -123,7 +123,7 @@ def test_a_size_that_shows_only_at_the_end(mirror: Mirror, tmp_path: Path) -> No
 )
 def test_garbage_and_evil_archives_leave_nothing(mirror: Mirror, tmp_path: Path, body: bytes, message: str) -> None:
     mirror.body = body
-    with pytest.raises(FetchError, match=f"{message}.*; or fetch it by hand"):
+    with pytest.raises(FetchError, match=f"{message}.*; or download it by hand"):
         get(mirror, tmp_path / "data")
     assert left(tmp_path / "data") == []
     assert left(tmp_path) == ["data"]
@@ -269,7 +269,7 @@ def test_a_waterbirds_that_is_not_whole_is_not_kept(
         "counts": r": val has groups \(6, 5, 4, 5\), published are \(1,",
         "images": ": 1 of 90 images are missing",
     }
-    with pytest.raises(FetchError, match=rf"what came is not the published data set: {FOLDER}{message[wrong]}"):
+    with pytest.raises(FetchError, match=rf"the download is not the published data set: {FOLDER}{message[wrong]}"):
         job("waterbirds", tmp_path / "data")
     assert left(tmp_path / "data") == []
 
@@ -281,7 +281,7 @@ def test_what_cannot_be_fetched_says_why(tmp_path: Path, monkeypatch: pytest.Mon
     source = DATASETS["waterbirds"]
     card = dataclasses.replace(source.card, archive=None)
     monkeypatch.setitem(DATASETS, "waterbirds", dataclasses.replace(source, card=card))
-    with pytest.raises(UsageError, match="has no archive that a program could fetch; get it by hand: CUB-200"):
+    with pytest.raises(UsageError, match="cannot be downloaded automatically; get it by hand: CUB-200"):
         job("waterbirds", tmp_path)
 
 
@@ -294,7 +294,7 @@ def test_the_command_fails_in_one_line(mirror: Mirror, cli: Any, tmp_path: Path)
     terms, fetching, error = run.stderr.splitlines()
     assert terms == f"{FOLDER}: {TERMS}"
     assert fetching == f"fetching {mirror.url} (size not published)"
-    assert error.startswith(f"error: {mirror.url}: what came is damaged or no tar or zip file")
+    assert error.startswith(f"error: {mirror.url}: the download is damaged or not a tar or zip file")
     assert left(tmp_path) == []
 
 
@@ -309,7 +309,7 @@ def test_an_interrupted_command_keeps_what_came(mirror: Mirror, tmp_path: Path) 
         _, errors = process.communicate(timeout=60)
     mirror.stall.set()
     assert process.returncode == 130
-    assert errors.splitlines()[-1].startswith("error: interrupted; what was encoded or fetched is kept")
+    assert errors.splitlines()[-1].startswith("error: interrupted; what was encoded or downloaded is kept")
     assert part.read_bytes() == WHOLE[:12_345]
     assert left(tmp_path) == [part.name, f"{part.name}.json"]
 
@@ -321,7 +321,7 @@ def test_the_command_fetches_the_published_waterbirds(mirror: Mirror, cli: Any, 
     names = [line.split(",")[1] for line in table.decode().splitlines()[1:]]
     mirror.body = tar({"metadata.csv": table, **dict.fromkeys(names, b"")}, top=f"{FOLDER}/")
     mirror.cuts = [len(mirror.body) // 2, 0, 0, 0]
-    with pytest.raises(FetchError, match="the same command goes on from there"):
+    with pytest.raises(FetchError, match="run the same command to resume"):
         job("waterbirds", tmp_path, url=mirror.url)
     words = ["data", "fetch", "waterbirds", "--url", mirror.url, "--data-root", tmp_path, "--json"]
     run = cli(*words, env={"no_proxy": "127.0.0.1"})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from open_clip.transform import image_transform
 from PIL import Image
 
 from debias_pt.datasets.images import open_rgb
@@ -51,9 +52,24 @@ def test_palette_with_and_without_transparency(tmp_path: Path) -> None:
     assert (clear == expected).all()
 
 
-def test_transparency_is_dropped_as_open_clip_does(tmp_path: Path) -> None:
+def test_transparency_is_dropped(tmp_path: Path) -> None:
     rgba = np.dstack([RGB, np.full(RGB.shape[:2], 90, np.uint8)])
     assert (roundtrip(Image.fromarray(rgba), tmp_path / "clear.png") == RGB).all()
+
+
+def test_what_open_clip_makes_of_each_mode_is_as_the_docs_say(tmp_path: Path) -> None:
+    """Conversion before resizing: the same but for palettes and partial transparency (docs/export.md)."""
+    preprocess = image_transform(5, is_train=False)
+    picture = Image.fromarray(RGB)
+    opaque, partial = picture.copy(), picture.copy()
+    opaque.putalpha(255)
+    partial.putalpha(Image.fromarray(RGB[..., 1]))
+    same = {"rgb.png": picture, "grey.png": picture.convert("L"), "opaque.png": opaque}
+    other = {"palette.png": picture.quantize(16), "partial.png": partial}
+    for name, image in (same | other).items():
+        image.save(tmp_path / name)
+        theirs, ours = preprocess(Image.open(tmp_path / name)), preprocess(open_rgb(tmp_path / name))
+        assert bool((theirs == ours).all()) == (name in same), name
 
 
 def test_float_images(tmp_path: Path) -> None:

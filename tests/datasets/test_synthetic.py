@@ -26,7 +26,7 @@ from debias_pt.errors import BackboneError, DebiasWarning, OutputError
 from debias_pt.models import mini_pretraining as pretraining
 from debias_pt.models.backbone import BUILT_IN, Backbone
 from debias_pt.models.zero_shot import zero_shot_weights
-from debias_pt.workflows.contact_sheet import contact_sheet
+from debias_pt.workflows.data import contact_sheet
 
 NAMES = tuple(WORLDS)
 
@@ -174,7 +174,7 @@ def test_a_stopped_drawing_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_cards_know_what_is_synthetic() -> None:
     real = [name for name, source in DATASETS.items() if not source.card.synthetic]
-    assert real == ["celeba", *COOP, "metashift", "waterbirds"]
+    assert real == sorted(["celeba", *COOP, "metashift", "waterbirds"])
 
 
 def test_waterbirds_layout_is_read_by_the_real_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_waterbirds_layout_is_read_by_the_real_loader(tmp_path: Path, monkeypatc
     dataset = load_dataset("waterbirds", tmp_path, check_counts=False)
     expected = np.concatenate([WORLDS["waterbirds-mini"].groups(split) for split in ("train", "val", "test")])
     assert (dataset.y * 2 + dataset.attributes["background"].labels).tolist() == expected.tolist()
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         layouts.waterbirds(tmp_path)
 
 

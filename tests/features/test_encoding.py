@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -182,7 +183,7 @@ def test_paths_without_a_cache(backbone: Backbone, dataset: ImageDataset) -> Non
 SLOW = """
 import sys, time
 from pathlib import Path
-from debias_pt import encoding
+from debias_pt.features import encoding
 from debias_pt.models.backbone import Backbone
 from debias_pt.datasets import load_dataset
 encoding.SHARD_ROWS = 8
@@ -232,7 +233,33 @@ def test_two_processes_share_a_cache(tiny_checkpoint: Path, data_root: Path, tmp
     counts = sorted(int(out.split()[-1]) for out, _ in outputs)
     n = len(load_dataset("waterbirds", data_root, check_counts=False))
     assert counts == [0, n]
-    assert any("waiting: another process is encoding" in err for _, err in outputs)
+    assert any("waiting: another process is encoding the same images" in err for _, err in outputs)
+
+
+def test_other_images_do_not_wait_for_each_other(backbone: Backbone, data_root: Path, tmp_path: Path) -> None:
+    """While one set is being encoded, another one is: what is locked is the work, not the model's folder."""
+    dataset = load_dataset("waterbirds", data_root, check_counts=False)
+    cache = FeatureCache(tmp_path, backbone.fingerprint)
+    done = threading.Event()
+
+    def other() -> None:
+        encode(backbone, dataset.rows(range(5)), cache_dir=tmp_path, workers=0)
+        done.set()
+
+    with cache.encoding(["00" * 32]):
+        threading.Thread(target=other, daemon=True).start()
+        assert done.wait(60)
+    assert len(cache.read()) == 5
+
+
+def test_two_processes_may_add_the_same_images(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, {"model": "tiny"})
+    keys = [f"{i:02x}" * 32 for i in range(3)]
+    features = np.eye(3, dtype=np.float32)
+    cache.add(keys, features)
+    cache.add(keys[1:], features[1:])
+    assert cache.read().missing(keys) == []
+    assert cache.read().gather(keys).tolist() == features.tolist()
 
 
 def test_shard_size_is_a_multiple_of_the_default_batch() -> None:

@@ -32,7 +32,7 @@ def test_nan_is_named_by_row() -> None:
 def test_misaligned_repeated_and_out_of_range_are_refused() -> None:
     with pytest.raises(DatasetError, match=r"rows of y for .* ids"):
         replace(TABLE, y=TABLE.y[1:])
-    with pytest.raises(DatasetError, match="'row0' stands in two rows"):
+    with pytest.raises(DatasetError, match="'row0' appears in two rows"):
         replace(TABLE, ids=("row0", "row0", *TABLE.ids[2:]))
     with pytest.raises(DatasetError, match="labels go from 0 to 1 for 1 classes"):
         replace(TABLE, class_names=("bird",))

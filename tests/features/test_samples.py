@@ -130,7 +130,7 @@ def test_a_wilds_data_set_brings_splits_and_attributes(
         ((object(), 0), "sample 1: the image is object; a path, PIL image, array or tensor expected"),
         ((torch.randn(3, 4, 4), 0), "sample 1: the image goes from -.*give it without a model's normalisation"),
         ((np.zeros((4, 4, 2), np.uint8), 0), r"sample 1: the image has shape \(4, 4, 2\)"),
-        ((np.zeros((4, 4), np.int64), 0), "sample 1: the image is of int64; uint8, or floats from 0 to 1, expected"),
+        ((np.zeros((4, 4), np.int64), 0), "sample 1: the image has type int64; uint8, or floats from 0 to 1, expected"),
     ],
 )
 def test_what_is_no_sample_is_named(sample: Any, message: str, backbone: Backbone, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_joined_tables_keep_their_words() -> None:
     other = table_from_arrays(features, y, ["cat", "dog"], split="test", ids="efgh", attributes={"place": list("abab")})
     with pytest.raises(UsageError, match="tables to join have classes"):
         join_tables([one, other])
-    with pytest.raises(DatasetError, match="the id 'a' stands in two rows"):
+    with pytest.raises(DatasetError, match="the id 'a' appears in two rows"):
         join_tables([one, one])
 
 

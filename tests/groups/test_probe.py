@@ -130,7 +130,7 @@ def test_choosing_attributes() -> None:
     assert choose_attributes([], known, templates=["on {attribute}"])[0].prompts("water") == ["on lake"]
     with pytest.raises(UsageError, match="unknown attribute 'backgruond' \\(did you mean 'background'\\?\\)"):
         choose_attributes(["backgruond"], known)
-    with pytest.raises(UsageError, match="no known suspect"):
+    with pytest.raises(UsageError, match="no suspected attribute"):
         choose_attributes([], {})
     with pytest.raises(UsageError, match="given twice"):
         choose_attributes(["size", "size"], known)
@@ -138,7 +138,7 @@ def test_choosing_attributes() -> None:
         choose_attributes([], known, templates=["a photo"])
     with pytest.raises(UsageError, match="has {clas}; only {attribute} and {class} are known"):
         choose_attributes([], known, templates=["a {clas} on {attribute}"])
-    with pytest.raises(UsageError, match="has no {class}; put it in"):
+    with pytest.raises(UsageError, match="has no {class}; add it"):
         choose_attributes([], known, templates=["on {attribute}"], class_conditional=True)
     with pytest.raises(UsageError, match="cannot be called 'label'"):
         choose_attributes(["label=a:b"], known)

@@ -73,6 +73,16 @@ def test_unknown_loss_and_foreign_option() -> None:
         make_loss("cross-entropy", q=0.5)
 
 
+def test_the_released_constants_of_ptnl_have_a_name() -> None:
+    assert make_loss("gce", ["q=ptnl"]) == make_loss("gce", q=0.5)
+    for name in ("sce", "nce-rce"):
+        released = make_loss(name, ["alpha=0", "A=ptnl"])(LOGITS, Y)
+        p = LOGITS.softmax(-1).double()
+        one_hot = torch.eye(3)[Y].double().clamp_min(1e-4)  # as released: the label's zeros are cut off
+        assert torch.allclose(released.double(), -(p * one_hot.log()).sum(-1), atol=1e-5)
+        assert torch.allclose(released, make_loss(name, ["alpha=0"])(LOGITS, Y) * 2.302585, rtol=1e-5)
+
+
 # Each loss once more, of one sample, in plain Python: probabilities and the given class to a number.
 A = -4.0
 
@@ -245,6 +255,7 @@ def test_options_reach_the_loss_by_name() -> None:
         ("mae", ["q=0.5"], "has no option 'q'; it takes none"),
         ("phuber", ["tau"], "'tau' is not NAME=NUMBER; write tau=0.5"),
         ("phuber", ["tau=high"], "'tau=high' is not NAME=NUMBER"),
+        ("sce", ["A=paper"], "'A=paper' is not NAME=NUMBER; write A=0.5"),
         ("phuber", ["tau=3", "tau=4"], "given twice"),
         ("phuber", ["tau=1"], "tau is 1.0; phuber takes a number above 1"),
         ("phuber", ["tau=inf"], "tau is inf"),

@@ -127,5 +127,5 @@ def test_draft_decoding_is_part_of_the_fingerprint_and_leaves_the_default_as_it_
     size = plain.model.visual.image_size
     assert draft.decode_at_least == 2 * (size if isinstance(size, int) else max(size))
     assert draft.fingerprint == {**plain.fingerprint, "decoding": f"draft, {draft.decode_at_least} pixels"}
-    with pytest.raises(UsageError, match="draft decoding, but the size that the preprocessing gives is not known"):
+    with pytest.raises(UsageError, match="draft decoding needs the size of preprocessed images, not known here"):
         Backbone(plain.model, plain.tokenizer, plain.preprocess, name="bare", draft=True)

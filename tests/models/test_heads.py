@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
@@ -44,6 +46,58 @@ def test_full_tuning_starts_where_prompt_tuning_starts(backbone: Backbone) -> No
     assert torch.allclose(full(), prompt(), atol=1e-6)
     words = ClassTokenHead(backbone, NAMES, seeds=[0], context_init="a photo of a")
     assert torch.allclose(words()[0], zero_shot_weights(backbone, NAMES), atol=1e-6)
+
+
+# Letters, digits and marks of the kinds that byte pairs merge, and whatever else there is.
+CLASS_NAMES = st.text(
+    st.sampled_from("abM 9.,;:!?'\"()[]+-#&/…”’é漢") | st.characters(exclude_categories=["Cs"]), max_size=10
+)
+MARKED = ["impala (antelope)", "Mr.", "what?", "dogs'", "C++", "goldfish", "kite (bird)", "ram (sheep)"]
+
+
+def cosines(backbone: Backbone, head: Head, names: list[str], template: str) -> torch.Tensor:
+    return (head()[0] * zero_shot_weights(backbone, names, template)).sum(dim=-1)
+
+
+@settings(max_examples=20)
+@given(others=st.lists(CLASS_NAMES.filter(str.strip), max_size=3))
+@example(others=MARKED)
+def test_every_head_starts_at_the_zero_shot_weights_of_the_same_words(backbone: Backbone, others: list[str]) -> None:
+    names = [*dict.fromkeys(" ".join(name.split()).lower() for name in others), "landbird"]
+    assume(distinct(backbone, names))
+    words = "a photo of a"
+    heads: list[tuple[Head, str]] = [
+        (PromptHead(backbone, names, context_init=words), "a photo of a {}."),
+        (PromptHead(backbone, names, context_init=words, class_specific=True), "a photo of a {}."),
+        (PromptHead(backbone, names, context_init=words, class_position="middle"), "a photo {} of a."),
+        (PromptHead(backbone, names, context_init=words, class_position="front"), "{} a photo of a."),
+        (ClassTokenHead(backbone, names, context_init=words), "a photo of a {}."),
+        (ClassTokenHead(backbone, names), "a photo of a {}."),
+        (ClassTokenHead(backbone, names, template='a sign that says "{}", in ink.'), 'a sign that says "{}", in ink.'),
+        (TextEncoderHead(backbone, names), "a photo of a {}."),
+        (HEADS["linear-from-text"](backbone, names, [0], FitSettings(head="linear-from-text")), "a photo of a {}."),
+    ]
+    for head, template in heads:
+        assert cosines(backbone, head, names, template).min() > 1 - 1e-5, (type(head), template)
+
+
+def distinct(backbone: Backbone, names: list[str]) -> bool:
+    return len({tuple(backbone.text.tokenize(name).tolist()) for name in names}) == len(names)
+
+
+def test_a_full_stop_that_merges_with_the_name_is_one_token_and_learns(backbone: Backbone) -> None:
+    merged = backbone.text.tokenize("what?.")
+    assert len(merged) == 2  # "what" and "?."
+    head = ClassTokenHead(backbone, ["what?", "goldfish"])
+    assert head.is_name[:, :, 0].sum(dim=1).tolist() == [2, 1]
+    assert torch.equal(head.names[0, 0], backbone.text.embed(merged))
+
+
+def test_words_that_merge_with_what_stands_before_the_name_are_the_names_own(backbone: Backbone) -> None:
+    head = ClassTokenHead(backbone, ["(x)", "goldfish"], template="a ({}).")
+    assert head.is_name[:, :, 0].tolist()[1][0] is False  # "(" before goldfish stays as it is
+    assert head.is_name[:, :, 0].tolist()[0][0] is True  # "((" is the other name's
+    assert cosines(backbone, head, ["(x)", "goldfish"], "a ({}).").min() > 1 - 1e-5
 
 
 @pytest.mark.parametrize("name", sorted(HEADS))
@@ -190,3 +244,42 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
     assert np.mean(losses[-1]) < np.mean(losses[0])
     again = PromptTuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
     assert np.array_equal(again.class_weights_, tuner.class_weights_)
+
+
+def test_the_standardized_head_learns_scikit_learns_logistic_regression() -> None:
+    """Same penalty, features standardised, a free intercept; class weights act on raw features."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    from debias_pt.models.heads import StandardizedHead
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 240)
+    x = rng.normal(size=(240, 6)) * [1, 3, 0.2, 1, 1, 1] + 4.0
+    x[:, :3] += np.eye(3)[y]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    features, labels = torch.tensor(x, dtype=torch.float32), torch.tensor(y)
+    head = StandardizedHead(6, 3, seeds=[0, 1], strength=0.05)
+    head.see(features, slice(0, 2))
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = head.logits(head(), features)
+        loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels.expand(2, -1), reduction="none")
+        total = loss.mean(dim=-1).sum() + head.penalty()
+        total.backward()
+        return total
+
+    optimizer.step(closure)
+    # The centre is subtracted as a multiple of the projection on the mean, see the class.
+    mean = x.mean(axis=0)
+    projection = (x @ mean / (mean @ mean))[:, None]
+    inputs = (x - projection * mean) / x.std(axis=0)
+    theirs = LogisticRegression(C=1 / (0.05 * 240), fit_intercept=False, tol=1e-8, max_iter=5000)
+    theirs.fit(np.hstack([inputs, 1e4 * projection]), y)  # a large column is as good as not penalised
+    with torch.no_grad():
+        found = head.logits(head(), features).softmax(dim=-1).numpy()
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+    assert found[0] == pytest.approx(theirs.predict_proba(np.hstack([inputs, 1e4 * projection])), abs=5e-3)
+    assert StandardScaler().fit(x).scale_ == pytest.approx(head.deviation[0].numpy(), rel=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from debias_pt.datasets import load_dataset
 from debias_pt.errors import DatasetError, DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.noise.few_shot import FewShot, draw_shots
+from tests.helpers.coop_files import drawn_in_plain_loops, write_shots
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -63,7 +66,7 @@ def test_global_random_states_neither_matter_nor_change() -> None:
 
 def test_a_short_class_gives_all_it_has_and_says_so() -> None:
     y = np.array([0] * 9 + [1] * 2 + [2] * 9 + [3] * 5)
-    with pytest.warns(DebiasWarning, match="2 of 4 classes have fewer than 8 training images, 'bee' 2; all they have"):
+    with pytest.warns(DebiasWarning, match="2 of 4 classes have fewer than 8 training images, 'bee' 2; all of theirs"):
         rows = draw_shots(y, 8, 0, class_names=CLASSES)
     assert np.bincount(y[rows]).tolist() == [8, 2, 8, 5]
     with pytest.raises(UsageError, match="'bee' 2; ask for fewer shots"):
@@ -95,20 +98,81 @@ def test_only_training_images_are_drawn_and_the_other_splits_stay() -> None:
     assert (small.where("train").features == table.features[few.rows(table)]).all()
 
 
-def test_a_draw_is_kept_by_name(tmp_path: Path) -> None:
+def test_a_draw_is_kept_by_name() -> None:
     table = many()
     few = FewShot.draw(table, 2, seed=1)
-    few.save(tmp_path / "few.json")
-    assert FewShot.load(tmp_path / "few.json") == few == FewShot.from_dict(few.to_dict())
     backwards = table.rows(np.arange(len(table))[::-1].copy())
     assert [backwards.ids[row] for row in few.rows(backwards)] == list(few.ids)
 
 
-def test_a_draw_of_other_data_and_a_broken_file_are_refused(tmp_path: Path) -> None:
+def test_a_draw_of_other_data_is_refused() -> None:
     with pytest.raises(DatasetError, match="1 of 2 images are not in this table, first 'x.png'"):
         FewShot(0, 1, ("000.png", "x.png")).rows(many())
-    with pytest.raises(UsageError, match="not a few-shot draw"):
-        FewShot.from_dict({"seed": 0})
-    (tmp_path / "list.json").write_text("[1]")
-    with pytest.raises(UsageError, match="not a few-shot draw"):
-        FewShot.load(tmp_path / "list.json")
+
+
+# CoOp's own draws.
+
+
+def listed(table: FeatureTable, split: str) -> list[tuple[str, int]]:
+    rows = table.where(split)
+    return list(zip(rows.ids, rows.y.tolist(), strict=True))
+
+
+@given(shots=st.integers(1, 7), seed=st.integers(0, 10**4), per_class=st.integers(7, 20))
+def test_the_rule_of_coop_equals_plain_loops(shots: int, seed: int, per_class: int) -> None:
+    table = many(per_class=per_class, test=40)
+    train, val = drawn_in_plain_loops(listed(table, "train"), listed(table, "val"), shots, seed)
+    assert list(FewShot.draw(table, shots, seed, rule="coop").ids) == train
+    assert list(FewShot.draw(table, shots, seed, rule="coop", split="val").ids) == val
+    assert len(val) == len(CLASSES) * min(shots, 4)
+
+
+def test_a_short_class_is_said_with_the_rule_of_coop_too() -> None:
+    table = many(per_class=3)
+    with pytest.warns(DebiasWarning, match="4 of 4 classes have fewer than 5"):
+        few = FewShot.draw(table, 5, 1, rule="coop")
+    assert sorted(few.ids) == sorted(table.where("train").ids)
+    with pytest.raises(UsageError, match="rule is 'dassl'; nested or coop expected"):
+        FewShot.draw(table, 2, 1, rule="dassl")
+
+
+@pytest.mark.parametrize("root", ["/data/elsewhere/images", "C:\\sets\\images", ""])
+def test_a_file_of_coop_is_matched_by_the_end_of_its_paths(tmp_path: Path, root: str) -> None:
+    table = many(test=40)
+    train, val = drawn_in_plain_loops(listed(table, "train"), listed(table, "val"), 3, 1)
+    label = dict(zip(table.ids, table.y.tolist(), strict=True))
+    named = [[(f"{root}/{name}", label[name]) for name in names] for names in (train, val)]
+    write_shots(tmp_path / "shot_3-seed_1.pkl", *named)
+    assert list(FewShot.read(table, tmp_path, 3, 1).ids) == train
+    assert list(FewShot.read(table, tmp_path, 3, 1, split="val").ids) == val
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ([("x/099.png", 0)], "names 'x/099.png', which the split file does not have"),
+        ([("x/000.png", 3)], "another class"),
+    ],
+)
+def test_a_file_of_coop_for_other_data_is_refused(tmp_path: Path, images: list[tuple[str, int]], message: str) -> None:
+    table = many()
+    write_shots(tmp_path / "shot_1-seed_1.pkl", images, [])
+    assert table.y[0] != 3
+    with pytest.raises(DatasetError, match=message):
+        FewShot.read(table, tmp_path, 1, 1)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("shots", [1, 16])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_draws_of_coop_from_the_real_split_of_caltech101(assets: Path, shots: int, seed: int) -> None:
+    dataset = load_dataset("caltech101", assets)
+    features = np.tile(np.eye(4, dtype=np.float32)[:1], (len(dataset), 1))
+    table = FeatureTable(dataset.ids, features, dataset.y, dataset.split, dataset.class_names)
+    split = json.loads((assets / "caltech101" / "split_zhou_Caltech101.json").read_text())
+    images = [[(path, label) for path, label, _ in split[part]] for part in ("train", "val")]
+    train, val = drawn_in_plain_loops(*images, shots, seed)
+    found = [FewShot.draw(table, shots, seed, rule="coop", split=part).ids for part in ("train", "val")]
+    assert [[name.removeprefix("101_ObjectCategories/") for name in names] for names in found] == [train, val]
+    assert len(train) == 100 * shots
+    assert FewShot.draw(table, shots, seed).ids != found[0]  # ours are others

@@ -7,7 +7,6 @@ import dataclasses
 import math
 import random
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +128,63 @@ def test_replacement_draws_from_all_other_classes() -> None:
     assert pairs == {(a, b) for a in range(5) for b in range(5) if a != b}
 
 
+# The rule of PTNL's released code.
+
+
+@settings(max_examples=40)
+@given(
+    sizes=st.lists(st.integers(2, 14), min_size=2, max_size=5),
+    shots=st.integers(2, 6),
+    rate=st.sampled_from([0.0, 0.25, 0.5, 0.75]),
+    seed=st.integers(0, 1000),
+)
+def test_ptnls_rule_takes_fixed_parts_of_each_class(sizes: list[int], shots: int, rate: float, seed: int) -> None:
+    table, few = unequal(sizes, shots)
+    noisy = add_noise(table, few, "replacement-ptnl", rate, seed)
+    wrong = how_many(rate, few.shots)
+    place = {name: row for row, name in enumerate(table.ids)}
+    given_to: dict[str, int] = {}
+    for name, y_given, y_true in zip(noisy.ids, noisy.y_given, noisy.y_true, strict=True):
+        of_class = [row for row in range(len(table)) if table.y[row] == y_true]
+        first = math.ceil(round(len(of_class) * (1 - wrong / few.shots), 9))
+        assert (of_class.index(place[name]) < first) == (y_given == y_true)
+        assert name not in given_to
+        given_to[name] = int(y_given)
+    assert (noisy.counts_by_class[:, 0] <= few.shots).all()  # repetitions are kept once
+    assert (noisy.counts_by_class[:, 1] <= wrong).all()
+
+
+def unequal(sizes: list[int], shots: int) -> tuple[FeatureTable, FewShot]:
+    y = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    names = tuple(f"c{k}" for k in range(len(sizes)))
+    features = np.eye(4, dtype=np.float32)[y % 4]
+    table = FeatureTable(tuple(map(str, range(len(y)))), features, y, np.full(len(y), "train"), names)
+    return table, FewShot.draw(table, min(shots, *sizes), 0)
+
+
+def test_ptnls_rule_draws_uniformly_over_images_and_ours_over_classes() -> None:
+    """Class 2 has nine times class 1's images; wrong images of class 0 come nine times or once as often from it."""
+    table, few = unequal([40, 20, 180], 8)
+    shares = {}
+    for kind in ("replacement", "replacement-ptnl"):
+        sources = np.zeros(3)
+        for seed in range(150):
+            noisy = add_noise(table, few, kind, 0.5, seed)
+            sources += np.bincount(noisy.y_true[(noisy.y_given == 0) & noisy.wrong], minlength=3)
+        shares[kind] = sources[2] / sources.sum()
+    assert shares["replacement"] == pytest.approx(0.5, abs=0.06)
+    assert shares["replacement-ptnl"] == pytest.approx(0.9, abs=0.05)
+
+
+def test_ptnls_rule_without_wrong_images_is_refused() -> None:
+    """Of two images, for one wrong one in four, both are in the right part."""
+    table, _ = unequal([8, 2], 2)
+    with pytest.warns(DebiasWarning, match="fewer than 4"):
+        few = FewShot.draw(table, 4, 0)
+    with pytest.raises(UsageError, match="finds no wrong images for class 0; ask for fewer shots"):
+        add_noise(table, few, "replacement-ptnl", 0.25)
+
+
 def test_replacement_without_images_left_is_refused() -> None:
     table, few = drawn(3, 4, 0, 1.0)
     assert add_noise(table, few, "replacement", 0.0).realised == 0
@@ -214,17 +270,6 @@ def test_the_table_to_fit_has_given_labels_in_training_only() -> None:
         assert (fit.where("train").y == noisy.y_given).all()
         assert (fit.where("train").features == table.features[noisy.rows(table)]).all()
         assert (fit.where("test").y == table.where("test").y).all()
-
-
-def test_labels_are_kept_whole(tmp_path: Path) -> None:
-    table, few = drawn(4, 10, 0, 0.5)
-    noisy = add_noise(table, few, "symmetric", 0.4)
-    noisy.save(tmp_path / "noise.json")
-    back = NoisyLabels.load(tmp_path / "noise.json")
-    assert back.to_dict() == noisy.to_dict()
-    assert back.wrong.tolist() == noisy.wrong.tolist()
-    with pytest.raises(UsageError, match="not noisy labels"):
-        NoisyLabels.from_dict({"ids": []})
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:

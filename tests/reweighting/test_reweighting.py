@@ -309,3 +309,21 @@ def test_cvar_of_everything_is_erm() -> None:
     scheduler.start(one_hot([0, 1, 2]), CLASSES, runs=2)
     losses = torch.rand(2, 3, generator=torch.Generator().manual_seed(0))
     assert torch.equal(scheduler(torch.exp(-losses), losses, one_hot([0, 1, 2])), torch.ones(2, 3))
+
+
+@given(st.lists(st.integers(0, 30), min_size=4, max_size=4).filter(lambda n: n[0] + n[1] > 0 and n[2] + n[3] > 0))
+def test_anchored_by_a_plain_loop(sizes: list[int]) -> None:
+    scheduler = make_reweighter("anchored")
+    scheduler.start(of_sizes(tuple(sizes)), CLASSES, runs=1)
+    found = (scheduler.weights_[0] * torch.tensor(sizes)).tolist()
+    for first in (0, 2):
+        shares = [min(1.0, n / 5) for n in sizes[first : first + 2]]
+        expected = [sum(sizes) / 2 * share / sum(shares) for share in shares]
+        assert found[first : first + 2] == pytest.approx(expected, rel=1e-4)
+
+
+def test_anchored_does_not_let_three_images_outweigh_their_class() -> None:
+    scheduler, balanced = make_reweighter("anchored"), make_reweighter("balanced")
+    for one in (scheduler, balanced):
+        one.start(of_sizes((300, 3, 40, 60)), CLASSES, runs=1)
+    assert scheduler.weights_[0, 1] < 0.8 * balanced.weights_[0, 1]

@@ -213,7 +213,7 @@ def test_rules_equal_plain_loops_and_leave_empty_groups_out() -> None:
 def test_only_the_named_rule_uses_true_attributes() -> None:
     assert set(SELECTIONS) == set(RULES)
     assert [name for name, rule in RULES.items() if rule.uses_true_attributes] == ["true-wga"]
-    assert FitSettings().select == "pseudo-confidence"
+    assert FitSettings().select == "last"
 
 
 @given(n=st.integers(1, 40), batch=st.integers(1, 45), epoch=st.integers(0, 3))
@@ -298,11 +298,15 @@ def test_scoring_by_other_groups_has_no_adjusted_average(backbone: Backbone) -> 
     pseudo = replace(TRUE, source="pseudo")
     tuner = PromptTuner(backbone, steps=1).fit(table, pseudo)
     test = table.split == "test"
-    by_true = tuner.score(table.where("test"), TRUE.rows(test))
+    foreign = replace(TRUE.rows(test), attribute_names=("meadow", "lake"))
+    by_true = tuner.score(table.where("test"), foreign)
     assert np.isnan(by_true.adjusted_average_accuracy).all()
     assert np.isfinite(tuner.score(table.where("test"), pseudo.rows(test)).adjusted_average_accuracy).all()
-    given_counts = tuner.score(table.where("test"), TRUE.rows(test), TRUE.rows(table.split == "train").counts)
+    given_counts = tuner.score(table.where("test"), foreign, TRUE.rows(table.split == "train").counts)
     assert np.isfinite(given_counts.adjusted_average_accuracy).all()
+    # Those of the table's own annotations are known, and those of the table's training rows.
+    for known in (tuner.score(table.where("test"), TRUE.rows(test)), tuner.score(table, TRUE, split="test")):
+        assert known.adjusted_average_accuracy.tolist() == given_counts.adjusted_average_accuracy.tolist()
     loaded = PromptTuner(backbone, steps=1).load_head(table.class_names, tuner.head_.state_dict())
     assert (loaded.class_weights_ == tuner.class_weights_).all()
     assert loaded.score(table.where("test"), TRUE.rows(test)).correct.tolist() == by_true.correct.tolist()

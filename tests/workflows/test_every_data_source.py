@@ -218,7 +218,7 @@ def test_groups_given_by_a_column_are_the_yardstick(
 def test_no_suspicion_is_asked_for(tmp_path: Path, train: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path, _ = as_tree(tmp_path)
-    assert "has no known suspect; name one: --attribute background=land:water" in train(path, code=2)["errors"]
+    assert "has no suspected attribute; name one: --attribute background=land:water" in train(path, code=2)["errors"]
 
 
 # Bad images

@@ -172,7 +172,7 @@ def test_no_data_is_needed_and_a_moved_model_is_found(
         export(str(run))
     assert export(str(run), pretrained=f"local-dir:{there}")["model"] == f"local-dir:{there.resolve()}"
     other = write_checkpoint(tmp_path / "other", seed=1)
-    with pytest.raises(FingerprintError, match="give --model and --pretrained of the run"):
+    with pytest.raises(FingerprintError, match="give the run's --model and --pretrained"):
         export(str(run), pretrained=f"local-dir:{other}")
 
 

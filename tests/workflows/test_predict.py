@@ -51,7 +51,7 @@ def test_the_command(cli: Cli, tiny_run: Path, photos: Path) -> None:
     done = cli("predict", tiny_run, "0", photos / "1", "0/0.jpg", ".", "--json", cwd=photos)
     (photos / "labels.txt").unlink()
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "warning: .: left out 1 that by their endings are no images: labels.txt\n"
+    assert done.stderr == "warning: .: left out 1 without an image extension: labels.txt\n"
     result = json.loads(done.stdout)
     assert [row["path"] for row in result["images"]] == ["0/0.jpg", "0/2.jpg", "0/4.jpg", *map(str, ones(photos))]
     assert result["left_out"] == ["labels.txt"]
@@ -88,11 +88,12 @@ def test_csv_and_json_lines_say_what_json_says(
     assert run("predict", tiny_run, photos, "--format", "csv") == 0
     text = capsysbinary.readouterr().out
     table = list(csv.DictReader(io.StringIO(text.decode())))
-    names = ["path", "label", "probability", "p(landbird)", "p(waterbird)", "background", "background_confidence"]
-    assert list(table[0]) == names
+    names = ["id", "predicted", "probability", "p(landbird)", "p(waterbird)", "background", "background_confidence"]
+    assert list(table[0]) == [*names, "path", "label"]  # the last two are the older names of the first two
     for line, row in zip(table, rows, strict=True):
         said = row["attributes"]["background"]
-        assert (line["path"], line["label"], line["background"]) == (row["path"], row["label"], said["value"])
+        assert (line["id"], line["predicted"], line["background"]) == (row["id"], row["predicted"], said["value"])
+        assert (line["path"], line["label"]) == (row["path"], row["label"]) == (row["id"], row["predicted"])
         numbers = [row["probability"], *row["probabilities"].values(), said["confidence"]]
         assert [float(line[name]) for name in (*names[2:5], names[6])] == pytest.approx(numbers, abs=1e-6)
     assert run("predict", tiny_run, photos, "--format", "jsonl") == 0
@@ -146,15 +147,16 @@ def test_commas_and_quotes_in_names_survive_csv(tiny_run: Path, photos: Path, tm
     odd = tmp_path / 'a, "b".jpg'
     shutil.copy(photos / "0" / "0.jpg", odd)
     text = as_csv(predict(str(tiny_run), [str(odd)]))
-    assert next(csv.DictReader(io.StringIO(text)))["path"] == str(odd)
+    assert next(csv.DictReader(io.StringIO(text)))["id"] == str(odd)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--format", "cvs"], "unknown format 'cvs' (did you mean 'csv'?); known: table, csv, jsonl"),
-        (["--out", "said.txt"], "--out is 'said.txt'; into a file go csv or jsonl"),
-        (["--out", "said.csv", "--format", "table"], "--format is 'table'; into a file go csv or jsonl"),
+        (["--out", "said.txt"], "--out is 'said.txt'; a file can be csv or jsonl"),
+        (["--out", "said.csv", "--format", "table"], "--format is 'table'; a file can be csv or jsonl"),
+        (["--out", "said.csv", "--format", "jsonl"], "--format is 'jsonl' and --out 'said.csv', which ends in .csv"),
         (["--json", "--format", "csv"], "--json and --format csv both want standard output"),
         (["--out", "/dev/null/said.csv"], "cannot create this folder"),
         (["--out", "0.csv"], "0.csv: is a folder; give --out a file name"),
@@ -200,7 +202,7 @@ def test_an_oracle_is_said_to_be_one(
     assert "ORACLE: the run used annotated attributes (training groups)" in capsys.readouterr().out
     assert run("predict", oracle, photos, "--format", "csv") == 0
     out, errors = capsys.readouterr()
-    assert out.startswith("path,label,")
+    assert out.startswith("id,predicted,")
     assert "ORACLE" in errors
     assert predict(str(oracle), [str(photos)])["attribute_labels_used"] == ["training groups"]
 

@@ -46,7 +46,7 @@ def wait_for(path: Path, run: subprocess.Popen[str]) -> None:
 def test_a_stopped_training_resumes_bit_by_bit(
     cli: Cli, tiny: list[str], cache_dir: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    options = [*tiny, "--steps", 600, "--seeds", 2, "--checkpoint-every", 20, "--batch-size", 30]
+    options = [*tiny, "--steps", 600, "--seeds", 2, "--checkpoint-every", 20, "--batch-size", 30, "--no-baselines"]
     whole = cli("train", "waterbirds", *options, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "stopped"
@@ -100,7 +100,7 @@ def test_resuming_with_other_settings_or_model_is_refused(
     assert "its lr is 0.004, here it is 0.5; resume with the same settings: --config" in other.stderr
     fresh = cli("train", "waterbirds", *options, "--out", tmp_path / "run")
     assert fresh.returncode == 2
-    assert "holds a run already; add --resume" in fresh.stderr
+    assert "already holds a run; add --resume" in fresh.stderr
     model = write_checkpoint(tmp_path / Path(tiny[4].partition(":")[2]).name, seed=9)
     moved = [*options[:4], f"local-dir:{model}", *options[5:]]
     swapped = cli("train", "waterbirds", *moved, "--out", tmp_path / "run", "--resume")
@@ -108,7 +108,7 @@ def test_resuming_with_other_settings_or_model_is_refused(
     assert "its backbone weights is" in swapped.stderr
     unfinished = cli("eval", tmp_path / "run")
     assert unfinished.returncode == 2
-    assert "not finished; go on with" in unfinished.stderr
+    assert "not finished; resume with" in unfinished.stderr
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_evaluating_with_another_model_or_data_is_refused(
     swapped = cli("eval", tmp_path / "run", "--pretrained", f"local-dir:{other}")
     assert swapped.returncode == 2
     assert "its weights is '" in swapped.stderr
-    assert "give --model and --pretrained of the run" in swapped.stderr
+    assert "give the run's --model and --pretrained" in swapped.stderr
     renamed = shutil.copytree(tiny[4].partition(":")[2], tmp_path / "renamed")
     moved = cli("eval", tmp_path / "run", "--pretrained", f"local-dir:{renamed}")
     assert moved.returncode == 0, moved.stderr
@@ -150,7 +150,7 @@ def test_evaluating_with_another_model_or_data_is_refused(
     metadata.write_text("".join(metadata.read_text().splitlines(keepends=True)[:-1]))
     changed = cli("eval", tmp_path / "run", "--data-root", data_root)
     assert changed.returncode == 2
-    assert "give the --data-root of the run" in changed.stderr
+    assert "give the run's --data-root" in changed.stderr
 
 
 def test_history_drops_a_line_cut_short_by_a_kill(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The methods beside each other, one file each."""
+"""The methods to compare with, one file each."""

@@ -26,7 +26,7 @@ class UpWeight(Reweighter):
     """``factor`` for samples of the last attribute value, 1 for the others, scaled to mean 1."""
 
     factor: float
-    uses_attributes: ClassVar[bool] = False  # nothing an attribute was asked for
+    uses_attributes: ClassVar[bool] = False  # no attribute is needed
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         per_class = len(class_of_group) // (int(class_of_group.max()) + 1)
@@ -49,7 +49,8 @@ class JTT:
     early : float
         Length of the first training, as a share of the budget.
     factor : float
-        Weight of the error set against the rest.
+        Weight of the error set against the rest. The released code *adds* ``up_weight`` copies of it to the training
+        set: its ``up_weight`` is this minus 1.
     """
 
     early: float = 0.2

@@ -1,4 +1,4 @@
-"""Whatever the library's own tuner fits: a head and a group reweighting scheduler."""
+"""Methods that the library's own tuner fits: a head and a group reweighting scheduler."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Loop:
         return fit_loops([(case, self)])[0]
 
     def flagged(self, case: Case) -> NDArray[np.bool_] | None:
-        """Return what the groups take for minorities, if the method uses groups and they are not given."""
+        """Return what the groups consider minorities, if the method uses groups and they are not given."""
         asks = scheduler(case.options(**self.options)).uses_attributes and not self.groups.labels
         return in_minority(case, self.groups(case)) if asks else None
 
 
 def fit_loops(jobs: Sequence[tuple[Case, Loop]], callbacks: Sequence[Callback] = ()) -> list[Fitted]:
-    """Fit the seeds of several methods at once; cases may differ in the probe's answers, not in images and labels."""
+    """Fit the seeds of several methods at once; cases may differ in the probe's answers, not in images or labels."""
     tuners: list[PromptTuner] = []
     run_groups: list[RunGroup] = []
     for case, loop in jobs:

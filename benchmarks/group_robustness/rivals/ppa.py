@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss
 from debias_pt.losses.cross_entropy import CrossEntropy
@@ -26,6 +27,8 @@ from .jtt import error_groups
 from .loop import LINEAR
 from .projection import off_span
 from .zero_shot import ZeroShot
+
+AGGREGATES = ("sum", "mean")
 
 
 @dataclass(frozen=True)
@@ -52,24 +55,38 @@ class LogitAdjusted(Loss):
 
 
 class GroupHead(LinearHead):
-    """A linear head with one output per group; a class's weight is the mean over its groups that occur.
+    """A linear head with one output per group; a class's weight is the sum over its groups.
 
-    PPA sums them; the mean has the same largest class and keeps the scale of the logits, by which steps are
-    selected. It starts from zero: a random start is noise that a mean over few samples does not wash out.
+    It starts from zero, so that a group without samples, which never has a gradient, adds nothing: a random start is
+    noise that a sum over few groups does not wash out.
+
+    Parameters
+    ----------
+    dim : int
+        Size D of the features.
+    groups : Groups
+        Of the training set.
+    seeds : sequence of int
+        One per run.
+    scale : float
+        Factor to logits.
+    mean : bool
+        Divide the sum by the number of the class's groups that occur.
     """
 
-    occurs: Tensor
+    share: Tensor
 
-    def __init__(self, dim: int, groups: Groups, *, seeds: Sequence[int], scale: float) -> None:
+    def __init__(self, dim: int, groups: Groups, *, seeds: Sequence[int], scale: float, mean: bool = False) -> None:
         super().__init__(dim, groups.n_groups, seeds=seeds, start=torch.zeros(groups.n_groups, dim), scale=scale)
-        occurs = torch.from_numpy(groups.counts > 0).float()
-        self.register_buffer("occurs", occurs.view(len(groups.class_names), -1, 1), persistent=False)
+        occurs = torch.from_numpy(groups.counts > 0).float().view(len(groups.class_names), -1)
+        share = 1 / occurs.sum(dim=1).clamp_min(1) if mean else torch.ones(len(occurs))
+        self.register_buffer("share", share[:, None], persistent=False)
 
     def class_weights(self, weights: Tensor) -> Tensor:
         """Return class weights ``(R, K, D)`` of group weights ``(R, G, D)``."""
-        classes, values, _ = self.occurs.shape
-        by_class = weights.reshape(len(weights), classes, values, -1) * self.occurs
-        return torch.as_tensor(by_class.sum(dim=2) / self.occurs.sum(dim=1).clamp_min(1))
+        runs, groups, dim = weights.shape
+        classes = len(self.share)
+        return weights.reshape(runs, classes, groups // classes, dim).sum(dim=2) * self.share
 
 
 @dataclass(frozen=True)
@@ -77,10 +94,11 @@ class PPA:
     """Project-Probe-Aggregate (Zhu et al., 2025, arXiv 2503.09487).
 
     1. Features are projected off the span of the class embeddings, and a linear head is fitted there, its
-       logits adjusted by the class priors: what it can still tell is the shortcut.
+       logits adjusted by the class priors: what it can still use is the shortcut.
     2. Whether it is right or wrong is the pseudo attribute (or, with ``probe``, our probe's answers).
     3. A linear head over groups is fitted with logits adjusted by ``tau * log`` of the group priors, and a
-       class's group weights are added up.
+       class's group weights are added up. Their mean over the groups that occur predicts the same only if all classes
+       have equally many of these: a class of one group has half the say in a sum that it has in a mean.
 
     Parameters
     ----------
@@ -90,12 +108,19 @@ class PPA:
         Take the probe's pseudo groups instead of the first two steps.
     rate : float
         Learning rate of the last step as a share of the common one.
+    aggregate : {"sum", "mean"}
+        What becomes of a class's group weights; the paper's is the sum.
     """
 
     tau: float = 1.0
     probe: bool = False
     rate: float = 0.25
+    aggregate: str = "sum"
     labels: ClassVar[tuple[str, ...]] = (CLASSES,)
+
+    def __post_init__(self) -> None:
+        if self.aggregate not in AGGREGATES:
+            raise UsageError(f"aggregate is {self.aggregate!r}; {' or '.join(AGGREGATES)} expected")
 
     def __call__(self, case: Case) -> Fitted:
         """Fit both heads; they start from zero, so that a seed matters with minibatches only."""
@@ -136,7 +161,8 @@ class PPA:
         y = torch.from_numpy(train.index)
         features = torch.from_numpy(table.where("train").features)
         seeds = case.seeds if case.settings.batch_size else case.seeds[:1]
-        head = GroupHead(backbone.dim, train, seeds=seeds, scale=backbone.logit_scale)
+        mean = self.aggregate == "mean"
+        head = GroupHead(backbone.dim, train, seeds=seeds, scale=backbone.logit_scale, mean=mean)
         run_group = RunGroup(
             LogitAdjusted(self._offsets(train.counts / len(train))),
             make_reweighter("erm"),

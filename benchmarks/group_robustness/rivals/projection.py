@@ -33,7 +33,7 @@ def off_span(directions: NDArray[np.float64]) -> NDArray[np.float64]:
 def calibrated(
     projection: NDArray[np.float64], differences: NDArray[np.float64], strength: float
 ) -> NDArray[np.float64]:
-    """Return ``P0 (I + lam M)^-1``: near `projection`, and blind to `differences` ``(n, D)``.
+    """Return ``P0 (I + lam M)^-1``: close to `projection`, and insensitive to `differences` ``(n, D)``.
 
     It minimises ``||P - P0||^2 + lam * mean_n ||P d_n||^2`` over P; M is the mean of ``d_n d_n^T``.
 

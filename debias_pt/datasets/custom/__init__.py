@@ -1,1 +1,1 @@
-"""Images and what is written about each: folder trees, tables, folders with metadata; and splits drawn for them."""
+"""Lists of images and their labels from folder trees, tables and folders with metadata, and drawing their splits."""

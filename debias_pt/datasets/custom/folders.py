@@ -30,7 +30,7 @@ def read_tree(root: Path, attribute: str = "attribute") -> Listing:
     found, others = find_images(root)
     if others:
         warnings.warn(
-            f"{root}: {len(others)} files are no images by their ending and left out, first {others[0]}",
+            f"{root}: {len(others)} files have no image extension and are left out, first {others[0]}",
             DebiasWarning,
             stacklevel=2,
         )

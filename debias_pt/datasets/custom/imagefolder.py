@@ -1,4 +1,4 @@
-"""Folders in the manner of Hugging Face's imagefolder: ``metadata.csv`` beside the images, or one in every split."""
+"""Folders like Hugging Face's imagefolder: ``metadata.csv`` next to the images, or one in every split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def metadata_files(root: Path) -> list[Path]:
-    """Return a folder's metadata file, or those of its split folders; none if it is no such folder."""
+    """Return a folder's metadata file, or those of its split folders; empty if it has none."""
     folders = [root] if any((root / name).is_file() for name in NAMES) else _split_folders(root)
     return [folder / name for folder in folders for name in NAMES if (folder / name).is_file()]
 

@@ -13,7 +13,7 @@ from debias_pt.errors import DatasetError, UsageError
 
 @dataclass(frozen=True)
 class Listing:
-    """Images and the words that stand beside them.
+    """Images and the words given with them.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Listing:
     Raises
     ------
     DatasetError
-        If there is no image, or one stands in it twice.
+        If there is no image, or one appears twice.
     """
 
     source: Path
@@ -58,20 +58,20 @@ class Listing:
 
 @dataclass(frozen=True)
 class OwnData:
-    """How to read somebody's own folder or table.
+    """How to read a custom folder or table.
 
     Parameters
     ----------
     image_column, label_column, split_column, group_column : str, optional
-        Names of a table's columns; those left out are looked for under their usual names.
+        Names of a table's columns; by default the usual names are tried.
     attribute_columns : tuple of str
         Columns with annotated attributes, used for reports and oracles only.
     image_root : path-like, optional
         Folder that a table's paths are relative to; default the table's own.
     class_names : tuple of str
-        ``label=words``, where labels as written are not what should stand in a prompt.
+        ``label=words``, for labels that are not the words to use in prompts.
     shares : Shares
-        How splits are drawn that are not given.
+        How to draw splits that are not given.
 
     Raises
     ------
@@ -91,6 +91,26 @@ class OwnData:
     def __post_init__(self) -> None:
         if self.image_root is not None and not isinstance(self.image_root, str | os.PathLike):
             raise UsageError(f"image_root is {self.image_root!r}; the path of a folder expected")
+
+    def refuse_columns(self, what: str) -> None:
+        """Refuse options that only a table has, which would be ignored.
+
+        Raises
+        ------
+        DatasetError
+            Names the option and its value.
+        """
+        given = {
+            "--image-column": self.image_column,
+            "--label-column": self.label_column,
+            "--split-column": self.split_column,
+            "--group-column": self.group_column,
+            "--attribute-column": ", ".join(self.attribute_columns),
+            "--image-root": self.image_root,
+        }
+        for option, value in given.items():
+            if value:
+                raise DatasetError(f"{option} {value} is for tables, and {what}; leave it out")
 
 
 AS_USUAL = OwnData()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from debias_pt.datasets.custom.folders import read_tree
 from debias_pt.datasets.custom.imagefolder import metadata_files, read_imagefolder
 from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
 from debias_pt.datasets.custom.table import ENDINGS, read_table
-from debias_pt.datasets.splits import complete
+from debias_pt.datasets.splits import Shares, complete
 from debias_pt.errors import DatasetError, DebiasWarning
 
 
@@ -44,18 +44,20 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
     Returns
     -------
     ImageDataset
-        Splits that are not given are drawn from the training images, stratified by class.
+        Splits that are not given are drawn from the training images, stratified by class and by annotated attributes.
 
     Raises
     ------
     DatasetError
-        If it is not there or not such a thing; names what was seen and what to do.
+        If it is missing or of another form; says what was found and what to do.
     """
     listing = _read(path, own)
     labels, class_names = _classes(listing, own.class_names)
-    split, rule = complete(listing.ids, labels, listing.splits, own.shares)
-    _warn_of_untrained(path, labels[split == "train"], class_names)
     attributes = {name: TrueAttribute.of(values) for name, values in listing.attributes.items()}
+    known = {name: true.labels for name, true in attributes.items()}
+    split, rule = complete(listing.ids, labels, listing.splits, own.shares, known)
+    _refuse_shares(path, own, rule)
+    _warn_of_untrained(path, labels[split == "train"], class_names)
     group = own.group_column or "group"
     return ImageDataset(
         name=path.resolve().name,  # "." has none of its own
@@ -72,7 +74,10 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
 
 def _read(path: Path, own: OwnData) -> Listing:
     if path.is_dir():
-        return read_imagefolder(path, own) if metadata_files(path) else read_tree(path)
+        if metadata_files(path):
+            return read_imagefolder(path, own)
+        own.refuse_columns(f"{path} is a folder of class folders")
+        return read_tree(path)
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder; give a folder of images or a table")
     if path.suffix.lower() not in ENDINGS:
@@ -104,12 +109,23 @@ def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64
     return np.array([number[label] for label in listing.labels], dtype=np.int64), tuple(words.values())
 
 
+def _refuse_shares(path: Path, own: OwnData, rule: Mapping[str, object]) -> None:
+    """Refuse a share of a split that is given: it would be ignored."""
+    drawn = rule["drawn"]
+    assert isinstance(drawn, list)
+    for name in ("val", "test"):
+        if name not in drawn and getattr(own.shares, name) != getattr(Shares(), name):
+            raise DatasetError(
+                f"--{name}-share is {getattr(own.shares, name):g}, but {path} gives the {name} split; leave it out"
+            )
+
+
 def _in_words(true: TrueAttribute) -> bool:
     return len(true.values) > 1 and not any(map(is_number, true.values))
 
 
 def _suspect(name: str, true: TrueAttribute) -> Attribute:
-    """Return the wording to begin with: an annotated value is described by its own name."""
+    """Return the default wording: an annotated value is described by its own name."""
     return Attribute(name, {value: (value.replace("_", " "),) for value in true.values})
 
 

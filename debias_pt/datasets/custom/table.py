@@ -14,7 +14,7 @@ from debias_pt.utils.registry import nearest
 
 Table = dict[str, list[Any]]
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-# Where no column is named, the first of these that the table has.
+# If no column is named, the first of these that the table has.
 USUAL = {
     "image": ("image", "path", "image_path", "file_name", "filename", "file", "filepath", "img_filename", "image_id"),
     "label": ("label", "class", "y", "target", "category"),
@@ -36,7 +36,7 @@ def read_table(path: Path, own: OwnData = AS_USUAL) -> Listing:
     Raises
     ------
     DatasetError
-        If it cannot be read, a column is not there, or a row lacks what it needs; names column and row.
+        If it cannot be read, a column is missing, or a row lacks a value; names column and row.
     """
     table = _read(path)
     image = _column(path, table, "image", own.image_column)
@@ -67,7 +67,7 @@ def _read(path: Path) -> Table:
     except OSError as error:
         raise DatasetError(f"{path}: cannot read this table ({error.strerror or error})") from error
     except (ValueError, csv.Error) as error:
-        raise DatasetError(f"{path}: not the table that {ending} promises ({' '.join(str(error).split())})") from error
+        raise DatasetError(f"{path}: not a valid {ending} table ({' '.join(str(error).split())})") from error
 
 
 def _read_csv(file: TextIO, ending: str) -> Table:
@@ -106,7 +106,7 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _column(path: Path, table: Table, role: str, asked: str | None) -> str | None:
-    """Return the column for a role; an image and a label there must be."""
+    """Return the column for a role; image and label are required."""
     columns = list(table)
     option = f"--{role}-column"
     if asked is not None:
@@ -118,14 +118,14 @@ def _column(path: Path, table: Table, role: str, asked: str | None) -> str | Non
     usual = [column for name in USUAL[role] for column in columns if column.strip().lower() == name]
     if not usual and role in ("image", "label"):
         raise DatasetError(
-            f"{path}: no column is called like an image's {'path' if role == 'image' else role} "
+            f"{path}: no column has a usual name for an image's {'path' if role == 'image' else role} "
             f"({', '.join(USUAL[role])}); it has {', '.join(columns) or 'none'}: name it with {option}"
         )
     return usual[0] if usual else None
 
 
 def _words(path: Path, table: Table, column: str) -> list[str]:
-    """Return a column as text, numbers without a fraction as such."""
+    """Return a column as text, whole numbers without a decimal point."""
     words = []
     for row, value in enumerate(table[column], start=1):
         if isinstance(value, float) and value.is_integer():

@@ -1,1 +1,1 @@
-"""Bringing published data sets here: download, check, unpack, and only then rename."""
+"""Getting published data sets: download, check, unpack, and only then rename."""

@@ -1,4 +1,4 @@
-"""Archives of data sets: what is known of one beforehand, and how it is unpacked without leaving its folder."""
+"""Archives of data sets: what is known about one in advance, and unpacking it without leaving its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Archive:
-    """Where a data set can be fetched, and what is known of what comes.
+    """Where a data set can be downloaded, and what is known about the archive.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ def unpack(packed: Path, into: Path) -> None:
     Raises
     ------
     FetchError
-        If the archive is damaged, cut off or none at all, or a member is no plain file or leaves the folder.
+        If the archive is damaged, truncated or not an archive, or a member is not a plain file or leaves the folder.
     OutputError
-        If the disk does not take what is in it.
+        If the disk cannot hold its content.
     """
     try:
         links = [member for member in _members(packed) if not _written(member, into)]
@@ -98,7 +98,7 @@ def _written(member: Member, into: Path) -> bool:
     if member.kind == "folder":
         place.mkdir(parents=True, exist_ok=True)
     elif member.content is None:
-        raise FetchError(f"{member.name!r} in the archive is a {member.kind}; only files and folders are taken")
+        raise FetchError(f"{member.name!r} in the archive is a {member.kind}; only files and folders are unpacked")
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
         with member.content as content, open(place, "wb") as file:
@@ -109,7 +109,7 @@ def _written(member: Member, into: Path) -> bool:
 def _copy(link: Member, into: Path) -> None:
     place, target = inside(into, link.name), inside(into, link.target)
     if not target.is_file():
-        raise FetchError(f"{link.name!r} in the archive is a link to {link.target!r}, which is no file in it")
+        raise FetchError(f"{link.name!r} in the archive is a link to {link.target!r}, which is not a file in it")
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target, place)
 
@@ -128,11 +128,11 @@ def inside(folder: Path, name: str) -> Path:
     'data/images/1.jpg'
     >>> inside(Path("data"), "images/../../1.jpg")
     Traceback (most recent call last):
-    debias_pt.errors.FetchError: 'images/../../1.jpg' in the archive leads out of its folder; nothing of it is kept
+    debias_pt.errors.FetchError: 'images/../../1.jpg' in the archive leads out of its folder; nothing is kept
     """
     plain = PureWindowsPath(name)  # knows slashes of both kinds, and drives
     if plain.anchor or ".." in plain.parts:
-        raise FetchError(f"{name!r} in the archive leads out of its folder; nothing of it is kept")
+        raise FetchError(f"{name!r} in the archive leads out of its folder; nothing is kept")
     return folder / name
 
 
@@ -188,4 +188,4 @@ def _from(link: str, target: str) -> str:
 def _damaged(packed: Path, error: Exception) -> FetchError:
     with open(packed, "rb") as file:
         start = file.read(24)
-    return FetchError(f"what came is damaged or no tar or zip file ({error}); it begins with {start!r}")
+    return FetchError(f"the download is damaged or not a tar or zip file ({error}); it begins with {start!r}")

@@ -1,4 +1,4 @@
-"""Fetching a data set: downloaded beside its place, checked, and only then renamed into it."""
+"""Fetching a data set: downloaded next to its final place, checked, and only then renamed into it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fetched:
     bytes : int
         Size of the archive; 0 if nothing was fetched.
     resumed_from : int
-        How many of these an earlier call had left.
+        How many of these came from an earlier call.
     files_checked : int
         Files whose SHA-256 was compared with the published one.
     already_there : bool
@@ -42,25 +42,25 @@ class Fetched:
 
 
 def fetch(archive: Archive, root: Path, check: Check, *, terms: str, url: str | None = None) -> Fetched:
-    """Bring a data set to ``root / archive.folder``: complete, or not at all.
+    """Download a data set to ``root / archive.folder``, complete or not at all.
 
     Parameters
     ----------
     archive : Archive
-        Where it is and what is known of it.
+        Where it is and what is known about it.
     root : Path
-        The data root, made if it is not there.
+        The data root, created if it does not exist.
     check : callable
-        Takes the folder that holds the data set's own folder, loads the set there, raises if it is not whole.
+        Takes the folder that holds the data set's own folder, loads the set there, and raises if it is incomplete.
     terms : str
-        Origin and licence, said on standard error before anything is downloaded.
+        Origin and licence, printed to standard error before anything is downloaded.
     url : str, optional
         Another mirror of the same archive.
 
     Raises
     ------
     FetchError
-        If it cannot be had, or what came is not the data set. What broke off is kept, what is wrong is not.
+        If it cannot be downloaded, or the download is not the data set. A partial download is kept, a wrong one is not.
     DatasetError
         If the folder is there already and is not the data set.
     OutputError
@@ -78,7 +78,7 @@ def fetch(archive: Archive, root: Path, check: Check, *, terms: str, url: str | 
         try:
             return _fetch(archive, url, root, check)
         except FetchError as error:
-            raise FetchError(f"{url}: {error}; or fetch it by hand and unpack it to {folder}") from error
+            raise FetchError(f"{url}: {error}; or download it by hand and unpack it to {folder}") from error
 
 
 def _announce(archive: Archive, url: str, terms: str) -> None:
@@ -96,7 +96,7 @@ def _fetch(archive: Archive, url: str, root: Path, check: Check) -> Fetched:
         _require_archive(archive, part)
         _install(archive, part, root, check)
     except FetchError:
-        discard(part)  # going on with what is wrong would never end well
+        discard(part)  # resuming a wrong file would never succeed
         raise
     discard(part)
     return Fetched(str(root / archive.folder), came.size, came.resumed_from, len(archive.files), False)
@@ -114,7 +114,7 @@ def _install(archive: Archive, part: Path, root: Path, check: Check) -> None:
             check(parent)
         except DatasetError as error:
             reason = str(error).replace(str(whole), archive.folder)
-            raise FetchError(f"what came is not the published data set: {reason}; find another mirror") from error
+            raise FetchError(f"the download is not the published data set: {reason}; find another mirror") from error
         try:
             whole.rename(root / archive.folder)
         except OSError as error:
@@ -139,13 +139,15 @@ def _already_there(archive: Archive, root: Path, check: Check) -> Fetched:
 
 def _require_archive(archive: Archive, part: Path) -> None:
     if archive.size not in (None, length(part)):
-        raise FetchError(f"{length(part)} bytes came, the published archive has {archive.size}; find another mirror")
+        raise FetchError(
+            f"{length(part)} bytes came, but the published archive has {archive.size}; find another mirror"
+        )
     if archive.sha256 and (seen := _sha256(part)) != archive.sha256:
         raise FetchError(f"SHA-256 is {seen}, the published archive has {archive.sha256}; find another mirror")
 
 
 def wrong_files(archive: Archive, folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the files whose content is known and not there, with what is wrong."""
+    """Yield the files whose content is not the published one, with what is wrong."""
     for name, known in archive.files.items():
         if not (folder / name).is_file():
             yield name, "is missing"

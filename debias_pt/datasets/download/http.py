@@ -1,4 +1,4 @@
-"""Downloading one file over HTTP: goes on where it broke off, and never mixes two versions of it."""
+"""Downloading one file over HTTP: resumes where it stopped, and never mixes two versions of it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class _BrokenOffError(Exception):
 
 
 class _NoAnswerError(_BrokenOffError):
-    """Nothing can be had at this address, at least now."""
+    """Nothing can be downloaded from this address, at least now."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A finished download: bytes in all, and how many of them an earlier call had left."""
+    """A finished download: bytes in all, and how many of them came from an earlier call."""
 
     size: int
     resumed_from: int
@@ -49,7 +49,7 @@ class Origin:
     total: int | None = None
 
     def same(self, other: Origin) -> bool:
-        """Return whether nothing known of both differs."""
+        """Return whether nothing that is known about both differs."""
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return all(a == b for a, b in pairs if a is not None and b is not None)
 
@@ -60,12 +60,12 @@ class Origin:
 
     @property
     def validator(self) -> str | None:
-        """For ``If-Range``, which takes no weak tags."""
+        """For ``If-Range``, which does not accept weak tags."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
 
 def require_web(url: str) -> str:
-    """Return an address that can be fetched.
+    """Return an address that can be downloaded.
 
     Raises
     ------
@@ -73,26 +73,26 @@ def require_web(url: str) -> str:
         If it is not one of HTTP or HTTPS.
     """
     if not re.fullmatch(r"https?://[^/\s][!-~]*", url):
-        raise UsageError(f"{url!r}: no web address; give one that begins with https:// or http://")
+        raise UsageError(f"{url!r}: not a web address; give one that begins with https:// or http://")
     return url
 
 
 def download(url: str, part: Path, *, size: int | None = None) -> Download:
-    """Bring a file here, going on from what an earlier call left of it.
+    """Download a file, resuming what an earlier call left.
 
     Parameters
     ----------
     url : str
         HTTP or HTTPS.
     part : Path
-        Where to write. Kept when the connection breaks off; a file beside it says where it comes from.
+        Where to write. Kept when the connection breaks; a file next to it says where it comes from.
     size : int, optional
         Bytes to expect, where published.
 
     Raises
     ------
     FetchError
-        If the file cannot be had, breaks off time and again, or has another size.
+        If the file cannot be downloaded, the connection keeps breaking, or the size is wrong.
     OutputError
         If the disk is full or cannot be written to.
     """
@@ -113,12 +113,12 @@ def download(url: str, part: Path, *, size: int | None = None) -> Download:
                 f"{part}: cannot write ({error.strerror or error}); free some space or choose another --data-root"
             ) from error
     kept = length(part) if _origin(part, url) else 0
-    advice = f"{kept} bytes are kept in {part}, the same command goes on from there" if kept else "try again later"
+    advice = f"{kept} bytes are kept in {part}; run the same command to resume" if kept else "try again later"
     raise FetchError(f"{reason}, {ATTEMPTS} attempts; {advice}")
 
 
 def discard(part: Path) -> None:
-    """Remove a part and what is known of it."""
+    """Remove a part and what is known about it."""
     part.unlink(missing_ok=True)
     _note(part).unlink(missing_ok=True)
 
@@ -138,7 +138,7 @@ def _attempt(url: str, part: Path, size: int | None, starts: list[int]) -> None:
         seen, offset = _answer(url, response)
         if offset and (offset != start or not (origin and origin.same(seen))):
             discard(part)
-            raise _BrokenOffError("the file on the server has changed meanwhile")
+            raise _BrokenOffError("the file on the server has changed in the meantime")
         if size is not None and seen.total not in (None, size):
             discard(part)
             raise FetchError(f"the file there has {seen.total} bytes, the published one {size}; find another mirror")
@@ -161,7 +161,7 @@ def _open(url: str, part: Path, start: int, origin: Origin | None) -> HTTPRespon
         error.close()
         if error.code == 416 and start:
             discard(part)
-            raise _BrokenOffError("the file on the server has changed meanwhile") from error
+            raise _BrokenOffError("the file on the server has changed in the meantime") from error
         raise _NoAnswerError(f"the server answered {error.code} {error.reason}") from error
     except (OSError, HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, URLError) else error
@@ -169,7 +169,7 @@ def _open(url: str, part: Path, start: int, origin: Origin | None) -> HTTPRespon
 
 
 def _answer(url: str, response: HTTPResponse) -> tuple[Origin, int]:
-    """Return what the server says of the file, and where in it the answer begins (-1 if it does not say)."""
+    """Return what the server says about the file, and at which byte the answer begins (-1 if it does not say)."""
     total, offset = response.length, 0
     if response.status == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
@@ -200,7 +200,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _require_space(part: Path, offset: int, total: int | None) -> None:
-    """Refuse a disk that is too small; unpacked photographs take about as much again."""
+    """Raise if the disk is too small; unpacked photographs take about as much again."""
     free = shutil.disk_usage(part.parent).free
     if total is not None and free < 2 * total - offset:
         raise OutputError(
@@ -214,7 +214,7 @@ def _note(part: Path) -> Path:
 
 
 def _origin(part: Path, url: str) -> Origin | None:
-    """Return where a part comes from, or None if it cannot be gone on with."""
+    """Return where a part comes from, or None if it cannot be resumed."""
     try:
         origin = Origin(**read_json(_note(part)))
     except (UsageError, TypeError):

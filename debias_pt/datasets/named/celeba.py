@@ -37,13 +37,13 @@ COUNTS = {
     "val": (8535, 8276, 2874, 182),
     "test": (9767, 7535, 2480, 180),
 }
-TERMS = "Liu et al., 2015, by way of WILDS; non-commercial research purposes only"
-# The archive that WILDS downloads. Its hash is not published, and its size is WILDS' figure, not the server's.
+TERMS = "Liu et al., 2015, via WILDS; non-commercial research purposes only"
+# The archive that WILDS downloads. Its hash is not published, and its size is what WILDS says, not the server.
 URL = "https://worksheets.codalab.org/rest/bundles/0xfe55077f5cd541f985ebf9ec50473293/contents/blob/"
 ARCHIVE = Archive(URL, FOLDER, about=1_308_557_312)
 CARD = Card(CLASSES, "gender", GENDERS, COUNTS, TERMS, archive=ARCHIVE)
 
-# The wording that neighbouring work publishes for this data set.
+# The wording that related work publishes for this data set.
 GENDER = Attribute(
     "gender",
     {"female": ("a female", "a woman", "a female celebrity"), "male": ("a male", "a man", "a male celebrity")},
@@ -62,7 +62,7 @@ def celeba(options: DataOptions) -> ImageDataset:
     Returns
     -------
     ImageDataset
-        202,599 images; not blond is called "dark hair", as neighbouring work does. Attribute
+        202,599 images; not blond is called "dark hair", as in related work. Attribute
         ``gender`` with values female and male.
 
     Raises
@@ -96,7 +96,7 @@ def _read(root: Path, folder: Path) -> Metadata:
 
 @contextmanager
 def _tables_that_can_be_written() -> Iterator[None]:
-    """Let WILDS write into a table's values, as it does, which pandas 3 forbids."""
+    """Allow WILDS to write into a table's values, which pandas 3 forbids."""
     import pandas as pd
 
     with no_update_check():
@@ -116,7 +116,7 @@ def _tables_that_can_be_written() -> Iterator[None]:
 
 
 def _require_same_images(folder: Path) -> None:
-    """Refuse tables that do not name the same images in the same order, which WILDS takes on trust."""
+    """Raise if the tables do not name the same images in the same order, which WILDS does not check."""
     import pandas as pd
 
     columns = []

@@ -28,7 +28,7 @@ class CoopSet:
     folders : tuple of str
         Names that its folder may have, CoOp's first.
     images : str
-        Folder in it that the split's paths start from.
+        Folder in it that the split's paths are relative to.
     split : str
         The split's JSON file; empty for FGVC-Aircraft's text files.
     template : str
@@ -50,7 +50,7 @@ class CoopSet:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """Files that tell the splits."""
+        """Files that define the splits."""
         return (self.split,) if self.split else ("variants.txt", *(f"images_variant_{name}.txt" for name in SPLITS))
 
 
@@ -106,14 +106,14 @@ def read_coop(name: str, of: CoopSet, options: DataOptions) -> ImageDataset:
     name : str
         Of the data set.
     of : CoopSet
-        Where things stand in its folder.
+        The layout of its folder.
     options : DataOptions
         Where to look.
 
     Raises
     ------
     DatasetError
-        If the folder or a split file is missing, or a split file is not what it should be; names the file.
+        If the folder or a split file is missing, or a split file is malformed; names the file.
     """
     folder = _require_folder(name, of, options.root)
     items = read_split(folder / of.split) if of.split else read_variants(folder)
@@ -131,7 +131,7 @@ def read_coop(name: str, of: CoopSet, options: DataOptions) -> ImageDataset:
 
 
 def _require_folder(name: str, of: CoopSet, root: Path) -> Path:
-    """Return the set's folder with the files that tell its splits."""
+    """Return the set's folder with the files that define its splits."""
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; give --data-root the folder that holds {of.folders[0]}")
     found = [root / folder for folder in of.folders if (root / folder).is_dir()]
@@ -143,7 +143,7 @@ def _require_folder(name: str, of: CoopSet, root: Path) -> Path:
     complete = [folder for folder in found if all((folder / file).is_file() for file in of.needed)]
     if not complete:
         absent = next(file for file in of.needed if not (found[0] / file).is_file())
-        raise DatasetError(f"{found[0]}: has no {absent}; {name} is read by it, docs/data/coop.md says where it is had")
+        raise DatasetError(f"{found[0]}: has no {absent}; {name} needs it, docs/data/coop.md says where to get it")
     return complete[0]
 
 

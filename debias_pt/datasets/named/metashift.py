@@ -31,12 +31,12 @@ PLACES = ("outdoor", "indoor")
 
 # Images per (class, place) in SubpopBench's metadata: dog/outdoor, dog/indoor, cat/outdoor, cat/indoor.
 COUNTS = {"train": (784, 507, 196, 789), "val": (127, 75, 33, 114), "test": (273, 191, 65, 345)}
-TERMS = "Liang and Zou, 2022, from Visual Genome, by way of SubpopBench; CC BY 4.0"
+TERMS = "Liang and Zou, 2022, from Visual Genome, via SubpopBench; CC BY 4.0"
 # The archive that SubpopBench downloads: the tree of images, without its metadata.
 URL = "https://www.dropbox.com/s/a7k65rlj4ownyr2/metashift.tar.gz?dl=1"
 CARD = Card(CLASSES, "place", PLACES, COUNTS, TERMS, archive=Archive(URL, FOLDER))
 
-# The wording that neighbouring work publishes for this data set.
+# The wording that related work publishes for this data set.
 PLACE = Attribute(
     "place",
     {"outdoor": ("outdoors",), "indoor": ("indoors",)},

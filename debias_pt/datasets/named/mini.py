@@ -26,15 +26,15 @@ SUSPECTS = {
 
 
 def draw_dataset(world: World, cache_dir: Path, seed: int = 0) -> ImageDataset:
-    """Return a miniature, drawing its images where the cache does not hold them yet.
+    """Return a miniature, drawing its images if they are not in the cache yet.
 
     Parameters
     ----------
     world : World
     cache_dir : Path
-        The images come to stand in a folder of their own under ``worlds`` here.
+        Images are written to a separate folder under ``worlds`` here.
     seed : int
-        Another seed gives other images of the same kind.
+        Another seed gives different images of the same kind.
     """
     groups = {split: world.groups(split, seed) for split in SPLITS}
     ids = tuple(f"{split}/{i:05d}.png" for split in SPLITS for i in range(len(groups[split])))

@@ -28,7 +28,7 @@ COUNTS = {"train": (3498, 184, 56, 1057), "val": (467, 466, 133, 133), "test": (
 TERMS = "CUB-200-2011 and Places; non-commercial research and education only"
 CARD = Card(CLASSES, "background", PLACES, COUNTS, TERMS, archive=ARCHIVE)
 
-# The wording that neighbouring work publishes for this data set.
+# The wording that related work publishes for this data set.
 BACKGROUND = Attribute(
     "background",
     {

@@ -1,1 +1,1 @@
-"""The miniature: synthetic worlds drawn by code, and how the small model that knows them was pretrained."""
+"""The miniatures: synthetic worlds drawn by code, and how the small model for them was pretrained."""

@@ -51,7 +51,7 @@ class Canvas:
     Parameters
     ----------
     rng : numpy.random.Generator
-        Where all chance comes from.
+        The source of all randomness.
     """
 
     rng: np.random.Generator
@@ -84,7 +84,7 @@ class Canvas:
         self.pen.line(path, fill=colour, width=max(1, round(width * SIZE * FINE)), joint="curve")
 
     def finish(self) -> Image.Image:
-        """Average down, then light, colour cast, perhaps blur, and noise."""
+        """Average down, then add light, colour cast, sometimes blur, and noise."""
         rng = self.rng
         small = self.image.reduce(FINE)
         if rng.random() < 0.2:  # out of focus
@@ -124,7 +124,7 @@ class Figure:
     flip: bool = False
 
     def place(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Turn own coordinates ``(n, 2)`` into the canvas's."""
+        """Turn the shape's coordinates ``(n, 2)`` into the canvas's."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         turned = np.asarray(points, dtype=np.float64) @ np.array([[cos, sin], [-sin, cos]])
         if self.flip:
@@ -141,7 +141,7 @@ class Figure:
         self.polygon((_CIRCLE * (rx, ry)) @ np.array([[cos, sin], [-sin, cos]]) + (x, y), colour)
 
     def line(self, points: ArrayLike, width: float, colour: Colour) -> None:
-        """Draw a line, `width` in own units."""
+        """Draw a line, `width` in the shape's units."""
         self.canvas.line(self.place(points), width * self.size, colour)
 
 

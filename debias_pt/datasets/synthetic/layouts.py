@@ -1,4 +1,4 @@
-"""Miniatures written to disk in the layouts of the real benchmarks, for whatever reads those."""
+"""Miniatures written to disk in the layouts of the real benchmarks, for other programs that read those."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def _save(image: Image.Image, path: Path) -> None:
 
 
 def _into(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Fill a folder that must not be there yet."""
+    """Fill a folder that must not exist yet."""
     if folder.exists():
-        raise OutputError(f"{folder}: is there already; remove it or choose another folder")
+        raise OutputError(f"{folder}: already exists; remove it or choose another folder")
     with whole_folder(folder, "folder") as temporary:
         (temporary / MARK).write_text("written by debias-pt data write\n")
         fill(temporary)

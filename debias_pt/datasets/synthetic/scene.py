@@ -1,4 +1,4 @@
-"""What drawing gives: an image and, in words, what is on it."""
+"""The result of drawing: an image and, in words, what it shows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scene:
     alone: tuple[str, ...] = ()
 
     def caption(self, rng: np.random.Generator) -> str:
-        """Return one of the captions that somebody might have written: never all that there is to say."""
+        """Return one of the captions that a person might have written, which never mentions everything."""
         opening = pick(rng, OPENINGS, (5, 2, 1, 1, 2))
         if self.alone and rng.random() < 0.12:
             text = pick(rng, self.alone)

@@ -1,4 +1,4 @@
-"""Signs in many shapes: a many-class world with readable names, on light or dark ground that says nothing of them."""
+"""Signs in many shapes: a many-class world with readable names, on light or dark ground unrelated to the class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four worlds of the miniature: what they are made of, and every image of them by number."""
+"""The four worlds of the miniatures: what they consist of, and every image by its number."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from debias_pt.datasets.synthetic import birds, faces, pets, shapes
 from debias_pt.datasets.synthetic.scene import Scene
 from debias_pt.utils.progress import progress
 
-# A file in every folder of drawn images: whoever reads it by whatever name is told that it is synthetic.
+# A file in every folder of drawn images that marks them as synthetic, whatever name they are read under.
 MARK = ".synthetic"
-EDITION = 1  # to be raised when drawing changes: caches and figures are of an edition
-# Random streams that never meet: a benchmark's splits, and what the model was pretrained on.
+EDITION = 1  # raise it when drawing changes: caches and figures belong to an edition
+# Separate random streams: a benchmark's splits, and what the model was pretrained on.
 STREAMS = {"train": 0, "val": 1, "test": 2, "pretraining": 3}
 
 
@@ -28,9 +28,9 @@ class World:
     Parameters
     ----------
     name : str
-        Of the data set, ``"waterbirds-mini"`` for one.
+        Of the data set, such as ``"waterbirds-mini"``.
     number : int
-        Keeps its random streams apart from other worlds'.
+        Separates its random streams from those of other worlds.
     class_names : tuple of str
     attribute : str
         Name of the annotated attribute.

@@ -1,4 +1,4 @@
-"""Calibrating zero-shot scores: which value is meant by which hump of their distribution."""
+"""Calibrating zero-shot scores: which peak of their distribution belongs to which value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from debias_pt.groups.refinement.mixture import Array, AttributeMixture, Refinem
 
 
 def contrasts(scores: Array) -> Array:
-    """Return what decides between the values, ``(N, V - 1)``: a shift common to all values is dropped.
+    """Return the differences between the values' scores, ``(N, V - 1)``: a shift common to all values is dropped.
 
     Examples
     --------
@@ -24,10 +24,10 @@ def contrasts(scores: Array) -> Array:
 def calibrate(scores: Array, y: NDArray[np.int64], n_classes: int) -> AttributeMixture:
     """Fit one Gaussian per value to the scores' contrasts: means and covariance of all classes, priors of each.
 
-    A frozen model's scores lean to one value, and their scale is that of another task. The mixture depends on
-    neither: its answers stay the same when the scores are shifted or stretched. That classes have shares
-    of their own is what tells overlapping humps apart. It starts once from the zero-shot answers and once
-    from the scores without their mean, and keeps the better likelihood.
+    A frozen model's scores favour one value, and their scale comes from another task. The mixture depends on
+    neither: its answers stay the same when the scores are shifted or stretched. Separate shares for each class
+    are what tells overlapping peaks apart. It starts once from the zero-shot answers and once from the scores
+    without their mean, and keeps the better likelihood.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def calibrate(scores: Array, y: NDArray[np.int64], n_classes: int) -> AttributeM
     Raises
     ------
     RefinementError
-        If no start leads to one hump per value, each where that value scores highest.
+        If no start leads to one peak per value, each where that value scores highest.
     """
     x, v = contrasts(scores), scores.shape[1]
     found, reason = [], ""
@@ -57,12 +57,12 @@ def calibrate(scores: Array, y: NDArray[np.int64], n_classes: int) -> AttributeM
         except RefinementError as error:
             reason = str(error)
             continue
-        # A value's hump must lie where that value scores higher than at any other's.
+        # A value's peak must lie where that value scores higher than at any other value's peak.
         means = mixture.effect @ helmert(v)
         if (means.argmax(axis=0) == np.arange(v)).all():
             found.append(mixture)
         else:
-            reason = "the humps of the scores do not belong to one value each"
+            reason = "the peaks of the scores do not belong to one value each"
     if not found:
         raise RefinementError(reason)
     return max(found, key=lambda mixture: round(mixture.objective, 6))  # a tie goes to the zero-shot start

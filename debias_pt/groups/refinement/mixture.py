@@ -22,7 +22,7 @@ class AttributeMixture:
     """``x | class k, value v ~ N(base_k + effect_v, covariance)``, ``P(v | k) = prior_kv``.
 
     Value and class move the mean independently of each other, and all groups share one covariance: what
-    the large groups tell about the attribute serves the small ones. The log-likelihood ratio of two
+    the large groups reveal about the attribute helps with the small ones. The log-likelihood ratio of two
     values is therefore linear in x.
 
     Parameters
@@ -67,7 +67,7 @@ class AttributeMixture:
 
     @property
     def separation(self) -> float:
-        """Mahalanobis distance between the two nearest values; below 2 their humps run into one."""
+        """Mahalanobis distance between the two nearest values; below 2 their peaks merge."""
         gaps = self.effect[:, None] - self.effect[None]
         apart = gaps[~np.eye(len(gaps), dtype=bool)]
         return float(np.sqrt((apart * np.linalg.solve(self.covariance, apart.T).T).sum(axis=1).min()))
@@ -79,7 +79,7 @@ def fit_mixture(
     start: Array,
     *,
     n_classes: int,
-    class_effects: bool,
+    class_effects: bool | NDArray[np.bool_],
     evidence: Array | None = None,
     weight: float = 1.0,
     max_iterations: int = 200,
@@ -88,8 +88,8 @@ def fit_mixture(
     """Fit by expectation-maximisation.
 
     A row's responsibilities are proportional to ``prior_yv * N(x | y, v) ** weight * exp(evidence_v)``.
-    With a weight of 1 and no evidence this is the plain mixture; else the evidence, which stays as it is,
-    keeps the values what they were named.
+    With a weight of 1 and no evidence this is the plain mixture; else the evidence, which stays fixed,
+    keeps each value tied to its name.
 
     Parameters
     ----------
@@ -101,14 +101,14 @@ def fit_mixture(
         First responsibilities; rows sum to one.
     n_classes : int
         K; a class without rows gets the overall mean and shares.
-    class_effects : bool
-        Whether classes move the mean.
+    class_effects : bool, or ndarray of bool, shape (D,)
+        Whether classes move the mean, of all columns or of each.
     evidence : ndarray, shape (N, V), optional
         Log-likelihood of the values from elsewhere, already weighted.
     weight : float
         Exponent of the mixture's own likelihood.
     max_iterations : int
-        At most so many steps.
+        At most this many steps.
     tolerance : float
         Stop when responsibilities change by less, on average.
 
@@ -120,7 +120,7 @@ def fit_mixture(
     Raises
     ------
     RefinementError
-        If a value runs empty, or the observations do not vary.
+        If a value is left without samples, or the observations do not vary.
     """
     more = np.zeros_like(start) if evidence is None else evidence
     classes, mean, share = np.eye(n_classes)[y], x.mean(axis=0), start
@@ -139,10 +139,12 @@ def fit_mixture(
     return replace(mixture, base=mixture.base + mean, objective=objective, iterations=iterations), share
 
 
-def maximise(x: Array, second: Array, classes: Array, share: Array, *, class_effects: bool) -> AttributeMixture:
+def maximise(
+    x: Array, second: Array, classes: Array, share: Array, *, class_effects: bool | NDArray[np.bool_]
+) -> AttributeMixture:
     """Return the mixture of highest likelihood for centred rows, one-hot classes and responsibilities.
 
-    `second` is ``x.T @ x``. It is the regression of x on class and value, the value being known in shares only.
+    `second` is ``x.T @ x``. It is the regression of x on class and value, where the value is known only as shares.
 
     Raises
     ------
@@ -152,22 +154,38 @@ def maximise(x: Array, second: Array, classes: Array, share: Array, *, class_eff
     sizes = share.sum(axis=0)
     if sizes.min() < 1:
         raise RefinementError(f"value {int(sizes.argmin())} of {len(sizes)} is left without samples")
-    base = classes if class_effects else np.ones((len(x), 1))
-    design = np.hstack([base, share[:, 1:]])
-    gram = design.T @ design
-    k = base.shape[1]
-    gram[k:, k:] = np.diag(sizes[1:])  # a sample has one value: E[v v'] of a one-hot v is diagonal
-    coefficients = np.linalg.pinv(gram, hermitian=True) @ (design.T @ x)
-    residual = (second - coefficients.T @ gram @ coefficients) / len(x)
-    means = coefficients[:k] if class_effects else np.repeat(coefficients[:1], classes.shape[1], axis=0)
-    effect = np.vstack([np.zeros(x.shape[1]), coefficients[k:]])
-    # One sample's worth of the overall shares: a class without some value keeps a chance of it.
+    coefficients = _regression(classes, share, x)
+    if not np.all(class_effects):
+        alone = _regression(np.ones((len(x), 1)), share, x)
+        alone = np.vstack([np.repeat(alone[:1], classes.shape[1], axis=0), alone[1:]])
+        coefficients = np.where(class_effects, coefficients, alone)
+    gram, product = _moments(classes, share, x)
+    explained = coefficients.T @ product
+    residual = (second - explained - explained.T + coefficients.T @ gram @ coefficients) / len(x)
+    k = classes.shape[1]
+    means, effect = coefficients[:k], np.vstack([np.zeros(x.shape[1]), coefficients[k:]])
+    # One sample's worth of the overall shares: a class without some value keeps a small share of it.
     prior = (classes.T @ share + share.mean(axis=0)) / (classes.sum(axis=0)[:, None] + 1)
     return AttributeMixture(means, effect, shrunk(residual, len(x)), prior)
 
 
+def _moments(base: Array, share: Array, x: Array) -> tuple[Array, Array]:
+    """Return ``E[d' d]`` and ``E[d' x]`` of the design d: `base`, and all values but the first."""
+    design = np.hstack([base, share[:, 1:]])
+    gram = design.T @ design
+    k = base.shape[1]
+    gram[k:, k:] = np.diag(share.sum(axis=0)[1:])  # a sample has one value: E[v v'] of a one-hot v is diagonal
+    return gram, design.T @ x
+
+
+def _regression(base: Array, share: Array, x: Array) -> Array:
+    gram, product = _moments(base, share, x)
+    coefficients: Array = np.linalg.pinv(gram, hermitian=True) @ product
+    return coefficients
+
+
 def shrunk(covariance: Array, n: int) -> Array:
-    """Shrink a covariance of n samples towards a sphere by as much as its noise asks for.
+    """Shrink a covariance of n samples towards a sphere, by an amount that its noise determines.
 
     Oracle approximating shrinkage (Chen, Wiesel, Eldar, Hero 2010, eq. 23), with the constants that
     scikit-learn takes; no parameter to choose.

@@ -1,4 +1,4 @@
-"""From zero-shot scores to better answers: calibration, then a mixture in the features that it anchors."""
+"""From zero-shot scores to better answers: calibration, then a mixture in the features, anchored by it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scipy.special import softmax
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.refinement.calibration import calibrate, contrasts
-from debias_pt.groups.refinement.mixture import Array, RefinementError, fit_mixture
+from debias_pt.groups.refinement.mixture import Array, AttributeMixture, RefinementError, fit_mixture
 
-SURE = 0.95  # the posterior from which on a row counts as confident in the facts
-LEAST_SEPARATION = 1.0  # there the best threshold between two equal humps errs for 31 %
+SURE = 0.95  # rows with at least this posterior count as confident in the facts
+LEAST_SEPARATION = 1.0  # there the best threshold between two equal peaks errs for 31 %
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def refine(
     """Fit a refinement on training rows; no attribute label is used.
 
     Two sources are pooled with equal weights (logarithmic opinion pool): the calibrated scores, and a mixture
-    with class effects in the features, which begins from the calibrated answers. Both look at the same image,
-    so that their product would count its evidence twice.
+    with class effects in the features, which starts from the calibrated answers. Both see the same image,
+    so their product would count its evidence twice.
 
     Parameters
     ----------
@@ -110,29 +110,52 @@ def refine(
         )
     x, scores = features.astype(np.float64), scores.astype(np.float64)
     d, v = x.shape[1], scores.shape[1]
-    calibration = calibrate(scores, y, n_classes)
-    if calibration.separation < LEAST_SEPARATION:
-        raise RefinementError(
-            f"two values' scores lie {calibration.separation:.2f} standard deviations apart, "
-            f"below {LEAST_SEPARATION:g} their humps cannot be told from one"
-        )
+    calibration = calibrate_apart(scores, y, n_classes)
     weights, bias = calibration.linear()
     facts: dict[str, Any] = {"score_separation": calibration.separation, "iterations": [calibration.iterations]}
     if not in_features:
         refined = Refinement(np.zeros((v, d)), np.zeros((n_classes, v)), weights, bias[0], calibration.prior)
-        return refined, facts | _summary(refined.posterior(x, scores, y, prior=True), scores, calibration.prior)
-    evidence = contrasts(scores) @ weights.T + bias[0]
-    start = np.eye(v)[evidence.argmax(axis=1)]
-    mixture, share = fit_mixture(
-        x, y, start, n_classes=n_classes, class_effects=True, evidence=0.5 * evidence, weight=0.5
-    )
+        return refined, facts | summary(refined.posterior(x, scores, y, prior=True), scores, calibration.prior)
+    mixture, share = pool(x, y, contrasts(scores) @ weights.T + bias[0], n_classes)
     of_features, with_classes = mixture.linear()
     refined = Refinement(0.5 * of_features, 0.5 * with_classes, 0.5 * weights, 0.5 * bias[0], mixture.prior)
     facts["iterations"].append(mixture.iterations)
-    return refined, facts | {"feature_separation": mixture.separation} | _summary(share, scores, mixture.prior)
+    return refined, facts | {"feature_separation": mixture.separation} | summary(share, scores, mixture.prior)
 
 
-def _summary(posterior: Array, scores: Array, prior: Array) -> dict[str, Any]:
+def calibrate_apart(scores: Array, y: NDArray[np.int64], n_classes: int) -> AttributeMixture:
+    """Calibrate the scores, and refuse values whose humps cannot be told apart.
+
+    Raises
+    ------
+    RefinementError
+        If there are no such humps, or they lie less than one standard deviation apart.
+    """
+    calibration = calibrate(scores, y, n_classes)
+    if calibration.separation < LEAST_SEPARATION:
+        raise RefinementError(
+            f"two values' scores lie {calibration.separation:.2f} standard deviations apart, "
+            f"below {LEAST_SEPARATION:g} their peaks cannot be told apart"
+        )
+    return calibration
+
+
+def pool(x: Array, y: NDArray[np.int64], evidence: Array, n_classes: int) -> tuple[AttributeMixture, Array]:
+    """Pool evidence ``(N, V)`` with a mixture in the features that begins from it, half and half.
+
+    Returns
+    -------
+    mixture : AttributeMixture
+        In the features.
+    responsibilities : ndarray, shape (N, V)
+        Of the rows, from both.
+    """
+    start = np.eye(evidence.shape[1])[evidence.argmax(axis=1)]
+    return fit_mixture(x, y, start, n_classes=n_classes, class_effects=True, evidence=0.5 * evidence, weight=0.5)
+
+
+def summary(posterior: Array, scores: Array, prior: Array) -> dict[str, Any]:
+    """Return facts of a refinement's answers to its training rows."""
     return {
         "prior": prior.tolist(),
         "share_changed": float((posterior.argmax(axis=1) != scores.argmax(axis=1)).mean()),

@@ -16,31 +16,37 @@ from debias_pt.datasets.attributes import PseudoAttribute
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement.mixture import RefinementError
+from debias_pt.groups.refinement.anchored import anchor, with_estimated_shares
+from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import Refinement, refine
 from debias_pt.utils.registry import lookup
 
 KINDS: dict[str, dict[str, bool]] = {  # by the name of the setting: options of refine()
     "calibrated": {"in_features": False},
     "mixture": {"in_features": True},
+    "anchored": {},  # anchor() takes none
 }
 
 
 class RefinedProbe:
-    """A zero-shot probe, calibrated on the training images and perhaps refined in their features.
+    """A zero-shot probe, calibrated on the training images and optionally refined in their features.
 
     Parameters
     ----------
     probe : AttributeProbe
-        What is refined. It asks as before; attribute labels are never read.
-    kind : {"mixture", "calibrated"}
-        ``"calibrated"`` finds each value's hump in the zero-shot scores and its share in each class;
-        ``"mixture"`` pools that with a Gaussian mixture in the features.
+        The probe to refine. Its questions stay the same; attribute labels are never read.
+    kind : {"mixture", "calibrated", "anchored"}
+        ``"calibrated"`` finds each value's peak in the zero-shot scores and its share in each class;
+        ``"mixture"`` pools that with a Gaussian mixture in the features; ``"anchored"`` lets a biased head confirm
+        the scores first, and takes neither the features nor the training shares for rows that it was not fitted on.
 
     Attributes
     ----------
     refinements_ : dict of str to Refinement
-        By attribute; one that could not be refined is missing, and answered zero-shot.
+        By attribute; one that could not be refined is missing, and answered zero-shot, or left open by the
+        anchored probe: equal shares, which change no weight if groups are soft.
+    training_ : dict of str to ndarray, shape (N, V)
+        By attribute: what the anchored probe says of the training rows, in their order.
     facts_ : dict of str to dict
         By attribute: ``used``, ``reason`` if it could not be refined, else what was estimated.
 
@@ -57,6 +63,7 @@ class RefinedProbe:
     """
 
     refinements_: dict[str, Refinement]
+    training_: dict[str, Array]
     facts_: dict[str, dict[str, Any]]
 
     def __init__(self, probe: AttributeProbe, kind: str = "mixture") -> None:
@@ -66,29 +73,41 @@ class RefinedProbe:
     def fit(self, table: FeatureTable) -> RefinedProbe:
         """Fit on the table's ``train`` rows: their features and classes."""
         train = table.where("train")
-        self.refinements_, self.facts_ = {}, {}
+        self.refinements_, self.training_, self.facts_ = {}, {}, {}
         of_all = self.probe.scores(train.features, train.y)
         for attribute, scores in zip(self.probe.attributes, of_all, strict=True):
             try:
-                refinement, facts = refine(train.features, scores, train.y, len(table.class_names), **self.options)
+                refinement, facts = self._fit_one(attribute.name, train, scores)
             except RefinementError as error:
+                stay = "are left open" if self.kind == "anchored" else "stay zero-shot"
                 warnings.warn(
-                    f"the answers for {attribute.name!r} stay zero-shot: {error}; see other words, or more images",
+                    f"the answers for {attribute.name!r} {stay}: {error}; see other words, or more images",
                     DebiasWarning,
                     stacklevel=2,
                 )
-                self.facts_[attribute.name] = {"used": "zero-shot", "reason": str(error)}
+                used = "nothing" if self.kind == "anchored" else "zero-shot"
+                self.facts_[attribute.name] = {"used": used, "reason": str(error)}
                 continue
             self.refinements_[attribute.name] = refinement
             self.facts_[attribute.name] = {"used": self.kind, **facts}
         return self
 
+    def _fit_one(self, name: str, train: FeatureTable, scores: Array) -> tuple[Refinement, dict[str, Any]]:
+        if self.kind != "anchored":
+            return refine(train.features, scores, train.y, len(train.class_names), **self.options)
+        answers = anchor(train.features, scores, train.y, len(train.class_names))
+        self.training_[name] = answers.training
+        return answers.refinement, answers.facts
+
     def answer(self, table: FeatureTable) -> tuple[PseudoAttribute, ...]:
         """Answer for all rows of the table it was fitted on; only training rows use the shares of the classes.
 
         Elsewhere class and attribute may be as independent as in Waterbirds' validation split, where shares
-        from training would be wrong for every second image of a small group.
+        from training would be wrong for half of the images in a small group. The anchored probe estimates
+        the shares of the validation rows from these rows themselves.
         """
+        if self.kind == "anchored":
+            return tuple(self._answer_anchored(one, table) for one in self.predict(table.features, table.y))
         train = table.split == "train"
         answers = zip(
             self.predict(table.features, table.y, prior=True), self.predict(table.features, table.y), strict=True
@@ -96,6 +115,14 @@ class RefinedProbe:
         return tuple(
             PseudoAttribute(a.name, a.values, np.where(train[:, None], a.posterior, b.posterior)) for a, b in answers
         )
+
+    def _answer_anchored(self, equal: PseudoAttribute, table: FeatureTable) -> PseudoAttribute:
+        if equal.name not in self.training_:  # left open: its groups are as good as the classes
+            return PseudoAttribute(equal.name, equal.values, np.full_like(equal.posterior, 1 / len(equal.values)))
+        posterior, val = equal.posterior.copy(), table.split == "val"
+        posterior[table.split == "train"] = self.training_[equal.name]
+        posterior[val] = with_estimated_shares(posterior[val], table.y[val], len(table.class_names))
+        return PseudoAttribute(equal.name, equal.values, posterior)
 
     def predict(
         self, features: NDArray[np.float32], y: NDArray[np.int64], *, prior: bool = False
@@ -121,7 +148,7 @@ class RefinedProbe:
         }
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> RefinedProbe:
-        """Take back what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         names = {key.rpartition("/")[0] for key in state}
         self.refinements_ = {
             name: Refinement(**{field.name: state[f"{name}/{field.name}"].numpy() for field in fields(Refinement)})

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from debias_pt.models.heads.class_tokens import ClassTokenHead
     from debias_pt.models.heads.linear import LinearHead
     from debias_pt.models.heads.prompt import PromptHead
+    from debias_pt.models.heads.standardized import StandardizedHead
     from debias_pt.models.heads.text_encoder import TextEncoderHead
 
 HEADS: Registry[HeadKind] = Registry("head", __name__, group="debias_pt.heads", shared=("base", "prompt_init"))
@@ -21,7 +22,17 @@ _HOMES = {
     "HeadKind": "base",
     "LinearHead": "linear",
     "PromptHead": "prompt",
+    "StandardizedHead": "standardized",
     "TextEncoderHead": "text_encoder",
 }
-__all__ = ["HEADS", "ClassTokenHead", "Head", "HeadKind", "LinearHead", "PromptHead", "TextEncoderHead"]
+__all__ = [
+    "HEADS",
+    "ClassTokenHead",
+    "Head",
+    "HeadKind",
+    "LinearHead",
+    "PromptHead",
+    "StandardizedHead",
+    "TextEncoderHead",
+]
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from debias_pt.models.backbone import Backbone
@@ -35,6 +36,13 @@ class Head(nn.Module, ABC):
     def class_weights(self, weights: Tensor) -> Tensor:
         """Return the class weights ``(R, K, D)`` to predict with, from what :meth:`forward` gave."""
         return weights
+
+    def see(self, features: Tensor, runs: slice) -> None:
+        """Look at the training features ``(N, D)``, or ``(r, N, D)``, of some runs before the first step."""
+
+    def penalty(self) -> Tensor:
+        """Return what is added to the sum of the runs' objectives; a sum over runs, so that they stay apart."""
+        return torch.zeros(())
 
     def logits(self, weights: Tensor, features: Tensor) -> Tensor:
         """Return logits ``(R, B, K)`` for class weights and features ``(B, D)`` or ``(R, B, D)``."""

@@ -11,6 +11,7 @@ from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads.base import Head, provides_head
 from debias_pt.models.heads.prompt_init import first_context, require_distinct, split_template
+from debias_pt.models.text.tokens import begins_alike
 from debias_pt.models.zero_shot import TEMPLATE
 from debias_pt.settings import FitSettings
 
@@ -18,8 +19,10 @@ from debias_pt.settings import FitSettings
 class ClassTokenHead(Head):
     """Class weights from prompts whose class names are learned (PTNL, arXiv 2307.11978, CLS tuning and full tuning).
 
-    Every run and class learns the embeddings of its own name's tokens, and starts from those of the words. What stands
-    before the name is fixed words, or with `context_init` a learned context shared by all classes.
+    Every run and class learns the embeddings of its own name's tokens, and starts from those of the words. Before the
+    name are fixed words or, with `context_init` a learned context shared by all classes. The whole prompt is
+    tokenised as one text, so that the class weights start as the zero-shot ones of the same words; a token that a name
+    shares with the mark behind it, as ")." does, is the name's and learns.
 
     Parameters
     ----------
@@ -39,7 +42,8 @@ class ClassTokenHead(Head):
     Attributes
     ----------
     names : Parameter, shape (R, K, T, d)
-        T the tokens of the longest name; places behind a shorter name are zero, unused and without gradient.
+        T places, as many as the longest name has tokens; those that a name does not fill are zero, unused and without
+        gradient.
     context : Parameter, shape (R, M, d), or None
         The learned context.
 
@@ -74,21 +78,22 @@ class ClassTokenHead(Head):
         self.scale = backbone.logit_scale
         before, after = split_template(template)
         start, stop = self.tower.start_and_end()
-        tokens = [self.tower.tokenize(name) for name in class_names]
-        require_distinct(class_names, tokens)
         context = None if context_init is None else first_context(self.tower, context_init, context_length, seeds)
-        first = start if context_init is not None else torch.cat([start, self.tower.tokenize(before)])
-        tail = torch.cat([self.tower.tokenize(after), stop])
-        lengths = torch.tensor([len(ids) for ids in tokens])
-        length = len(first) + (0 if context is None else context.shape[1])
-        self._require_room(class_names, lengths + length + len(tail))
-        rows = nn.utils.rnn.pad_sequence([torch.cat([ids, tail]) for ids in tokens], batch_first=True)
-        is_name = torch.arange(rows.shape[1]) < lengths[:, None]
-        self.register_buffer("before", self.tower.embed(first), persistent=False)
+        words = before if context_init is None else ""
+        texts = [self.tower.tokenize(f"{words}{name}{after}") for name in class_names]
+        require_distinct(class_names, texts)
+        first, last = _name_places(texts, self.tower.tokenize(words), self.tower.tokenize(after))
+        shared = int(first.min())
+        length = 2 + shared + (0 if context is None else context.shape[1])
+        self._require_room(class_names, torch.tensor([len(ids) - shared for ids in texts]) + length)
+        rows = nn.utils.rnn.pad_sequence([torch.cat([ids[shared:], stop]) for ids in texts], batch_first=True)
+        place = torch.arange(rows.shape[1]) + shared
+        is_name = (place >= first[:, None]) & (place < last[:, None])
+        self.register_buffer("before", self.tower.embed(torch.cat([start, texts[0][:shared]])), persistent=False)
         self.register_buffer("behind", self.tower.embed(rows), persistent=False)
         self.register_buffer("is_name", is_name[..., None], persistent=False)
-        self.end = lengths + len(tail) - 1  # stays on the CPU: a GPU need not be waited for
-        names = torch.where(self.is_name, self.behind.cpu(), 0.0)[:, : int(lengths.max())]
+        self.end = torch.tensor([len(ids) - shared for ids in texts])  # on the CPU, so that nothing waits for a GPU
+        names = torch.where(self.is_name, self.behind.cpu(), 0.0)[:, : int(last.max()) - shared]
         self.names = nn.Parameter(names.repeat(len(seeds), 1, 1, 1))
         self.context = None if context is None else nn.Parameter(context)
         self.to(backbone.device)
@@ -110,6 +115,18 @@ class ClassTokenHead(Head):
         if self.context is not None:
             prefix = torch.cat([prefix, self.context], dim=1)
         return nn.functional.normalize(self.tower.encode_shared(prefix, suffix, self.end), dim=-1)
+
+
+def _name_places(texts: Sequence[Tensor], before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where each class's own tokens begin and where they have ended, both of shape ``(K,)``.
+
+    Whole prompts are tokenised, for byte pairs merge across the edges of a name: ")." is one token. What is not there
+    for every name, before or after it, belongs to the name.
+    """
+    first = [begins_alike(ids, before) for ids in texts]
+    behind = [begins_alike(ids[begun:].flip(0), after.flip(0)) for ids, begun in zip(texts, first, strict=True)]
+    last = [len(ids) - rest for ids, rest in zip(texts, behind, strict=True)]
+    return torch.tensor(first), torch.tensor(last)
 
 
 @provides_head("class-tokens", takes=("template",))

@@ -19,6 +19,10 @@ POSITIONS = ("end", "middle", "front")
 class PromptHead(Head):
     """Class weights from prompts ``[context][class name].`` through the frozen text tower.
 
+    With words as `context_init` the class weights start as the zero-shot ones of the template that puts the class name
+    in its place: ``"{words} {}."`` at the end, ``"{} {words}."`` in front, the first half of the words' tokens before
+    the name in the middle.
+
     Parameters
     ----------
     backbone : Backbone
@@ -32,9 +36,9 @@ class PromptHead(Head):
     context_init : str
         ``"random"``, for N(0, 0.02), or words such as ``"a photo of a"``.
     class_specific : bool
-        A context of its own for every class instead of one for all.
+        A separate context for every class instead of one for all.
     class_position : {"end", "middle", "front"}
-        Where the class name stands among the context vectors.
+        Position of the class name among the context vectors.
 
     Attributes
     ----------
@@ -47,6 +51,14 @@ class PromptHead(Head):
         If an option is out of range or a prompt does not fit into the text tower.
     BackboneError
         If the text tower is not supported.
+
+    Notes
+    -----
+    Where the name stands at the end, name and full stop are tokenised as one text, as in CoOp's code: byte pairs merge
+    the ")." of "kite (bird).". In the middle and in front the context stands between them, and each has its own tokens:
+    words as `context_init` should not end in a mark there, which would merge with the full stop in zero-shot weights.
+    CoOp cuts the tokens of "name." after as many as the name alone has; for a name whose last mark merges with the full
+    stop its prompt then has the full stop in the middle and none at the end, which is no sentence's tokens.
 
     Examples
     --------
@@ -86,17 +98,18 @@ class PromptHead(Head):
         self.register_buffer("slots", torch.stack([slots for _, slots in layouts]), persistent=False)
         self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
         self._begins_alike = class_position == "end" and not class_specific
-        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU: a GPU need not be waited for
+        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU, so that nothing waits for a GPU
         self.context = nn.Parameter(context)
         self.to(backbone.device)
 
     def _layout(self, name: str, length: int, position: str) -> tuple[Tensor, Tensor]:
         """Return a prompt's token ids, 0 in the context's places, and those places."""
         start, end = self.tower.start_and_end()
-        ids = self.tower.tokenize(name)
+        at_end = position == "end"
+        ids, stop = self.tower.tokenize(f"{name}." if at_end else name), self.tower.tokenize("" if at_end else ".")
         before = {"end": length, "middle": length // 2, "front": 0}[position]
         gap, rest = ids.new_zeros(before), ids.new_zeros(length - before)
-        tokens = torch.cat([start, gap, ids, rest, self.tower.tokenize("."), end])
+        tokens = torch.cat([start, gap, ids, rest, stop, end])
         if len(tokens) > self.tower.context_length:
             raise UsageError(
                 f"the prompt for class {name[:50]!r} has {len(tokens)} tokens ({length} of context), the text tower "
@@ -107,7 +120,7 @@ class PromptHead(Head):
 
     @property
     def text_pass(self) -> str:
-        """How prompts go through the tower: ``"shared"``, what they begin with once; or ``"cut"``, each in full."""
+        """How prompts go through the tower: ``"shared"``, the common beginning once, or ``"cut"``, each in full."""
         return "shared" if self._begins_alike and self.tower.shares_prefix else "cut"
 
     def forward(self) -> Tensor:

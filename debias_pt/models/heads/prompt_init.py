@@ -1,4 +1,4 @@
-"""What prompts begin from: words around a class name, and a first context."""
+"""What prompts start from: words around a class name, and an initial context."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def split_template(template: str) -> tuple[str, str]:
     Examples
     --------
     >>> split_template("a photo of a {}, a type of pet.")
-    ('a photo of a', ', a type of pet.')
+    ('a photo of a ', ', a type of pet.')
     """
     require_template(template)
     before, _, after = template.partition("{}")
     if "{}" in after:
         raise UsageError(f"the template {template!r} names the class twice; heads that learn the name take one {{}}")
-    return before.strip(), after.strip()
+    return before, after
 
 
 def first_context(tower: TextTower, init: str, length: int | None, seeds: Sequence[int]) -> Tensor:

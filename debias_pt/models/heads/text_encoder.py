@@ -1,4 +1,4 @@
-"""The text encoder as head: fixed prompts, a text tower of its own for every run (PTNL's TEnc-FT)."""
+"""The text encoder as head: fixed prompts, a separate text tower for every run (PTNL's TEnc-FT)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from debias_pt.models.text import TextTower, require_fit
 from debias_pt.models.zero_shot import TEMPLATE, class_prompts
 from debias_pt.settings import FitSettings
 
-# What open_clip's native text tower is made of, but for the table of token embeddings.
+# What open_clip's native text tower consists of, without the table of token embeddings.
 PARTS = ("positional_embedding", "transformer.", "ln_final.", "text_projection")
 
 
@@ -49,7 +49,7 @@ class TextEncoderHead(Head):
 
     Notes
     -----
-    Under wrong labels a tower wants a lower learning rate than a prompt. Saved runs hold the R towers, since class
+    Under wrong labels a tower needs a lower learning rate than a prompt. Saved runs hold the R towers, since class
     weights alone could not be trained on.
 
     Examples
@@ -79,7 +79,7 @@ class TextEncoderHead(Head):
         embeddings = backbone.text.embed(tokens[:, : int(end.max()) + 1])
         self.register_buffer("prefix", embeddings[:1, :alike], persistent=False)
         self.register_buffer("suffix", embeddings[:, alike:], persistent=False)
-        self.end = end - alike  # stays on the CPU: a GPU need not be waited for
+        self.end = end - alike  # stays on the CPU, so that nothing waits for a GPU
         module: nn.Module = getattr(backbone.model, "text", backbone.model)
         self._encoder = (_Encoder(module, backbone.text),)  # in a tuple: its parameters are not this head's
         self.copies = nn.ParameterDict(
@@ -103,7 +103,7 @@ class TextEncoderHead(Head):
 
 
 class _Encoder(nn.Module):
-    """The tower's pass as a module's, so that parameters can be put in its place for one call."""
+    """The tower's pass as a module, so that its parameters can be swapped for one call."""
 
     def __init__(self, module: nn.Module, tower: TextTower) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The text tower for prompts given as embeddings: exact, and no slower than it must be."""
+"""The text tower for prompts given as embeddings: exact, and without unnecessary work."""
 
 from debias_pt.models.text.tokens import Tokenizer, require_fit, warn_unread
 from debias_pt.models.text.tower import TextTower

@@ -17,7 +17,7 @@ BUDGET = 2 << 30
 
 
 def bytes_per_token(*, width: int, hidden: int, heads: int, layers: int, keys: int, item: int) -> int:
-    """Estimate what one token leaves behind for the backward pass; on the high side.
+    """Estimate the bytes that one token keeps for the backward pass, rather too many than too few.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def bytes_per_token(*, width: int, hidden: int, heads: int, layers: int, keys: i
     heads, layers : int
         Of the tower.
     keys : int
-        How many tokens a token looks at, at most.
+        Most tokens that one token attends to.
     item : int
         Bytes per number.
 
@@ -50,7 +50,7 @@ def split_classes(lengths: Sequence[int], token: int, budget: int = BUDGET) -> l
     token : int
         Bytes a token takes.
     budget : int
-        Bytes a part may take. One class is a part, whatever it takes.
+        Bytes a part may take. A single class is a part however much it takes.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def split_classes(lengths: Sequence[int], token: int, budget: int = BUDGET) -> l
     [slice(0, 5, None)]
     """
     total, room = sum(lengths), max(budget // token, 1)
-    even = -(-total // -(-total // room))  # tokens per part, were they all alike
+    even = -(-total // -(-total // room))  # tokens per part if all were equal
     ends = accumulate(lengths)
     parts = [len(list(same)) for _, same in groupby((end - 1) // even for end in ends)]
     stops = list(accumulate(parts))
@@ -83,7 +83,7 @@ def encode_suffixes(
         With positions added, as `suffix`.
     suffix : Tensor, shape (1 or R, K, S, width)
     lengths : sequence of int
-        Tokens of each suffix, K of them; what stands behind is not read.
+        Tokens of each suffix, K of them; what follows is not read.
     budget : int
         Bytes of activations above which classes go in parts, with recomputation in the backward pass.
 
@@ -109,7 +109,7 @@ def encode_suffixes(
 
 
 def _may_recompute(transformer: nn.Module) -> bool:
-    """Leave a tower in training out: by the time of the backward pass its weights may be others."""
+    """Exclude a tower in training: its weights may have changed by the time of the backward pass."""
     return torch.is_grad_enabled() and not any(weight.requires_grad for weight in transformer.parameters())
 
 
@@ -146,7 +146,7 @@ def _encode_packed(blocks: Any, tokens: Tensor, keys: list[KeysValues], layout: 
     """Return the last tokens ``(R, K, width)`` of packed suffixes ``(1 or R, T, width)``."""
     for number, (block, prefix) in enumerate(zip(blocks, keys, strict=True), start=1):
         query, key, value = _project(block, tokens)
-        at_end = number == len(blocks)  # nobody looks at the other tokens any more
+        at_end = number == len(blocks)  # the other tokens are no longer needed
         if at_end:
             tokens, query = tokens[:, layout.last], query[:, :, layout.last]
         tokens = _finish(block, tokens, _attend(query, key, value, prefix, layout, at_end))
@@ -203,9 +203,9 @@ def _causal(length: int, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Where the tokens of K sequences lie when they stand one behind the other, shorter sequences first.
+    """Where the tokens of K concatenated sequences are, shorter sequences first.
 
-    Equal lengths are neighbours then, so that all sequences of one length are a plain batch.
+    Sequences of equal length are then adjacent and form a plain batch.
 
     Attributes
     ----------
@@ -227,11 +227,11 @@ class Ragged:
         return _layout(tuple(sequences), tuple(lengths), size, device)
 
 
-# Every step of a training asks for the same; on a GPU keeping it saves copies, and keeps them out of graphs.
+# Every step needs the same tensors; keeping them saves copies to a GPU, and keeps copies out of graphs.
 @lru_cache(maxsize=64)
-@torch.inference_mode(False)  # what is kept must be fit for training, whoever asked first
+@torch.inference_mode(False)  # cached tensors must work with autograd, even if first created in inference mode
 def kept_index(places: tuple[int, ...], device: torch.device) -> Tensor:
-    """Return the places as a tensor, the same one at every call; not to be changed."""
+    """Return the places as a tensor, the same one at every call; do not modify it."""
     return torch.tensor(places, device=device)
 
 

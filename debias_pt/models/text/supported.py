@@ -1,4 +1,4 @@
-"""Which text towers prompts go through at all, and which of them the shared prefix knows by heart."""
+"""Which text towers are supported, and which of them support the shared-prefix pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from debias_pt.errors import BackboneError
 
 _NORMS = (native.LayerNorm, native.LayerNormFp32, nn.LayerNorm)
 _SCALES = (nn.Identity, native.LayerScale)
-# What a block consists of, in full: another part, or a part of another type, is a block we do not know.
+# Everything a block consists of: with another part, or a part of another type, it is not supported here.
 _BLOCK = {
     "ln_1": _NORMS,
     "attn": (nn.MultiheadAttention,),
@@ -32,7 +32,7 @@ def pool_type(tower: nn.Module) -> object:
 
 
 def require_supported(tower: nn.Module) -> None:
-    """Refuse towers that prompts cannot go through.
+    """Raise if prompts cannot go through the tower.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def knows_layers(tower: nn.Module) -> bool:
     Parameters
     ----------
     tower : nn.Module
-        A tower that :func:`require_supported` let through.
+        A tower that :func:`require_supported` accepts.
 
     Returns
     -------
     bool
-        True for open_clip's ``Transformer`` of plain ``ResidualAttentionBlock``. False as soon as
-        anything is added or exchanged: hooks, adapters, parametrizations, dropout, query/key norms, quantised or
+        True for open_clip's ``Transformer`` of plain ``ResidualAttentionBlock``. False if
+        anything is added or replaced: hooks, adapters, parametrizations, dropout, query/key norms, quantised or
         checkpointed layers.
     """
     transformer: Any = tower.transformer

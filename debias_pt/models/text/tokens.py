@@ -1,4 +1,4 @@
-"""Words and what a tokenizer makes of them: prompts that do not fit, and words a model never read."""
+"""Tokenised words: prompts that do not fit, and words a model never read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.utils.words import shortened
 
 Tokenizer = Callable[[list[str]], Tensor]
 
@@ -51,17 +52,29 @@ def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) ->
 
     if read(torch.unique(tokenizer(list(texts)))):
         return
-    words = sorted({word for text in texts for word in text.split()})
+    words = sorted({word.rstrip(".,:;!?") or word for text in texts for word in text.split()})
     unread = [word for word, row in zip(words, tokenizer(words), strict=True) if not read(row[1 : int(row.argmax())])]
     if unread:
         warnings.warn(
-            f"the model never read {', '.join(map(repr, unread))} in its pretraining; what it says of such words "
-            "means little",
+            f"the model never read {', '.join(map(repr, unread))} in its pretraining; its answers about such words "
+            "mean little",
             DebiasWarning,
             stacklevel=3,
         )
 
 
+def begins_alike(one: Tensor, other: Tensor) -> int:
+    """Return how many ids two sequences ``(n,)`` and ``(m,)`` have in common from their first on.
+
+    Examples
+    --------
+    >>> begins_alike(torch.tensor([3, 1, 4]), torch.tensor([3, 1, 5, 9]))
+    2
+    """
+    length = min(len(one), len(other))
+    return int((one[:length] == other[:length]).int().cumprod(dim=0).sum())
+
+
 def shorten(text: str) -> str:
-    """Return the first 50 letters of `text`, for messages."""
-    return text if len(text) <= 50 else f"{text[:47]}..."
+    """Return the first 50 letters of `text`, for messages, cut between words."""
+    return shortened(text, 50)

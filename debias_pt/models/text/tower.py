@@ -1,9 +1,9 @@
-"""The exact prompt encoder: open_clip's native text transformer, without the work that changes nothing.
+"""The exact prompt encoder: open_clip's native text transformer, without work that has no effect.
 
 In a causal tower that is read out at end-of-text, a token never sees what follows it. Everything
-behind the last end-of-text token of a batch can therefore be left away without changing a single
-feature; the class names in use fill 7 to 25 of the 77 places. And what all prompts begin with need be encoded only
-once. :class:`TextTower` checks that the tower is of that kind and refuses others.
+after the last end-of-text token of a batch can therefore be left out without changing a single
+feature; prompts for usual class names fill 7 to 25 of the 77 places. And what all prompts begin with needs to be
+encoded only once. :class:`TextTower` checks that the tower is of that kind and refuses others.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TextTower:
         self.width: int = int(tower.token_embedding.weight.shape[1])
         self._tower = tower
         self._pool = pool_type(tower)
-        self._causal = is_causal(tower.attn_mask)  # once: on a GPU the answer has to be waited for
+        self._causal = is_causal(tower.attn_mask)  # once: the answer has to wait for a GPU
         self._end_id: int | None = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
 
     def tokenize(self, text: str) -> Tensor:
@@ -57,7 +57,7 @@ class TextTower:
         Raises
         ------
         UsageError
-            If the text does not leave room in the tower's context.
+            If the text does not fit into the tower's context.
 
         Notes
         -----
@@ -95,7 +95,7 @@ class TextTower:
         Parameters
         ----------
         embeddings : Tensor, shape (B, L, width)
-            Start-of-text first; what stands behind ``end`` is ignored.
+            Start-of-text first; what follows ``end`` is ignored.
         end : Tensor of int, shape (B,)
             Place of the end-of-text token in each row.
 
@@ -116,16 +116,16 @@ class TextTower:
         return self._causal and knows_layers(self._tower)
 
     def encode_shared(self, prefix: Tensor, suffix: Tensor, end: Tensor) -> Tensor:
-        """Encode prompts that begin alike: their common tokens once per run, then each class's own.
+        """Encode prompts with a common beginning: the shared tokens once per run, then those of each class.
 
         Parameters
         ----------
         prefix : Tensor, shape (R, P, width)
             Token embeddings from start-of-text on.
         suffix : Tensor, shape (K, S, width) or (R, K, S, width)
-            How the prompt of each class goes on, the same for all runs or not; what stands behind ``end`` is ignored.
+            The rest of each class's prompt, the same for all runs or not; what follows ``end`` is ignored.
         end : Tensor of int, shape (K,)
-            Place of the end-of-text token in each suffix. Kept on the CPU, it costs a GPU no wait.
+            Place of the end-of-text token in each suffix. On the CPU, so that nothing waits for a GPU.
 
         Returns
         -------

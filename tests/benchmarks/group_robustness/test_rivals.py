@@ -23,6 +23,7 @@ from debias_pt.benchmarks.group_robustness.rivals.ppa import PPA
 from debias_pt.benchmarks.group_robustness.rivals.projection import calibrated, off_span
 from debias_pt.benchmarks.group_robustness.rows import ROWS
 from debias_pt.datasets.attributes import TEMPLATES
+from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import LinearHead
@@ -182,7 +183,7 @@ def test_ppa_leaves_groups_out_that_do_not_occur(case: Case) -> None:
     posterior = pseudo.posterior.copy()
     posterior[pseudo.y == 1] = [0.0, 1.0]
     answer = replace(case.prepared.answers[0], posterior=posterior)
-    fitted = PPA(probe=True, rate=1.0)(replace(case, prepared=replace(case.prepared, answers=(answer,))))
+    one_sided = replace(case, prepared=replace(case.prepared, answers=(answer,)))
     x, y = training_rows(case)
     groups = 2 * y + posterior.argmax(axis=1)[case.prepared.table.split == "train"]
     sizes = np.bincount(groups, minlength=4)
@@ -190,7 +191,14 @@ def test_ppa_leaves_groups_out_that_do_not_occur(case: Case) -> None:
     kept = [0, 1, 3]
     start, beta = np.zeros((3, x.shape[1])), np.log(sizes[kept] / len(y))
     w = descend(x, np.searchsorted(kept, groups), start, case, lambda p, losses: np.ones(len(p)), beta)
-    assert same(fitted, [np.stack([(w[0] + w[1]) / 2, w[2]])], case)
+    assert same(PPA(probe=True, rate=1.0)(one_sided), [np.stack([w[0] + w[1], w[2]])], case)
+    by_mean = PPA(probe=True, rate=1.0, aggregate="mean")(one_sided)
+    assert same(by_mean, [np.stack([(w[0] + w[1]) / 2, w[2]])], case)
+
+
+def test_ppa_takes_sum_or_mean() -> None:
+    with pytest.raises(UsageError, match="aggregate is 'max'; sum or mean expected"):
+        PPA(aggregate="max")
 
 
 def test_dfr_on_equal_groups_is_plain_logistic_regression(case: Case) -> None:

@@ -174,7 +174,7 @@ def test_a_damaged_or_foreign_file_counts_as_missing(damage: str, tmp_path: Path
 
 def test_a_folder_that_cannot_be_written_to_costs_time_only(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("in the way")
-    with pytest.warns(DebiasWarning, match="the result is not kept"):
+    with pytest.warns(DebiasWarning, match="the result is not stored"):
         assert ResultStore(tmp_path / "results").get({}, lambda: {"figure": 1}) == ({"figure": 1}, False)
 
 
@@ -210,7 +210,7 @@ def test_csv_has_a_line_for_every_run_and_selection(result: dict[str, Any]) -> N
     runs = sum(len(row["per_seed"]) * (2 if row["true_selection"] else 1) for row in result["rows"])
     assert len(lines) == runs
     read = [dict(zip(header, line, strict=True)) for line in csv.reader(io.StringIO("\n".join(map(_csv, lines))))]
-    own = [row for row in read if row["row"] == "dpt" and row["selection"] == "pseudo-confidence"]
+    own = [row for row in read if row["row"] == "dpt" and row["selection"] == "last"]
     dpt = next(row for row in result["rows"] if row["row"] == "dpt")
     assert np.mean([float(row["gap"]) for row in own]) == pytest.approx(dpt["gap"], abs=1e-5)
     assert {row["oracle"] for row in read if row["selection"] == "true-wga"} == {"True"}

@@ -26,12 +26,13 @@ from debias_pt.benchmarks.noisy_labels.experiments import EXPERIMENTS
 from debias_pt.benchmarks.noisy_labels.published import FIGURES, published
 from debias_pt.benchmarks.noisy_labels.settings import QUICK, NoisySettings, rates_of
 from debias_pt.benchmarks.shared.results_store import ResultStore
-from debias_pt.errors import UnknownNameError, UsageError
+from debias_pt.errors import DatasetError, UnknownNameError, UsageError
 from debias_pt.losses import LOSSES
 from debias_pt.models.backbone import Backbone
-from debias_pt.noise import NoisyLabels
+from debias_pt.noise.few_shot import FewShot
 from debias_pt.settings import resolve
 from tests.conftest import Cli
+from tests.helpers.coop_files import write_shots
 from tests.helpers.small_case import noisy_case
 
 pytestmark = [
@@ -39,6 +40,37 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning"),  # classes of a few images
 ]
 PLAN = Plan((0.0, 0.125, 0.25, 0.5))
+
+
+# Which images.
+
+
+def test_peers_draws_and_replacement_rule_are_options(backbone: Backbone) -> None:
+    usual, coop = noisy_case(backbone), noisy_case(backbone, draw="coop", replacement="ptnl")
+    clean, noisy = Cell("prompt"), Cell("prompt", kind="replacement", rate=0.5)
+    for seed in usual.seeds:
+        assert coop.draw(clean, seed).ids == FewShot.draw(coop.table, 12, seed, rule="coop").ids
+        assert coop.draw(clean, seed).ids != usual.draw(clean, seed).ids
+        assert coop.few_shot(seed, "val").ids == FewShot.draw(coop.table, 12, seed, rule="coop", split="val").ids
+    assert (usual.draw(noisy, 0).kind, coop.draw(noisy, 0).kind) == ("replacement", "replacement-ptnl")
+    assert "draw" not in computing.key(usual, clean)  # what was computed before there were others stays good
+    assert computing.key(coop, clean)["draw"] == "coop"
+
+
+def test_files_of_coop_lie_in_the_data_sets_folder(backbone: Backbone, tmp_path: Path) -> None:
+    case = noisy_case(backbone, draw="coop-files", seed=1, shots=2)
+    case = replace(case, dataset=replace(case.dataset, root=tmp_path))
+    with pytest.raises(DatasetError, match=r"split_fewshot/shot_2-seed_1\.pkl: no such file"):
+        case.draw(Cell("prompt"), 1)
+    train = case.table.where("train")
+    write_shots(tmp_path / "split_fewshot" / "shot_2-seed_1.pkl", [(f"/a/{train.ids[0]}", int(train.y[0]))], [])
+    assert case.draw(Cell("prompt"), 1).ids == (train.ids[0],)
+
+
+@pytest.mark.parametrize(("name", "value"), [("draw", "dassl"), ("replacement", "ours"), ("protocol", "slow")])
+def test_unknown_rules_are_refused(name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is '{value}'; .* expected"):
+        NoisySettings(**{name: value})
 
 
 # Cells.
@@ -172,9 +204,9 @@ def test_every_image_drawn_is_saved_with_its_label(result: dict[str, Any], setti
     assert len(draws) == len(result["samples"]) >= 2 * (4 + 3 * 2 + 2)
     for cell in (Cell("prompt", rate=0.5), Cell("prompt", kind="replacement", rate=0.25)):
         one = draws[(cell.kind, cell.rate, 1)]
-        again = NoisyLabels.from_dict(one)
-        assert again.to_dict() == case.draw(cell, 1).to_dict()
-        assert one["realised"] == again.realised
+        drawn = case.draw(cell, 1)
+        assert {name: one[name] for name in drawn.to_dict()} == drawn.to_dict()
+        assert one["realised"] == np.mean(np.array(one["y_given"]) != np.array(one["y_true"]))
 
 
 def test_unknown_experiments_give_the_nearest() -> None:

@@ -1,0 +1,84 @@
+"""A linear head on standardised features, with a penalty: logistic regression in the common loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.heads.base import Head, provides_head
+from debias_pt.settings import FitSettings
+
+PENALTY = 0.5  # of the squared weights, halved; chosen on training and validation rows of the development sets
+START = 0.001  # standard deviation of the first weights
+
+
+class StandardizedHead(Head):
+    """Class weights that are learned on standardised features.
+
+    Each feature is centred and scaled to a standard deviation of 1 over the training rows, so that the squared
+    penalty weighs all directions alike and few steps lead to the minimum, which is the same for every seed. Since class
+    weights act on raw features, the centre is subtracted as a multiple of the image's projection on the mean
+    feature, ``x - (x . m / m . m) m``, and the intercept is a weight on that projection: both linear in x.
+
+    Parameters
+    ----------
+    dim : int
+        Size D of the features.
+    n_classes : int
+        K.
+    seeds : sequence of int
+        One per run; R of them. A seed draws the first weights, which are small and soon forgotten.
+    strength : float
+        Of the penalty ``strength / 2 * |weights|^2``; the intercept is free.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (R, K, D + 1)
+        On standardised features; the last column is the intercept.
+    mean, deviation : Tensor, shape (R, D)
+        Of the training features, once seen.
+
+    Examples
+    --------
+    >>> head = StandardizedHead(2, 3)
+    >>> head.see(torch.tensor([[0.6, 0.8], [0.8, 0.6]]), slice(0, 1))
+    >>> head().shape
+    torch.Size([1, 3, 2])
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, dim: int, n_classes: int, *, seeds: Sequence[int] = (0,), strength: float = PENALTY) -> None:
+        super().__init__()
+        self.strength = strength
+        draws = [torch.randn(n_classes, dim + 1, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        self.weight = nn.Parameter(START * torch.stack(draws))
+        self.register_buffer("mean", torch.full((len(seeds), dim), dim**-0.5))
+        self.register_buffer("deviation", torch.ones(len(seeds), dim))
+
+    def see(self, features: Tensor, runs: slice) -> None:
+        """Take mean and standard deviation of each feature."""
+        self.mean[runs] = features.mean(dim=-2)
+        self.deviation[runs] = features.std(dim=-2, correction=0).clamp_min(1e-6)
+
+    def forward(self) -> Tensor:
+        """Return class weights on raw features, shape ``(R, K, D)``."""
+        slopes = self.weight[..., :-1] / self.deviation[:, None]
+        offsets = self.weight[..., -1:] - (slopes * self.mean[:, None]).sum(dim=-1, keepdim=True)
+        projection = self.mean / self.mean.square().sum(dim=-1, keepdim=True)
+        return slopes + offsets * projection[:, None]
+
+    def penalty(self) -> Tensor:
+        """Return the penalty of all runs."""
+        return 0.5 * self.strength * self.weight[..., :-1].square().sum()
+
+
+@provides_head("standardized", random_start=lambda settings: True)
+def standardized(backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings) -> Head:
+    """Class weights on standardised features, penalised. The text tower is not used."""
+    head = StandardizedHead(backbone.dim, len(class_names), seeds=seeds)
+    return head.to(backbone.device)

@@ -1,0 +1,62 @@
+"""Settings of a fit: the scheduler and the loss they describe, and what cannot work, before anything slow begins."""
+
+from __future__ import annotations
+
+from debias_pt.errors import UsageError
+from debias_pt.losses import Loss, make_loss
+from debias_pt.models.heads import HEADS
+from debias_pt.models.heads.base import PROMPT_OPTIONS
+from debias_pt.reweighting import Reweighter, make_reweighter
+from debias_pt.settings import LOSS_OPTIONS, METHOD_OPTIONS, FitSettings
+from debias_pt.utils.registry import lookup
+
+
+def scheduler(settings: FitSettings) -> Reweighter:
+    """Build the group reweighting scheduler that the settings describe."""
+    named = {name: getattr(settings, name) for name in METHOD_OPTIONS}
+    return make_reweighter(settings.method, settings.method_option, **named)
+
+
+def criterion(settings: FitSettings) -> Loss:
+    """Build the per-sample loss that the settings describe."""
+    named = {name: getattr(settings, name) for name in LOSS_OPTIONS}
+    return make_loss(settings.loss, settings.loss_option, **named)
+
+
+def check_fit(settings: FitSettings) -> None:
+    """Refuse settings that cannot work, before anything is loaded or encoded.
+
+    Raises
+    ------
+    UsageError
+        Names the setting, the value seen and what it takes.
+    """
+    scheduler(settings)
+    criterion(settings)
+    lookup(HEADS, settings.head, "head")
+    _require_prompt_options(settings)
+    require_distinct_runs(settings)
+
+
+def _require_prompt_options(settings: FitSettings) -> None:
+    """Refuse options of a prompt that the head does not take."""
+    given = [name for name in PROMPT_OPTIONS if getattr(settings, name) != getattr(FitSettings(), name)]
+    foreign = [name for name in given if name not in HEADS[settings.head].takes]
+    if foreign:
+        raise UsageError(f"the head {settings.head!r} does not take {', '.join(foreign)}; leave it out")
+
+
+def require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
+    """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
+    full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
+    if settings.seeds < 2 or not full or HEADS[settings.head].random_start(settings):
+        return
+    if "context_init" in HEADS[settings.head].takes:
+        raise UsageError(
+            f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
+            "run; add a smaller --batch-size, take --context-init random, or one seed"
+        )
+    raise UsageError(
+        f"{settings.seeds} seeds of the head {settings.head!r} with full-batch steps would be the same run; add a "
+        "smaller --batch-size, take --head linear, or one seed"
+    )

@@ -1,0 +1,127 @@
+"""What a run is compared with: the zero-shot model and plain prompt tuning, on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.groups.attribute_effect import REPLICATES, Difference, PairedBootstrap, usual_values
+from debias_pt.groups.groups import Groups
+from debias_pt.models.zero_shot import zero_shot_weights
+from debias_pt.settings import METHOD_OPTIONS, FitSettings, TrainSettings
+from debias_pt.training.selection import RULES
+from debias_pt.training.tuner import PromptTuner
+from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.report import reported_by, scores_of
+
+OF_METHOD = (*METHOD_OPTIONS, "method_option", "soft")
+
+
+def erm_settings(settings: TrainSettings) -> TrainSettings:
+    """Return the settings of plain prompt tuning with the same budget, seeds and selection rule."""
+    plain = {name: getattr(FitSettings(), name) for name in OF_METHOD}
+    return replace(settings, method="erm", groups="pseudo", **plain)
+
+
+def compare(
+    settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, erm: PromptTuner | None, split: str
+) -> dict[str, Any]:
+    """Return the fields ``baselines`` and ``attribute_effect`` of ``train`` and ``eval`` for one split.
+
+    Parameters
+    ----------
+    settings, prepared
+        Of the run.
+    tuner : PromptTuner
+        The run's.
+    erm : PromptTuner or None
+        Plain prompt tuning; None if the run itself is that, or it is left out.
+    split : str
+    """
+    features = prepared.table.where(split).features
+    frozen = zero_shot_weights(prepared.backbone, prepared.table.class_names, prepared.table.template)
+    answers = np.asarray((features @ frozen.cpu().numpy().T).argmax(axis=1), dtype=np.int64)[None]
+    zero_shot = scores_of(prepared, prepared.report_groups, answers, split, (0,))
+    del zero_shot["per_seed"]  # nothing is drawn in it
+    baselines = {"zero-shot": {"oracle": False, **zero_shot}}
+    predictions = {settings.method: tuner.predict(features)}
+    if erm is not None:
+        predictions["erm"] = erm.predict(features)
+        oracle = RULES[settings.select].uses_true_attributes
+        scores = scores_of(prepared, prepared.report_groups, predictions["erm"], split, tuner.seeds)
+        baselines["erm"] = {"oracle": oracle, **scores}
+    names = reported_by(prepared)
+    effect = attribute_effect(prepared, prepared.report_groups, names, predictions, split)
+    return {"baselines": baselines, "attribute_effect": effect, **_effect_of_asked(prepared, names, predictions, split)}
+
+
+def _effect_of_asked(
+    prepared: ProbedData, reported: list[str], predictions: dict[str, NDArray[np.int64]], split: str
+) -> dict[str, Any]:
+    """Return the effect of the attributes asked for, by the probe's groups, where the report is by others."""
+    asked = [answer.name for answer in prepared.answers]
+    if set(asked) == set(reported):
+        return {}
+    return {"effect_of_asked": attribute_effect(prepared, prepared.pseudo, asked, predictions, split)}
+
+
+def attribute_effect(
+    prepared: ProbedData, groups: Groups, names: Sequence[str], predictions: dict[str, NDArray[np.int64]], split: str
+) -> dict[str, Any] | None:
+    """Return how much the attribute mattered to plain prompt tuning, and what the method changed about it.
+
+    None without an attribute, or where no class has images with and without its usual value.
+    """
+    if groups.source == "class":
+        return None
+    bootstrap = PairedBootstrap(list(predictions.values()), groups.rows(prepared.rows(split)))
+    usual = usual_values(groups.rows(prepared.rows("train")))
+    gaps = {name: bootstrap.usual_gap(usual, of) for of, name in enumerate(predictions)}
+    if None in gaps.values():
+        return None
+    known = {name: gap for name, gap in gaps.items() if gap is not None}
+    gain = bootstrap.worst_group_gain() if len(predictions) > 1 else None
+    attribute = " + ".join(names)
+    runs = len(next(iter(predictions.values())))
+    return {
+        "attribute": attribute,
+        "groups_from": groups.source,
+        "interval": f"95 % paired bootstrap, over images{' and seeds' if runs > 1 else ''}",
+        "replicates": REPLICATES,
+        "usual_minus_other": {name: gap.to_dict() for name, gap in known.items()},
+        "worst_group_gain": gain.to_dict() if gain else None,
+        "sentence": sentence(attribute, known, gain),
+    }
+
+
+def sentence(attribute: str, gaps: dict[str, Difference], gain: Difference | None) -> str:
+    """Say how much the attribute mattered, in points, with 95 % intervals."""
+    method = next(iter(gaps))
+    plain = gaps.get("erm", gaps[method])
+    who = "plain prompt tuning (erm)" if "erm" in gaps else method
+    usual = f"with their class's usual {attribute} than on the others"
+    if plain.low > 0:
+        text = f"{attribute} mattered: {who} is {_points(plain)} better on images {usual}"
+    elif plain.high < 0:
+        text = f"{attribute} did not help: {who} is {_points(plain, -1)} worse on images {usual}"
+    else:
+        text = f"no clear sign that {attribute} mattered: {who} is {_points(plain)} better on images {usual}"
+    if gain is None:
+        return text
+    if gain.low == gain.high == 0:
+        return f"{text}; on these images {method} is right and wrong in its worst group as erm is"
+    if gain.low > 0:
+        return f"{text}; {method} raised the worst group by {_points(gain)}"
+    if gain.high < 0:
+        return f"{text}; {method} lowered the worst group by {_points(gain, -1)}"
+    return f"{text}; no clear change of the worst group by {method}: {_points(gain)}"
+
+
+def _points(difference: Difference, sign: int = 1) -> str:
+    value = 100 * sign * difference.value
+    low, high = sorted((100 * sign * difference.low, 100 * sign * difference.high))
+    return f"{value:.1f} points (95 % interval {low:.1f} to {high:.1f})"

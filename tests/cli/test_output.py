@@ -1,0 +1,81 @@
+"""Promises: a wide table is cut into parts that fit, with whole words and figures; a report names small and pseudo
+groups for what they are, and one image is not "1 images"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debias_pt.cli import output
+
+GROUPS = [
+    f"{label}, {value}"
+    for label in ("landbird", "waterbird")
+    for value in ("land+small", "land+large", "water+small", "water+large")
+]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_eight_groups_fit(width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "WIDTH", width)
+    methods = ["class-balanced", "dpt (oracle)"]
+    output.print_table(["method", *GROUPS], [[name, *["96.7 ± 10.6"] * 8] for name in methods], title="by group")
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    parts = text.count("class-balanced ")
+    assert parts == text.count("dpt (oracle) ") == 2
+    assert text.count("96.7 ± 10.6") == 16
+    for word in ("landbird,", "waterbird,", "land+small", "water+large"):
+        assert word in text
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(20, 130))
+def test_every_column_stands_in_one_part(sizes: list[int], width: int) -> None:
+    columns = ["x" * size for size in sizes]
+    parts = output.column_parts(columns, [], width)
+    assert [i for part in parts for i in part if i] == list(range(1, len(columns)))
+    assert all(part[0] == 0 for part in parts)
+    for part in parts:  # what fits, and one column at least
+        assert len(part) <= 2 or sum(sizes[i] + 3 for i in part) - 1 <= width
+
+
+def result(**changed: Any) -> dict[str, Any]:
+    groups = [
+        {"label": "cat", "attribute": "in", "n": 1, "accuracy": 0.0, "ci": [0.0, 0.8]},
+        {"label": "cat", "attribute": "out", "n": 50, "accuracy": 0.9, "ci": [0.8, 1.0]},
+        {"label": "dog", "attribute": "in", "n": 0, "accuracy": None, "ci": None},
+    ]
+    small = [{name: group[name] for name in ("label", "attribute", "n")} for group in (groups[0], groups[2])]
+    names = dict.fromkeys(output.NAMES, 0.5)
+    probe = {"kind": "zero-shot", "not_annotated": ["'place'"]}
+    return {
+        "dataset": "photos", "synthetic": False, "split": "test", "method": "dpt", "oracle": False, "model": "tiny",
+        "seeds": [0], **names, "groups": groups, "groups_from": "pseudo", "interval": "95 % Wilson, over samples",
+        "intervals": {}, "reported_by": ["place"], "worst_group": small[0], "small_groups": small, "probe": probe,
+        "attribute_labels_used": [], "selection": "last", "selected_steps": [7], "steps": 9, "run": "runs/x", **changed,
+    }  # fmt: skip
+
+
+def test_a_report_by_pseudo_groups_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_report(result())
+    text = capsys.readouterr().out
+    assert "groups: class x place, PSEUDO: as the probe answers, nothing is annotated" in text
+    assert "pseudo group" in text
+    assert "cat, in (few!)" in text
+    assert "dog, in (none!)" in text
+    assert "worst pseudo group: cat, in (1 image: too few for a figure to rely on)" in text
+    assert "step selection: last, kept step 7 of 9; attribute labels used: none" in text
+    assert "how good the probe is cannot be said of 'place'" in text
+
+
+def test_one_is_not_a_plural(capsys: pytest.CaptureFixture[str]) -> None:
+    verified = {
+        "dataset": "x", "synthetic": False, "splits": {}, "problems": [{"where": "a.jpg", "what": "no such file"}],
+        "images": 1, "folder": "photos", "read_images": False, "ok": False,
+    }  # fmt: skip
+    output.print_verified(verified)
+    assert capsys.readouterr().out.endswith("1 image in photos: 1 problem\n")

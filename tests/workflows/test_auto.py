@@ -1,0 +1,108 @@
+"""Promises: auto trains what the guard's verdict supports, and says so; the verdict stands in output, JSON and run;
+without validation rows everything that needs none works, and what needs some says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from debias_pt.cli.output import print_probe, print_report
+from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups import Groups
+from debias_pt.groups.guard import ORDER
+from debias_pt.models.backbone import Backbone
+from debias_pt.settings import DataSettings, TrainSettings, resolve
+from debias_pt.training.tuner import PromptTuner
+from debias_pt.workflows import probed_data
+from debias_pt.workflows import train as training
+from debias_pt.workflows.auto import METHOD_FOR
+from debias_pt.workflows.evaluate import evaluate
+from debias_pt.workflows.probe import probe
+from debias_pt.workflows.run_folder import RunFolder
+from debias_pt.workflows.train import train
+
+pytestmark = pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")
+
+
+@pytest.fixture
+def asked(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path, tmp_path: Path) -> TrainSettings:
+    return TrainSettings(
+        method="auto",
+        data_root=str(waterbirds_root),
+        check_counts=False,
+        pretrained=f"local-dir:{tiny_checkpoint}",
+        workers=0,
+        cache_dir=str(cache_dir),
+        steps=6,
+        out=str(tmp_path / "run"),
+        attribute=("background=land|forest:water|lake",),
+    )
+
+
+@pytest.mark.parametrize("verdict", ORDER)
+def test_auto_trains_what_the_verdict_supports(
+    asked: TrainSettings, verdict: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = probed_data.guard
+
+    def judged(*arguments: object) -> object:
+        found = real(*arguments)  # type: ignore[arg-type]
+        why = () if verdict == "usable" else ("because",)
+        return {name: dataclasses.replace(one, verdict=verdict, reasons=why) for name, one in found.items()}
+
+    monkeypatch.setattr(probed_data, "guard", judged)
+    result = train(asked)
+    assert result["method"] == METHOD_FOR[verdict]
+    assert result["probe"]["guard"]["verdict"] == verdict
+    run = RunFolder.open(Path(result["run"]))
+    assert run.config["method"] == METHOD_FOR[verdict]
+    assert run.facts["probe"]["guard"] == result["probe"]["guard"]
+    assert evaluate(result["run"])["groups"] == result["groups"]
+    print_report(result)
+    printed = capsys.readouterr().out
+    assert f"background is {verdict} for making groups" in printed
+    assert ("because. What to do: " in printed) == (verdict != "usable")
+
+
+def test_anchored_is_made_of_its_probe_head_and_rows(asked: TrainSettings) -> None:
+    assert training.train is train
+    settings = resolve(TrainSettings, dataclasses.asdict(dataclasses.replace(asked, method="dpt")))
+    assert settings.head == "prompt"
+    made = resolve(TrainSettings, {"method": "anchored"})
+    assert (made.head, made.fit_on, made.soft, made.select) == ("standardized", "train+val", True, "last")
+    assert resolve(TrainSettings, {"method": "anchored", "head": "prompt"}).head == "prompt"
+    assert resolve(TrainSettings, {"method": "anchored"}, {"method": "dpt"}).head == "prompt"
+
+
+def test_the_probe_command_tells_the_verdict(asked: TrainSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [field.name for field in dataclasses.fields(DataSettings)]
+    result = probe(DataSettings(**{name: getattr(asked, name) for name in names}))["probe"]
+    assert "guard" not in result["val"]
+    assert result["train"]["guard"]["attributes"]["background"]["verdict"] in ORDER
+    print_probe("train", result["train"])
+    assert "background is " in capsys.readouterr().out
+
+
+def test_validation_rows_are_fitted_where_that_is_asked_for(backbone: Backbone, table: FeatureTable) -> None:
+    groups = Groups.true(table.y, table.class_names, tuple(table.attributes.values()))
+    tuner = PromptTuner(backbone, method="balanced", head="standardized", fit_on="train+val", steps=2)
+    run_group = tuner.run_group(table, groups)
+    assert len(run_group.train) == (table.split != "test").sum()
+    assert len(PromptTuner(backbone, steps=2).run_group(table, groups).train) == (table.split == "train").sum()
+
+
+def test_without_validation_rows(backbone: Backbone, table: FeatureTable) -> None:
+    left = table.rows(np.flatnonzero(table.split != "val"))
+    groups = Groups.true(left.y, left.class_names, tuple(left.attributes.values()))
+    for method in ("dpt", "erm", "anchored"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DebiasWarning)
+            tuner = PromptTuner(backbone, method=method, steps=3, select="last").fit(left, groups)
+        assert tuner.selected_steps_ == [3]
+    with pytest.raises(UsageError, match="no 'val' rows"):
+        PromptTuner(backbone, steps=3, select="pseudo-confidence").fit(left, groups)
