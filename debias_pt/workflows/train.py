@@ -198,6 +198,7 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
 
 def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
+    prepared = prepared.probed_by(probe_of(settings))
     groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
