@@ -19,12 +19,14 @@ from debias_pt.training.tuner import PromptTuner, scheduler
 from debias_pt.utils.registry import options_of
 from debias_pt.utils.versions import versions
 from debias_pt.utils.words import first_of
+from debias_pt.workflows.prepare import probe_of
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.source import data_names
 
 
 def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
     """Return the fields of ``train`` and ``eval`` for one split."""
+    prepared = prepared.probed_by(probe_of(settings))
     seeds = list(tuner.seeds)
     scores = scores_of(
         prepared, prepared.report_groups, tuner.predict(prepared.table.where(split).features), split, seeds
