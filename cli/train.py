@@ -17,7 +17,10 @@ def train(
     config: Annotated[str | None, typer.Option(help="Settings file (JSON), such as a run's config.json.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
     baselines: Annotated[
-        bool, typer.Option("--baselines/--no-baselines", help="Compare with zero-shot and plain prompt tuning (erm).")
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines", help="Compare with zero-shot and plain training (erm) of the same head."
+        ),
     ] = True,
     as_json: Json = False,
     *,

@@ -252,7 +252,9 @@ def test_a_picture_of_another_kind_is_refused() -> None:
 
 def test_the_distance_to_the_oracle_is_said(result: dict[str, Any]) -> None:
     worst = {row["row"]: row["worst_group_accuracy"] for row in result["rows"]}
-    assert set(result["distance_to_oracle"]) == {"balanced", "group-dro", "dpt", "dpt-mixture", "linear-dpt"}
+    assert set(result["distance_to_oracle"]) == {
+        *("balanced", "group-dro", "dpt", "dpt-mixture", "linear-dpt", "anchored"),
+    }
     assert result["distance_to_oracle"]["dpt-mixture"] == worst["dpt-true"] - worst["dpt-mixture"]
     line = table.distance_line(result)
     assert f"dpt-mixture {100 * (worst['dpt-true'] - worst['dpt-mixture']):+.1f}" in line
