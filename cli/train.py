@@ -19,7 +19,7 @@ def train(
     baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines/--no-baselines", help="Compare with zero-shot and plain training (erm) of the same head."
+            "--baselines/--no-baselines", help="Compare with zero-shot and with erm, the same head without weights."
         ),
     ] = True,
     as_json: Json = False,
