@@ -303,7 +303,7 @@ def test_an_interrupted_command_keeps_what_came(mirror: Mirror, tmp_path: Path) 
     words = ["data", "fetch", "waterbirds", "--url", mirror.url, "--data-root", str(tmp_path)]
     part = tmp_path / f".{FOLDER}.part"
     with subprocess.Popen([sys.executable, "-m", "debias_pt", *words], stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (part.exists() and part.stat().st_size):
+        while process.poll() is None and not (part.exists() and part.stat().st_size >= 12_345):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
