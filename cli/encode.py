@@ -22,12 +22,14 @@ def encode(
     from dataclasses import asdict
 
     from debias_pt.settings import resolve
+
+    settings = resolve(DataSettings, given, {"dataset": dataset})  # wrong words are refused before torch comes
+
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.workflows.source import data_names
 
     from .output import data_name, print_json
 
-    settings = resolve(DataSettings, given, {"dataset": dataset})
     images = load_images(settings)
     backbone = load_backbone(settings)
     _, stats = encode_dataset(settings, backbone, images)

@@ -21,11 +21,14 @@ def probe(
 ) -> None:
     """Ask the frozen model for the suspected attribute of every image."""
     from debias_pt.settings import resolve
+
+    settings = resolve(DataSettings, given, {"dataset": dataset})  # wrong words are refused before torch comes
+
     from debias_pt.workflows.probe import probe as job
 
     from .output import data_name, print_json, print_probe
 
-    result = job(resolve(DataSettings, given, {"dataset": dataset}), csv_path=csv)
+    result = job(settings, csv_path=csv)
     if as_json:
         print_json(result)
         return

@@ -32,12 +32,15 @@ def train(
     from debias_pt.errors import UsageError
     from debias_pt.settings import resolve
     from debias_pt.utils.files import read_json
-    from debias_pt.workflows.train import train as job
-
-    from .output import print_json, print_report
 
     file = read_json(Path(config)) if config else {}
     if not isinstance(file, dict):
         raise UsageError(f"{config}: holds no settings but a {type(file).__name__}; give a run's config.json")
-    result = job(resolve(TrainSettings, file, given, {"dataset": dataset}), resume=resume, baselines=baselines)
+    settings = resolve(TrainSettings, file, given, {"dataset": dataset})  # wrong words are refused before torch comes
+
+    from debias_pt.workflows.train import train as job
+
+    from .output import print_json, print_report
+
+    result = job(settings, resume=resume, baselines=baselines)
     print_json(result) if as_json else print_report(result)
