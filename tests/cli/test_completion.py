@@ -30,7 +30,7 @@ def bash(cli: Cli, line: str) -> list[str]:
     ("line", "found"),
     [
         ("debias-pt tr", ["train"]),
-        ("debias-pt bench g", ["group-robustness"]),
+        ("debias-pt bench g", ["group-robustness", "guard"]),
         ("debias-pt train x --method ", list(REWEIGHTERS)),
         ("debias-pt train x --method dpt-", ["dpt-mixture"]),
         ("debias-pt train x --loss n", [name for name in LOSSES if name.startswith("n")]),

@@ -63,7 +63,7 @@ def test_help_names_what_an_option_takes(train_help: dict[int, str]) -> None:
     text = " ".join(train_help[120].split())
     for names, default in ((REWEIGHTERS, "dpt"), (LOSSES, "cross-entropy"), (HEADS, "prompt")):
         assert f"[one of {', '.join(names)}; default: {default}]" in text
-    assert f"[one of {', '.join(SELECTIONS)}; default: pseudo-confidence]" in text
+    assert f"[one of {', '.join(SELECTIONS)}; default: {TrainSettings().select}]" in text
     assert "[default: 0.004]" in text
     assert "published ones. [default: on]" in text
 
