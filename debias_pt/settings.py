@@ -67,7 +67,7 @@ def choices(setting: Field[Any]) -> tuple[str, ...]:
     Examples
     --------
     >>> choices(FitSettings.__dataclass_fields__["method"])[:2]
-    ('balanced', 'class-balanced')
+    ('anchored', 'balanced')
     """
     known = setting.metadata.get("choices", ())
     if isinstance(known, str):

@@ -28,6 +28,7 @@ class Anchored(Reweighter):
 
     Examples
     --------
+    >>> import torch
     >>> scheduler = Anchored()
     >>> membership = torch.eye(4)[[0] * 30 + [1] * 10 + [2] * 40]  # the second class has no second value
     >>> scheduler.start(membership, torch.tensor([0, 0, 1, 1]), runs=1)

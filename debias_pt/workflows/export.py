@@ -62,6 +62,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     tuner = load_tuner(prompt, settings, backbone)
     weights = torch.from_numpy(tuner.class_weights_[seeds.index(seed)])
     facts = {**describe(tuner, backbone), "seed": seed, **origin(run)}
+    facts.pop("dataset_path", None)  # an export is there to be shared
     with whole_folder(folder.resolve(), "--out", replace=True) as unfinished:
         write_tensors(unfinished / WEIGHTS, {"class_weights": weights}, facts)
         write_json(unfinished / FACTS, facts)

@@ -116,7 +116,7 @@ def test_data_write(cli: Cli, tmp_path: Path) -> None:
     assert len(rows) == len(list((tmp_path / "metashift").rglob("*.jpg"))) == 3499
     done = cli("data", "write", "metashift-mini", tmp_path)
     assert done.returncode == 2
-    assert "is there already" in done.stderr
+    assert "already exists" in done.stderr
 
 
 @pytest.mark.parametrize(

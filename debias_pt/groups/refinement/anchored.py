@@ -98,7 +98,7 @@ def with_estimated_shares(posterior: Array, y: NDArray[np.int64], n_classes: int
     --------
     >>> answers = np.array([[0.9, 0.1]] * 9 + [[0.4, 0.6]])
     >>> with_estimated_shares(answers, np.zeros(10, dtype=int), 1)[-1].round(2)
-    array([0.99, 0.01])
+    array([0.91, 0.09])
     """
     values = posterior.shape[1]
     likelihood, classes = np.log(np.maximum(posterior, 1e-300)), np.eye(n_classes)[y]
