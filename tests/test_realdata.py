@@ -60,7 +60,17 @@ def test_text_pass_of_the_real_checkpoint_is_exact(litmini: Backbone, k: int) ->
 def suite(cli: Cli, real: dict[str, Any]) -> dict[str, Any]:
     encoded = cli("encode", "waterbirds", *real["options"], "--json", env=real["env"], wait=3000)
     assert encoded.returncode == 0, encoded.stderr
-    words = ["bench", "group-robustness", "waterbirds", *real["options"], "--select", "pseudo-confidence", "--rows", ROWS, "--json"]
+    words = [
+        "bench",
+        "group-robustness",
+        "waterbirds",
+        *real["options"],
+        "--select",
+        "pseudo-confidence",
+        "--rows",
+        ROWS,
+        "--json",
+    ]
     run = cli(*words, env=real["env"], wait=900)
     assert run.returncode == 0, run.stderr
     result: dict[str, Any] = json.loads(run.stdout)
