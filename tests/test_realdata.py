@@ -124,7 +124,18 @@ def test_default_selection_is_no_worse_than_the_last_step(
 def test_train_eval_and_predict_on_real_photographs(
     cli: Cli, real: dict[str, Any], suite: dict[str, Any], assets: Path, tmp_path: Path
 ) -> None:
-    words = ["train", "waterbirds", *real["options"], "--method", "dpt", "--seeds", 3, "--json"]
+    words = [
+        "train",
+        "waterbirds",
+        *real["options"],
+        "--select",
+        "pseudo-confidence",
+        "--method",
+        "dpt",
+        "--seeds",
+        3,
+        "--json",
+    ]
     trained = json.loads(cli(*words, cwd=tmp_path, env=real["env"]).stdout)
     assert trained["worst_group_accuracy"] == pytest.approx(worst(suite, "dpt"), abs=1e-6)
     evaluated = json.loads(cli("eval", "--worst-group", "--json", cwd=tmp_path, env=real["env"]).stdout)
