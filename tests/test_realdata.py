@@ -137,7 +137,11 @@ def test_train_eval_and_predict_on_real_photographs(
         "--json",
     ]
     trained = json.loads(cli(*words, cwd=tmp_path, env=real["env"]).stdout)
-    assert trained["worst_group_accuracy"] == pytest.approx(worst(suite, "dpt"), abs=1e-6)
+    # Alone, as train fits it: stacked with other rows it differs by rounding, which the optimiser carries on.
+    words = ["bench", "group-robustness", "waterbirds", *real["options"], "--select", "pseudo-confidence"]
+    alone = json.loads(cli(*words, "--seeds", 3, "--rows", "dpt", "--fresh", "--json", env=real["env"]).stdout)
+    assert trained["worst_group_accuracy"] == pytest.approx(worst(alone, "dpt"), abs=1e-6)
+    assert trained["worst_group_accuracy"] == pytest.approx(worst(suite, "dpt"), abs=0.01)
     evaluated = json.loads(cli("eval", "--worst-group", "--json", cwd=tmp_path, env=real["env"]).stdout)
     assert evaluated["groups"] == trained["groups"]
     dataset = load_dataset("waterbirds", assets)
