@@ -3,6 +3,7 @@ groups for what they are, and one image is not "1 images"."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -79,3 +80,12 @@ def test_one_is_not_a_plural(capsys: pytest.CaptureFixture[str]) -> None:
     }  # fmt: skip
     output.print_verified(verified)
     assert capsys.readouterr().out.endswith("1 image in photos: 1 problem\n")
+
+
+def test_a_long_heading_leaves_no_column_out(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["encoding", "seconds (quartiles)", "times as fast as bare image tower", "images/s"]
+    for name, figures in itertools.product((20, 60, 90), (1, 22, 30)):
+        output.print_table(columns, [["n" * name, "1" * figures, "2" * figures, "345"]])
+        said = capsys.readouterr().out
+        assert "images/s" in said
+        assert "345" in said
