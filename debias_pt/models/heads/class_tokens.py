@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads.base import Head, provides_head
-from debias_pt.models.heads.prompt_init import first_context, require_distinct, split_template
-from debias_pt.models.text.tokens import begins_alike
+from debias_pt.models.heads.prompt_init import WORD, first_context, require_distinct, split_template
+from debias_pt.models.text.prompt_ids import begins_alike
 from debias_pt.models.zero_shot import TEMPLATE
 from debias_pt.settings import FitSettings
 
@@ -27,7 +27,7 @@ class ClassTokenHead(Head):
     Parameters
     ----------
     backbone : Backbone
-        Its text tower must be open_clip's native one.
+        The frozen model.
     class_names : sequence of str
         K names.
     seeds : sequence of int
@@ -79,12 +79,12 @@ class ClassTokenHead(Head):
         before, after = split_template(template)
         start, stop = self.tower.start_and_end()
         context = None if context_init is None else first_context(self.tower, context_init, context_length, seeds)
-        words = before if context_init is None else ""
-        texts = [self.tower.tokenize(f"{words}{name}{after}") for name in class_names]
+        words, behind = (before, "") if context_init is None else (" ", WORD)
+        texts = [self.tower.tokenize(f"{words}{name}{after}", behind) for name in class_names]
         require_distinct(class_names, texts)
-        first, last = _name_places(texts, self.tower.tokenize(words), self.tower.tokenize(after))
+        first, last = _name_places(texts, self.tower.tokenize(words, behind), self.tower.tokenize(after, WORD))
         shared = int(first.min())
-        length = 2 + shared + (0 if context is None else context.shape[1])
+        length = len(start) + len(stop) + shared + (0 if context is None else context.shape[1])
         self._require_room(class_names, torch.tensor([len(ids) - shared for ids in texts]) + length)
         rows = nn.utils.rnn.pad_sequence([torch.cat([ids[shared:], stop]) for ids in texts], batch_first=True)
         place = torch.arange(rows.shape[1]) + shared
@@ -92,7 +92,8 @@ class ClassTokenHead(Head):
         self.register_buffer("before", self.tower.embed(torch.cat([start, texts[0][:shared]])), persistent=False)
         self.register_buffer("behind", self.tower.embed(rows), persistent=False)
         self.register_buffer("is_name", is_name[..., None], persistent=False)
-        self.end = torch.tensor([len(ids) - shared for ids in texts])  # on the CPU, so that nothing waits for a GPU
+        last_place = len(stop) - 1 - shared
+        self.end = torch.tensor([len(ids) + last_place for ids in texts])  # on the CPU, so that nothing waits for a GPU
         names = torch.where(self.is_name, self.behind.cpu(), 0.0)[:, : int(last.max()) - shared]
         self.names = nn.Parameter(names.repeat(len(seeds), 1, 1, 1))
         self.context = None if context is None else nn.Parameter(context)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads.base import Head, provides_head, random_context
-from debias_pt.models.heads.prompt_init import first_context, require_distinct
+from debias_pt.models.heads.prompt_init import WORD, behind_a_word, first_context, require_distinct
 from debias_pt.settings import FitSettings
 
 POSITIONS = ("end", "middle", "front")
@@ -26,7 +26,7 @@ class PromptHead(Head):
     Parameters
     ----------
     backbone : Backbone
-        Its text tower must be open_clip's native one.
+        The frozen model.
     class_names : sequence of str
         K names.
     seeds : sequence of int
@@ -50,7 +50,7 @@ class PromptHead(Head):
     UsageError
         If an option is out of range or a prompt does not fit into the text tower.
     BackboneError
-        If the text tower is not supported.
+        If the text tower has no token embeddings.
 
     Notes
     -----
@@ -87,7 +87,9 @@ class PromptHead(Head):
             raise UsageError(f"class position is {class_position!r}; use {', '.join(POSITIONS)}")
         self.tower = backbone.text
         self.scale = backbone.logit_scale
-        context = first_context(self.tower, context_init, context_length, seeds)
+        context = first_context(
+            self.tower, context_init, context_length, seeds, begins=_places_before(class_position, 2) > 0
+        )
         if class_specific:
             context = context[:, None].repeat(1, len(class_names), 1, 1)
         layouts = [self._layout(name, context.shape[-2], class_position) for name in class_names]
@@ -98,16 +100,17 @@ class PromptHead(Head):
         self.register_buffer("slots", torch.stack([slots for _, slots in layouts]), persistent=False)
         self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
         self._begins_alike = class_position == "end" and not class_specific
-        self._suffix_end = self.end - context.shape[-2] - 1  # stays on the CPU, so that nothing waits for a GPU
+        self._begun = len(self.tower.start_and_end()[0])
+        self._suffix_end = self.end - context.shape[-2] - self._begun  # stays on the CPU, so that nothing waits for a GPU
         self.context = nn.Parameter(context)
         self.to(backbone.device)
 
     def _layout(self, name: str, length: int, position: str) -> tuple[Tensor, Tensor]:
         """Return a prompt's token ids, 0 in the context's places, and those places."""
         start, end = self.tower.start_and_end()
-        at_end = position == "end"
-        ids, stop = self.tower.tokenize(f"{name}." if at_end else name), self.tower.tokenize("" if at_end else ".")
-        before = {"end": length, "middle": length // 2, "front": 0}[position]
+        before = _places_before(position, length)
+        ids = behind_a_word(self.tower, f"{name}." if position == "end" else name, begins=before == 0)
+        stop = ids[:0] if position == "end" else self.tower.tokenize(".", WORD)
         gap, rest = ids.new_zeros(before), ids.new_zeros(length - before)
         tokens = torch.cat([start, gap, ids, rest, stop, end])
         if len(tokens) > self.tower.context_length:
@@ -115,12 +118,18 @@ class PromptHead(Head):
                 f"the prompt for class {name[:50]!r} has {len(tokens)} tokens ({length} of context), the text tower "
                 f"takes {self.tower.context_length}; use a shorter name or --context-length"
             )
-        places = torch.arange(length) + 1
-        return tokens, torch.where(places <= before, places, places + len(ids))
+        places = torch.arange(length) + len(start)
+        return tokens, torch.where(torch.arange(length) < before, places, places + len(ids))
 
     @property
     def text_pass(self) -> str:
-        """How prompts go through the tower: ``"shared"``, the common beginning once, or ``"cut"``, each in full."""
+        """How prompts go through the tower.
+
+        ``"shared"``, the common beginning once; ``"cut"``, each by itself, up to its end; or ``"whole"``, each over
+        all places by the model's own ``encode_text``.
+        """
+        if not self.tower.cuts:
+            return "whole"
         return "shared" if self._begins_alike and self.tower.shares_prefix else "cut"
 
     def forward(self) -> Tensor:
@@ -129,7 +138,7 @@ class PromptHead(Head):
         return nn.functional.normalize(features, dim=-1)
 
     def _from_shared_context(self) -> Tensor:
-        start = self.fixed[0, :1].expand(len(self.context), -1, -1)
+        start = self.fixed[0, : self._begun].expand(len(self.context), -1, -1)
         prefix = torch.cat([start, self.context], dim=1)
         return self.tower.encode_shared(prefix, self.fixed[:, prefix.shape[1] :], self._suffix_end)
 
@@ -140,6 +149,11 @@ class PromptHead(Head):
         rows = torch.arange(classes, device=prompts.device)[:, None].expand(-1, length)
         prompts[:, rows, self.slots] = context
         return self.tower.encode(prompts.flatten(0, 1), self.end.repeat(runs)).view(runs, classes, -1)
+
+
+def _places_before(position: str, length: int) -> int:
+    """Return how many of a context's vectors stand before the class name."""
+    return {"end": length, "middle": length // 2, "front": 0}[position]
 
 
 @provides_head(

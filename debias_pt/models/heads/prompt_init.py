@@ -12,6 +12,15 @@ from debias_pt.models.text import TextTower
 from debias_pt.models.zero_shot import require_template
 
 
+# Stands for any word before another one: tokenizers write a word differently at the beginning of a text.
+WORD = "a"
+
+
+def behind_a_word(tower: TextTower, text: str, *, begins: bool = False) -> Tensor:
+    """Return the token ids of `text` as they are behind a word, or as they are where a prompt begins."""
+    return tower.tokenize(text) if begins else tower.tokenize(f" {text}", WORD)
+
+
 def split_template(template: str) -> tuple[str, str]:
     """Return the words before and behind the class name.
 
@@ -32,7 +41,9 @@ def split_template(template: str) -> tuple[str, str]:
     return before, after
 
 
-def first_context(tower: TextTower, init: str, length: int | None, seeds: Sequence[int]) -> Tensor:
+def first_context(
+    tower: TextTower, init: str, length: int | None, seeds: Sequence[int], *, begins: bool = True
+) -> Tensor:
     """Return the first context vectors of every run, shape ``(R, M, width)``.
 
     Parameters
@@ -45,6 +56,8 @@ def first_context(tower: TextTower, init: str, length: int | None, seeds: Sequen
         M; by default 16, or the number of the words' tokens.
     seeds : sequence of int
         One per run.
+    begins : bool
+        Whether prompts begin with the words, rather than with the class name.
 
     Raises
     ------
@@ -56,7 +69,7 @@ def first_context(tower: TextTower, init: str, length: int | None, seeds: Sequen
         if size[0] < 1:
             raise UsageError(f"context length is {length}; use 1 or more")
         return torch.stack([torch.randn(size, generator=_generator(seed)) * 0.02 for seed in seeds])
-    words = tower.tokenize(init)
+    words = behind_a_word(tower, init, begins=begins)
     if not len(words):
         raise UsageError(f"the context words {init!r} are empty; give words such as 'a photo of a', or random")
     if length is not None and length != len(words):

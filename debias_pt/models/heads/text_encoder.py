@@ -15,8 +15,11 @@ from debias_pt.models.text import TextTower, require_fit
 from debias_pt.models.zero_shot import TEMPLATE, class_prompts
 from debias_pt.settings import FitSettings
 
-# What open_clip's native text tower consists of, without the table of token embeddings.
-PARTS = ("positional_embedding", "transformer.", "ln_final.", "text_projection")
+# What a text tower consists of besides: where open_clip keeps it in the model itself, the model has more parts.
+PARTS = (
+    "positional_embedding", "transformer.", "ln_final.", "text_projection", "cls_emb",
+    "proj.", "text_model.",
+)  # fmt: skip
 
 
 class TextEncoderHead(Head):
@@ -29,7 +32,7 @@ class TextEncoderHead(Head):
     Parameters
     ----------
     backbone : Backbone
-        Its text tower must be open_clip's native one.
+        The frozen model.
     class_names : sequence of str
         K names.
     seeds : sequence of int
@@ -86,14 +89,14 @@ class TextEncoderHead(Head):
             {
                 name.replace(".", "/"): nn.Parameter(value.detach().float().repeat(len(seeds), *[1] * value.dim()))
                 for name, value in module.named_parameters()
-                if name.startswith(PARTS)
+                if name.startswith(PARTS) and value is not backbone.text.table.weight
             }
         )
         self.to(backbone.device)
 
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""
-        runs = len(self.copies["positional_embedding"])
+        runs = len(next(iter(self.copies.values())))
         features = torch.cat([self._encode(run) for run in range(runs)])
         return nn.functional.normalize(features, dim=-1)
 

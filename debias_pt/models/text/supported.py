@@ -1,4 +1,4 @@
-"""Which text towers are supported, and which of them support the shared-prefix pass."""
+"""Which passes a text tower supports."""
 
 from __future__ import annotations
 
@@ -31,31 +31,42 @@ def pool_type(tower: nn.Module) -> object:
     return getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
 
 
-def require_supported(tower: nn.Module) -> None:
-    """Raise if prompts cannot go through the tower.
+def reads_at_end(tower: nn.Module) -> bool:
+    """Tell whether what follows the end-of-text token of a prompt has no effect, so that it can be left out.
+
+    Returns
+    -------
+    bool
+        True for open_clip's native text transformer if it is causal and is read out at end-of-text. False for
+        SigLIP and CLIPA (read out at the last place), for CoCa (at a class token behind the padding), for
+        MobileCLIP's towers that are not causal, and for other libraries' encoders.
+    """
+    return (
+        all(hasattr(tower, name) for name in ("token_embedding", "transformer", "positional_embedding", "ln_final"))
+        and getattr(tower, "cls_emb", None) is None
+        and getattr(tower, "attn_mask", None) is not None
+        and pool_type(tower) in ("argmax", "eos")
+    )
+
+
+def token_embedding(tower: Any) -> nn.Module:
+    """Return the table of token embeddings, whichever library made the tower.
 
     Raises
     ------
     BackboneError
-        If the tower is not open_clip's native one, not causal or not read out at end-of-text.
+        If there is none.
     """
-    kind = type(tower).__name__
-    for name in ("token_embedding", "transformer", "positional_embedding", "ln_final"):
-        if not hasattr(tower, name):
-            raise BackboneError(
-                f"text tower {kind} is not supported yet: prompts need open_clip's native text transformer, "
-                "this one has another encoder (Hugging Face?); use a CLIP model"
-            )
-    if getattr(tower, "cls_emb", None) is not None:
-        raise BackboneError(
-            f"text tower {kind} is not supported yet: it is read out at a class token behind the padding "
-            "(CoCa); use a CLIP model"
-        )
-    if getattr(tower, "attn_mask", None) is None or pool_type(tower) not in ("argmax", "eos"):
-        raise BackboneError(
-            f"text tower {kind} is not supported yet: it is not causal or not read out at end-of-text "
-            f"(SigLIP; pool {pool_type(tower)!r}); use a CLIP model"
-        )
+    for holder in (tower, getattr(tower, "transformer", None)):
+        for find in ("token_embedding", "get_input_embeddings"):
+            found = getattr(holder, find, None)
+            table = found() if callable(found) and not isinstance(found, nn.Module) else found
+            if isinstance(table, nn.Module):
+                return table
+    raise BackboneError(
+        f"the text tower {type(tower).__name__} has no table of token embeddings that prompts could take the place "
+        "of (token_embedding, or get_input_embeddings of its transformer); use a model of open_clip or transformers"
+    )
 
 
 def knows_layers(tower: nn.Module) -> bool:
@@ -64,7 +75,7 @@ def knows_layers(tower: nn.Module) -> bool:
     Parameters
     ----------
     tower : nn.Module
-        A tower that :func:`require_supported` accepts.
+        A tower of which :func:`reads_at_end` is true.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""The exact prompt encoder: open_clip's native text transformer, without work that has no effect.
+"""The exact prompt encoder: a CLIP model's text tower, without work that has no effect.
 
 In a causal tower that is read out at end-of-text, a token never sees what follows it. Everything
 after the last end-of-text token of a batch can therefore be left out without changing a single
 feature; prompts for usual class names fill 7 to 25 of the 77 places. And what all prompts begin with needs to be
-encoded only once. :class:`TextTower` checks that the tower is of that kind and refuses others.
+encoded only once. Prompts for other towers go through the model's own ``encode_text``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from debias_pt.errors import UsageError
+from debias_pt.models.text.prompt_ids import PromptIds, Tokenizer
 from debias_pt.models.text.shared_prefix import encode_suffixes
-from debias_pt.models.text.supported import is_causal, knows_layers, pool_type, require_supported
-from debias_pt.models.text.tokens import Tokenizer, shorten, warn_unread
+from debias_pt.models.text.supported import is_causal, knows_layers, pool_type, reads_at_end
+from debias_pt.models.text.tokens import shorten, warn_unread
+from debias_pt.models.text.whole_pass import WholePass
 
 
 class TextTower:
@@ -25,14 +27,27 @@ class TextTower:
     Parameters
     ----------
     model : nn.Module
-        open_clip's ``CLIP``, or ``CustomTextCLIP`` with its native text transformer.
+        Of open_clip, or with the same ``encode_text``.
     tokenizer : callable
         The tokenizer that belongs to the model.
 
     Raises
     ------
     BackboneError
-        If the tower is not causal, or not read out at end-of-text (Hugging Face encoders, SigLIP, CoCa).
+        If the tower has no table of token embeddings, or its tokenizer pads on the left.
+
+    Attributes
+    ----------
+    ids : PromptIds
+        How the tokenizer writes prompts.
+    context_length : int
+        Tokens that a prompt may have, with start and end.
+    width : int
+        Size of a token embedding.
+    table : nn.Module
+        The token embeddings.
+    cuts : bool
+        Whether what follows end-of-text is left out, which is exact only in a causal tower read out there.
 
     Notes
     -----
@@ -42,52 +57,51 @@ class TextTower:
 
     def __init__(self, model: nn.Module, tokenizer: Tokenizer) -> None:
         tower: Any = getattr(model, "text", model)
-        require_supported(tower)
         self.tokenizer = tokenizer
-        self.context_length: int = int(tower.context_length)
-        self.width: int = int(tower.token_embedding.weight.shape[1])
+        self.ids = PromptIds(tokenizer)
+        self.context_length = self.ids.places
+        self.cuts = reads_at_end(tower)
         self._tower = tower
+        self._whole = WholePass(model, tower, self.ids)
+        self.table: Any = self._whole.table
+        self.width = int(self.table.weight.shape[1])
         self._pool = pool_type(tower)
-        self._causal = is_causal(tower.attn_mask)  # once: the answer has to wait for a GPU
+        self._causal = self.cuts and is_causal(tower.attn_mask)  # once: the answer has to wait for a GPU
         self._end_id: int | None = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
 
-    def tokenize(self, text: str) -> Tensor:
-        """Return the token ids of `text` without start, end and padding, shape ``(n,)``.
+    def tokenize(self, text: str, behind: str = "") -> Tensor:
+        """Return the token ids of `text` without start, end and padding, shape ``(n,)``, as written `behind` words.
 
         Raises
         ------
         UsageError
             If the text does not fit into the tower's context.
-
-        Notes
-        -----
-        Tokenizers truncate silently; a row that is filled to the last place counts as too long.
         """
         warn_unread(self._tower, self.tokenizer, [text])
-        row = self.tokenizer([text])[0]
-        end = int(self.end_positions(row[None])[0])
-        if end >= self.context_length - 1:
+        found = self.ids.words(text, behind)
+        if len(found) >= self.ids.room:
             raise UsageError(
-                f"{shorten(text)!r} has {self.context_length - 2} tokens or more, and the text tower takes "
+                f"{shorten(text.strip())!r} has {self.ids.room} tokens or more, and the text tower takes "
                 f"{self.context_length} with start and end; use a shorter name"
             )
-        return row[1:end]
+        return found
 
     def start_and_end(self) -> tuple[Tensor, Tensor]:
-        """Return the ids of start-of-text and end-of-text, each of shape ``(1,)``."""
-        row = self.tokenizer([""])[0]
-        return row[:1], row[1:2]
+        """Return the ids that stand before and behind the words, shapes ``(s,)`` and ``(e,)``; either may be empty."""
+        return self.ids.start, self.ids.end
 
     def end_positions(self, tokens: Tensor) -> Tensor:
-        """Return where each row of tokens ``(B, L)`` is read out, shape ``(B,)``."""
+        """Return where each prompt among tokens ``(B, L)`` ends, shape ``(B,)``: at end-of-text, if there is one."""
+        if not self.cuts:
+            used = tokens != self.ids.pad
+            return (used * torch.arange(tokens.shape[1], device=tokens.device)).argmax(dim=-1)
         if self._pool == "eos":
             return torch.eq(tokens, self._end_id or 0).int().argmax(dim=-1)
         return tokens.argmax(dim=-1)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Look token ids ``(...)`` up in the frozen embedding, giving ``(..., width)`` in fp32."""
-        weight: Tensor = self._tower.token_embedding.weight
-        return weight[tokens.to(weight.device)].float()
+        return torch.as_tensor(self.table(tokens.to(self.table.weight.device))).float()
 
     def encode(self, embeddings: Tensor, end: Tensor) -> Tensor:
         """Encode prompts given as token embeddings, with gradient to the embeddings.
@@ -95,20 +109,26 @@ class TextTower:
         Parameters
         ----------
         embeddings : Tensor, shape (B, L, width)
-            Start-of-text first; what follows ``end`` is ignored.
+            Start-of-text first, if the tokenizer writes one; what follows ``end`` is ignored.
         end : Tensor of int, shape (B,)
-            Place of the end-of-text token in each row.
+            Place of each row's last token, end-of-text if the tokenizer writes one.
 
         Returns
         -------
         Tensor, shape (B, D)
             Text features, not normalised, equal to ``model.encode_text`` on the same prompts.
         """
+        if not self.cuts:
+            return self._whole(embeddings, end)
         tower = self._tower
         length = int(end.max()) + 1
         hidden = embeddings[:, :length] + tower.positional_embedding[:length]
         hidden = tower.transformer(hidden, attn_mask=tower.attn_mask[:length, :length])
         return self._read_out(hidden[torch.arange(len(end), device=hidden.device), end])
+
+    def encode_whole(self, embeddings: Tensor, end: Tensor) -> Tensor:
+        """Do what :meth:`encode` does by the model's own ``encode_text`` over all places, also where that is slower."""
+        return self._whole(embeddings, end)
 
     @property
     def shares_prefix(self) -> bool:
