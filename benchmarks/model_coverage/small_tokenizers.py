@@ -72,6 +72,21 @@ def _byte_pairs() -> tuple[Any, dict[str, str]]:
     return whole._tokenizer, dict(zip(names, special, strict=True))
 
 
+def _clip_byte_pairs() -> tuple[Any, dict[str, str]]:
+    """As transformers' CLIP: end-of-text is the largest id, and the padding too."""
+    from tokenizers import ByteLevelBPETokenizer, processors
+
+    whole: Any = ByteLevelBPETokenizer(lowercase=True, end_of_word_suffix="</w>")
+    whole.train_from_iterator(CORPUS, vocab_size=VOCABULARY, show_progress=False)
+    whole.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
+    start, end = whole.token_to_id("<|startoftext|>"), whole.token_to_id("<|endoftext|>")
+    whole._tokenizer.post_processor = processors.RobertaProcessing(
+        ("<|endoftext|>", end), ("<|startoftext|>", start), add_prefix_space=False
+    )
+    special = dict.fromkeys(("pad_token", "eos_token", "unk_token"), "<|endoftext|>")
+    return whole._tokenizer, {"bos_token": "<|startoftext|>", **special}
+
+
 def _sentence_piece(special: list[str], template: str, **names: str) -> tuple[Any, dict[str, str]]:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -106,6 +121,7 @@ XLM = ["<s>", "<pad>", "</s>", "<unk>"]
 _TRAIN = {
     "word-piece": _word_piece,
     "byte-pairs": _byte_pairs,
+    "byte-pairs of CLIP": _clip_byte_pairs,
     "byte-fallback": _byte_fallback,
     "sentence-piece": lambda: _sentence_piece(
         XLM, "<s> $A </s>", bos_token="<s>", pad_token="<pad>", eos_token="</s>", cls_token="<s>", sep_token="</s>"

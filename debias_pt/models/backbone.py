@@ -17,15 +17,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from debias_pt.errors import BackboneError, UsageError
+from debias_pt.models.hugging_face import from_transformers
 from debias_pt.models.jpeg_decoder import decoder_for
+from debias_pt.models.names import Source, absolute, loading_failed, resolve_names
 from debias_pt.models.text import TextTower, Tokenizer, require_fit, warn_unread
 from debias_pt.utils.fingerprint import digest, weights_digest
-from debias_pt.utils.registry import nearest
-from debias_pt.utils.words import shortened
 
-SCHEMAS = ("local-dir:", "hf-hub:")
-# Checkpoints inside the package, by folder name: the miniature's model.
-BUILT_IN = Path(__file__).parent
 # Draft decoding keeps both sides of an image at least this many times the model's input size.
 DRAFT_TIMES = 2
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -74,6 +71,10 @@ class Backbone:
         Decodes on the device, if requested.
     logit_scale : float
         The model's own scale (inverse temperature) between cosine and logit.
+    logit_bias : float or None
+        What SigLIP's sigmoid adds to a logit; None for models trained with a softmax. Nothing here adds it: classes
+        and an attribute's values exclude each other, so predictions, the probe's posterior and the losses are a softmax
+        over them, in which a bias that is the same for all cancels.
 
     Examples
     --------
@@ -109,6 +110,8 @@ class Backbone:
         self.name = name
         self.precision = precision
         self.logit_scale = float(model.get_parameter("logit_scale").detach().exp().max())
+        bias = getattr(model, "logit_bias", None)
+        self.logit_bias = None if bias is None else float(bias.detach().max())
         self.fingerprint: dict[str, Any] = {
             "weights": weights_digest(self.model),
             "config": digest(config),
@@ -144,48 +147,35 @@ class Backbone:
         Parameters
         ----------
         model : str, optional
-            ``"ViT-B-32-quickgelu"``, ``"hf-hub:org/repo"``, ``"local-dir:PATH"``, or ``"mini"``, the small
-            model inside this package (pretrained on synthetic images).
+            ``"ViT-B-32-quickgelu"``, ``"hf-hub:org/repo"``, ``"local-dir:PATH"``, ``"hf:PATH_OR_NAME"`` for
+            transformers' ``CLIPModel``, ``SiglipModel`` or ``Siglip2Model``, or ``"mini"``, the small model inside
+            this package (pretrained on synthetic images).
         pretrained : str, optional
-            A tag (``"openai"``) or a weights file for a named model; ``local-dir:`` and ``hf-hub:``
-            are accepted here too; leave `model` out then.
+            A tag (``"openai"``) or a weights file for a named model; ``"TAG=FILE"`` for a file that is to be used as
+            the weights of that tag. Names with ``local-dir:``, ``hf-hub:`` and ``hf:`` are accepted here too; leave
+            `model` out then.
         device, precision, draft, decode
             As for the class.
 
         Raises
         ------
         BackboneError
-            If the model or tag is unknown, or the weights do not fit, cannot be downloaded, or were
-            trained with the other GELU.
+            If the model or tag is unknown, or the weights do not fit or cannot be downloaded, or a package is missing.
+
+        Warns
+        -----
+        DebiasWarning
+            If the weights were trained with the other GELU: the model's twin is loaded then.
         """
-        source, tag = _resolve_names(model, pretrained)
-        with warnings.catch_warnings(), _no_logging():
-            warnings.simplefilter("ignore")  # open_clip's own; what matters is checked before
-            try:
-                loaded, preprocess = open_clip.create_model_from_pretrained(source, pretrained=tag)
-                tokenizer = open_clip.get_tokenizer(source)
-            except Exception as error:
-                raise BackboneError(_loading_failed(source, tag, error)) from error
-        prefix, _, place = source.rpartition(":")
-        name = Path(place).resolve().name if prefix == "local-dir" else source
-        backbone = cls(
-            loaded,
-            tokenizer,
-            preprocess,
-            name=name,
-            config=open_clip.get_model_config(source),
-            preprocessing=json.loads(json.dumps(open_clip.get_model_preprocess_cfg(loaded))),
-            device=device,
-            precision=precision,
-            draft=draft,
-            decode=decode,
-        )
-        backbone.source = absolute(source, tag)
+        source = resolve_names(model, pretrained)
+        made = from_transformers(source) if source.model.startswith("hf:") else _from_open_clip(source)
+        backbone = cls(**made, device=device, precision=precision, draft=draft, decode=decode)
+        backbone.source = absolute(source.model, source.pretrained)
         return backbone
 
     @property
     def text(self) -> TextTower:
-        """The text tower for prompts given as embeddings; refuses towers that it does not support."""
+        """The text tower for prompts given as embeddings."""
         return TextTower(self.model, self.tokenizer)
 
     @torch.no_grad()
@@ -227,25 +217,6 @@ def _side(preprocessing: dict[str, Any] | None) -> int:
     return max(size) if isinstance(size, list | tuple) else int(size)
 
 
-def absolute(model: str | None, pretrained: str | None) -> tuple[str | None, str | None]:
-    """Return model and weights with absolute paths; names and tags stay as they are.
-
-    Examples
-    --------
-    >>> absolute("ViT-B-32-quickgelu", "openai")
-    ('ViT-B-32-quickgelu', 'openai')
-    """
-    if pretrained is not None and Path(pretrained).is_file():
-        pretrained = str(Path(pretrained).resolve())
-    return _absolute_dir(model), _absolute_dir(pretrained)
-
-
-def _absolute_dir(name: str | None) -> str | None:
-    if name is None or not name.startswith("local-dir:"):
-        return name
-    return f"local-dir:{Path(name.partition(':')[2]).resolve()}"
-
-
 def resolve_device(device: str) -> torch.device:
     """Turn ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"`` into a torch device.
 
@@ -269,6 +240,28 @@ def resolve_device(device: str) -> torch.device:
     return torch.device(device)
 
 
+def _from_open_clip(source: Source) -> dict[str, Any]:
+    """Return what :class:`Backbone` takes for a model of open_clip's."""
+    with warnings.catch_warnings(), _no_logging():
+        warnings.simplefilter("ignore")  # open_clip's own; what matters is checked before
+        try:
+            model, preprocess = open_clip.create_model_from_pretrained(
+                source.model, pretrained=source.weights, **source.options
+            )
+            tokenizer = open_clip.get_tokenizer(source.model)
+        except Exception as error:
+            raise BackboneError(loading_failed(source, error)) from error
+    prefix, _, place = source.model.rpartition(":")
+    return {
+        "model": model,
+        "tokenizer": tokenizer,
+        "preprocess": preprocess,
+        "name": Path(place).resolve().name if prefix == "local-dir" else source.model,
+        "config": open_clip.get_model_config(source.model),
+        "preprocessing": json.loads(json.dumps(open_clip.get_model_preprocess_cfg(model))),
+    }
+
+
 @contextmanager
 def _no_logging() -> Iterator[None]:
     """Keep open_clip from logging to the root logger what is raised as an error anyway."""
@@ -278,71 +271,3 @@ def _no_logging() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _resolve_names(model: str | None, pretrained: str | None) -> tuple[str, str | None]:
-    """Return what open_clip takes as (model, pretrained), or refuse with the nearest known name."""
-    if pretrained is not None and pretrained.startswith(SCHEMAS):
-        if model is not None and model != pretrained:
-            raise BackboneError(
-                f"model {model!r} and pretrained {pretrained!r} name two models; leave the model out, "
-                f"{pretrained.partition(':')[0]} brings its own"
-            )
-        model, pretrained = pretrained, None
-    if model is None:
-        raise BackboneError(f"no model given (pretrained is {pretrained!r}); give --model NAME")
-    if model == "mini" and pretrained is None:
-        return f"local-dir:{BUILT_IN / model}", None
-    if model.startswith(SCHEMAS):
-        if pretrained is not None:
-            raise BackboneError(f"{model!r} brings its own weights, yet pretrained is {pretrained!r}; leave it out")
-        if model.startswith("local-dir:"):
-            _require_local_dir(Path(model.partition(":")[2]))
-        return model, None
-    if model == "mini":
-        raise BackboneError(f"'mini' brings its own weights, yet pretrained is {pretrained!r}; leave it out")
-    known, model = ["mini", *open_clip.list_models()], model.replace("/", "-")  # open_clip takes ViT-B/32 for ViT-B-32
-    if model not in known:
-        raise BackboneError(
-            f"unknown model {model!r}{nearest(model, known)}; open_clip.list_models() lists all {len(known) - 1}, "
-            "local-dir:PATH and hf-hub:ORG/REPO work too"
-        )
-    _require_weights(model, pretrained, open_clip.list_pretrained_tags_by_model(model))
-    return model, pretrained
-
-
-def _require_local_dir(folder: Path) -> None:
-    if not (folder / "open_clip_config.json").is_file():
-        raise BackboneError(f"{folder}: no open_clip_config.json here; give the folder of an open_clip checkpoint")
-    if not any(file.suffix in (".safetensors", ".bin", ".pth") for file in folder.iterdir()):
-        raise BackboneError(f"{folder}: no weights here (*.safetensors, *.bin, *.pth); give a whole checkpoint")
-
-
-def _require_weights(model: str, pretrained: str | None, tags: list[str]) -> None:
-    if pretrained is None:
-        raise BackboneError(f"no weights given for {model!r}; give --pretrained, known tags: {', '.join(tags)}")
-    if pretrained not in tags and not Path(pretrained).is_file():
-        raise BackboneError(
-            f"unknown pretrained tag {pretrained!r} for {model!r}{nearest(pretrained, tags)}, and no such file; "
-            f"known tags: {', '.join(tags)}"
-        )
-    if pretrained in tags:
-        # Weights run with the other GELU give plausible, wrong numbers (open_clip issues 441 and 771).
-        trained_with = bool(open_clip.get_pretrained_cfg(model, pretrained).get("quick_gelu", False))
-        runs_with = bool(open_clip.get_model_config(model).get("quick_gelu", False))
-        if trained_with != runs_with:
-            other = model.removesuffix("-quickgelu") if runs_with else f"{model}-quickgelu"
-            raise BackboneError(
-                f"{pretrained!r} was trained with quick_gelu={trained_with}, {model!r} has quick_gelu={runs_with}; "
-                f"use --model {other}"
-            )
-
-
-def _loading_failed(source: str, tag: str | None, error: Exception) -> str:
-    if source.startswith("local-dir:") or (tag is not None and Path(tag).is_file()):
-        reason = shortened(str(error), 160)
-        return f"the weights {tag or source!r} do not fit the model {source!r}: {reason}; give weights made for it"
-    return (
-        f"cannot load {source!r} with weights {tag!r}: {shortened(str(error), 200)}; without internet, download the "
-        "checkpoint elsewhere and give --pretrained local-dir:PATH or a weights file"
-    )

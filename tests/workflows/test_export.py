@@ -135,7 +135,8 @@ def test_model_and_tag_are_named_as_open_clip_takes_them(
     )
     assert Backbone.load("ViT-B/32-quickgelu", "openai").source == ("ViT-B-32-quickgelu", "openai")
     (tiny_checkpoint.parent / "weights.pt").touch()
-    assert Backbone.load("ViT-B-32", "weights.pt").source[1] == str(tiny_checkpoint.parent.resolve() / "weights.pt")
+    by_file = Backbone.load("ViT-B-32-quickgelu", "weights.pt")
+    assert by_file.source[1] == str(tiny_checkpoint.parent.resolve() / "weights.pt")
 
 
 def test_the_default_folder_and_the_command(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,7 +101,8 @@ class PromptHead(Head):
         self.register_buffer("end", torch.tensor([len(t) - 1 for t, _ in layouts]), persistent=False)
         self._begins_alike = class_position == "end" and not class_specific
         self._begun = len(self.tower.start_and_end()[0])
-        self._suffix_end = self.end - context.shape[-2] - self._begun  # stays on the CPU, so that nothing waits for a GPU
+        # It stays on the CPU, so that nothing waits for a GPU.
+        self._suffix_end = self.end - context.shape[-2] - self._begun
         self.context = nn.Parameter(context)
         self.to(backbone.device)
 

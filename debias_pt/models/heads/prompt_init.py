@@ -11,7 +11,6 @@ from debias_pt.errors import UsageError
 from debias_pt.models.text import TextTower
 from debias_pt.models.zero_shot import require_template
 
-
 # Stands for any word before another one: tokenizers write a word differently at the beginning of a text.
 WORD = "a"
 

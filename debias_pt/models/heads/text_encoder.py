@@ -15,11 +15,8 @@ from debias_pt.models.text import TextTower, require_fit
 from debias_pt.models.zero_shot import TEMPLATE, class_prompts
 from debias_pt.settings import FitSettings
 
-# What a text tower consists of besides: where open_clip keeps it in the model itself, the model has more parts.
-PARTS = (
-    "positional_embedding", "transformer.", "ln_final.", "text_projection", "cls_emb",
-    "proj.", "text_model.",
-)  # fmt: skip
+# Where open_clip keeps the text tower in the model itself, these are not part of it.
+OTHER_PARTS = ("visual.", "logit_")
 
 
 class TextEncoderHead(Head):
@@ -89,7 +86,7 @@ class TextEncoderHead(Head):
             {
                 name.replace(".", "/"): nn.Parameter(value.detach().float().repeat(len(seeds), *[1] * value.dim()))
                 for name, value in module.named_parameters()
-                if name.startswith(PARTS) and value is not backbone.text.table.weight
+                if not name.startswith(OTHER_PARTS) and value is not backbone.text.table.weight
             }
         )
         self.to(backbone.device)

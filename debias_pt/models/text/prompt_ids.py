@@ -17,8 +17,8 @@ Tokenizer = Callable[[list[str]], Tensor]
 class PromptIds:
     """Token ids of words, apart from what a tokenizer adds to them.
 
-    CLIP's tokenizer writes ``<start> words <end>`` and zeros, mT5's and SigLIP's write no start, CLIPA's no end, and
-    NLLB's two tokens at one side. All of it is read off what the tokenizer gives for an empty text.
+    CLIP's tokenizer writes ``<start> words <end>`` and zeros, mT5's writes no start, SigLIP's fills the row with its
+    end, and some write two tokens at one side. All of it is read off what the tokenizer gives for an empty text.
 
     Parameters
     ----------
@@ -30,9 +30,11 @@ class PromptIds:
     places : int
         Tokens of a row, the text tower's context length.
     start, end : Tensor of int, shapes (s,) and (e,)
-        What stands before and behind the words; either may be empty.
+        What stands before and behind the words; nothing may stand before them.
     pad : int
         What fills the rest of a row.
+    pads_with_end : bool
+        Whether the rest is filled with the token that stands behind the words.
 
     Raises
     ------
@@ -55,6 +57,9 @@ class PromptIds:
         empty, word = self._unpadded(""), self._unpadded("a")
         begun = begins_alike(empty, word)
         self.start, self.end = empty[:begun], empty[begun:]
+        self.pads_with_end = not len(self.end)
+        if self.pads_with_end:  # the first of the padding is the end: so it is in transformers' CLIP and in SigLIP
+            self.end = torch.tensor([self.pad])
         if not len(word) or self.start.tolist() == [self.pad]:
             raise BackboneError(
                 f"the tokenizer {type(tokenizer).__name__} pads on the left, or knows no letter; set padding_side to "
@@ -77,12 +82,18 @@ class PromptIds:
 
     def _words(self, text: str) -> Tensor:
         row = self._unpadded(text)
-        return row[len(self.start) : len(row) - len(self.end)]
+        return row[len(self.start) : len(row) - len(self.end) * (not self.pads_with_end)]
 
     def _unpadded(self, text: str) -> Tensor:
         row = self._row(text)
         used = (row != self.pad).nonzero()
         return row[: int(used.max()) + 1] if len(used) else row[:0]
+
+    def end_positions(self, tokens: Tensor) -> Tensor:
+        """Return the place of the last token that is not padding, ``(B,)``, of tokens ``(B, L)``; or of the end."""
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        last = torch.where(tokens != self.pad, place, -1).amax(dim=-1)
+        return last + self.pads_with_end
 
     def _row(self, text: str) -> Tensor:
         """Return a row that is long enough for any text, if the tokenizer can be asked for one."""

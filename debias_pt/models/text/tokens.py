@@ -11,6 +11,7 @@ from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.models.text.prompt_ids import PromptIds, Tokenizer
 from debias_pt.utils.words import shortened
 
+
 def require_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
     """Tokenise whole prompts for ``model.encode_text``, refusing any that would be truncated.
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from debias_pt.errors import UsageError
+from debias_pt.errors import BackboneError, UsageError
 from debias_pt.models.text.prompt_ids import PromptIds, Tokenizer
 from debias_pt.models.text.shared_prefix import encode_suffixes
 from debias_pt.models.text.supported import is_causal, knows_layers, pool_type, reads_at_end
@@ -68,6 +68,15 @@ class TextTower:
         self._pool = pool_type(tower)
         self._causal = self.cuts and is_causal(tower.attn_mask)  # once: the answer has to wait for a GPU
         self._end_id: int | None = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
+        self._require_its_tokenizer()
+
+    def _require_its_tokenizer(self) -> None:
+        tokens = self.tokenizer(["a"])
+        if self._pool in ("argmax", "eos") and not torch.equal(self._read_at(tokens), self.ids.end_positions(tokens)):
+            raise BackboneError(
+                f"the text tower is read out at token {int(self._read_at(tokens)[0])} of {tokens[0, :4].tolist()}..., "
+                f"where {type(self.tokenizer).__name__} does not end a text; give the model its own tokenizer"
+            )
 
     def tokenize(self, text: str, behind: str = "") -> Tensor:
         """Return the token ids of `text` without start, end and padding, shape ``(n,)``, as written `behind` words.
@@ -87,14 +96,16 @@ class TextTower:
         return found
 
     def start_and_end(self) -> tuple[Tensor, Tensor]:
-        """Return the ids that stand before and behind the words, shapes ``(s,)`` and ``(e,)``; either may be empty."""
+        """Return the ids before and behind the words, shapes ``(s,)`` and ``(e,)``; there may be no start."""
         return self.ids.start, self.ids.end
 
     def end_positions(self, tokens: Tensor) -> Tensor:
         """Return where each prompt among tokens ``(B, L)`` ends, shape ``(B,)``: at end-of-text, if there is one."""
         if not self.cuts:
-            used = tokens != self.ids.pad
-            return (used * torch.arange(tokens.shape[1], device=tokens.device)).argmax(dim=-1)
+            return self.ids.end_positions(tokens)
+        return self._read_at(tokens)
+
+    def _read_at(self, tokens: Tensor) -> Tensor:
         if self._pool == "eos":
             return torch.eq(tokens, self._end_id or 0).int().argmax(dim=-1)
         return tokens.argmax(dim=-1)

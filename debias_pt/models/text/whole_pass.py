@@ -35,7 +35,7 @@ class WholePass:
         self.table = token_embedding(tower)
         self._model: Any = model
         self._word = int(ids.words("a")[0])
-        self._last = int(ids.end[-1]) if len(ids.end) else self._word
+        self._last = int(ids.end[-1])
         self._pad, self._places = ids.pad, ids.places
         # Hugging Face encoders mask their padding, so that only as much of it is needed as a batch has.
         self._masks_padding = tower.__class__.__name__ == "HFTextEncoder"
