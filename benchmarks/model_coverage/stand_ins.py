@@ -19,7 +19,7 @@ from debias_pt.models.backbone import Backbone
 
 from .small_tokenizers import kind_of, write_tokenizer
 
-WIDTH, HEADS, LAYERS, EMBEDDING = 64, 4, 2, 32
+WIDTH, HEADS, LAYERS = 64, 4, 2
 # What makes a timm model small, by the beginning of its name.
 SMALL_TIMM: dict[str, dict[str, Any]] = {
     "vit_pe": {"embed_dim": WIDTH, "depth": 1, "num_heads": 1},
@@ -32,7 +32,7 @@ SMALL_TIMM: dict[str, dict[str, Any]] = {
     "fastvit_mci3": {"layers": (1, 1, 1, 1, 1), "embed_dims": (32, 32, 32, 32, 32)},
     "fastvit_mci4": {"layers": (1, 1, 1, 1, 1), "embed_dims": (32, 32, 32, 32, 32)},
     "fastvit": {"layers": (1, 1, 1, 1), "embed_dims": (32, 32, 32, 32)},
-    "vitamin": {"embed_dim": WIDTH, "depth": 1, "num_heads": HEADS},
+    "vitamin": {"depth": 1},
 }
 # The encoders that open_clip takes from transformers, small.
 ENCODERS: dict[str, dict[str, Any]] = {
@@ -71,28 +71,26 @@ def stand_in(name: str, folder: Path) -> Backbone:
     """
     config = small_config(name, folder)
     model = build(config)
-    tokenizer = small_tokenizer(config["text_cfg"])
-    size = config["vision_cfg"]["image_size"]
-    return Backbone(model, tokenizer, lambda image: torch.zeros(3, size, size), name=name, config=config)
+    preprocess = open_clip.image_transform(model.visual.image_size, is_train=False)  # type: ignore[union-attr]
+    return Backbone(model, small_tokenizer(config["text_cfg"]), preprocess, name=name, config=config)
 
 
 def small_config(name: str, folder: Path) -> dict[str, Any]:
     """Return the architecture's configuration, made small."""
     config: dict[str, Any] = open_clip.get_model_config(name)
     text, vision = config["text_cfg"], config["vision_cfg"]
-    config["embed_dim"] = WIDTH if text.get("proj_type") == "none" else EMBEDDING
+    config["embed_dim"] = WIDTH  # towers without a projection have it too
     if "hf_tokenizer_name" in text:
         kind = kind_of(text["hf_tokenizer_name"])
         text["hf_tokenizer_name"] = str(folder / kind.replace(" ", "-"))
         text["vocab_size"] = write_tokenizer(kind, Path(text["hf_tokenizer_name"]))
     if "hf_model_name" in text:
         text["hf_model_name"] = _write_encoder(text, folder)
-        text.setdefault("hf_proj_type", "linear")
         text["hf_model_pretrained"] = False
     else:
         text |= {"width": WIDTH, "heads": HEADS, "layers": LAYERS}
     if "multimodal_cfg" in config:
-        config["multimodal_cfg"] |= {"width": EMBEDDING, "heads": 2, "layers": 1, "attn_pooler_heads": 2}
+        config["multimodal_cfg"] |= {"width": WIDTH, "heads": 2, "layers": 1, "attn_pooler_heads": 2}
     _shrink_vision(vision)
     return config
 
@@ -124,13 +122,14 @@ def build(config: dict[str, Any]) -> torch.nn.Module:
 
     custom = config.get("custom_text", False) or "hf_model_name" in config["text_cfg"]
     kind = CoCa if "multimodal_cfg" in config else CustomTextCLIP if custom else CLIP
-    with torch.random.fork_rng(), _small_timm():
+    with torch.random.fork_rng(), small_timm():
         torch.manual_seed(0)
         return kind(**{key: value for key, value in config.items() if key != "custom_text"})
 
 
 @contextmanager
-def _small_timm() -> Iterator[None]:
+def small_timm() -> Iterator[None]:
+    """Let timm build small models meanwhile."""
     make = timm.create_model
 
     def small(name: str, **options: Any) -> torch.nn.Module:

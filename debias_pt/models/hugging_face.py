@@ -55,9 +55,7 @@ def from_transformers(source: Source) -> dict[str, Any]:
     if place.startswith((".", "/")) and not Path(place).is_dir():
         raise BackboneError(f"{place}: no such folder; give the folder of a checkpoint, or a name on the hub")
     try:
-        model, tokenizer, processor = _load(
-            str(Path(place).expanduser()) if Path(place).expanduser().is_dir() else place
-        )
+        model, tokenizer, processor = _load(place)
     except BackboneError:
         raise
     except Exception as error:

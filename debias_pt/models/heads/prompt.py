@@ -129,9 +129,7 @@ class PromptHead(Head):
         ``"shared"``, the common beginning once; ``"cut"``, each by itself, up to its end; or ``"whole"``, each over
         all places by the model's own ``encode_text``.
         """
-        if not self.tower.cuts:
-            return "whole"
-        return "shared" if self._begins_alike and self.tower.shares_prefix else "cut"
+        return "shared" if self._begins_alike and self.tower.shares_prefix else self.tower.text_pass
 
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""

@@ -15,9 +15,6 @@ from debias_pt.models.text import TextTower, require_fit
 from debias_pt.models.zero_shot import TEMPLATE, class_prompts
 from debias_pt.settings import FitSettings
 
-# Where open_clip keeps the text tower in the model itself, these are not part of it.
-OTHER_PARTS = ("visual.", "logit_")
-
 
 class TextEncoderHead(Head):
     """Class weights from fixed words through a text tower that learns (PTNL, arXiv 2307.11978, TEnc-FT).
@@ -80,13 +77,16 @@ class TextEncoderHead(Head):
         self.register_buffer("prefix", embeddings[:1, :alike], persistent=False)
         self.register_buffer("suffix", embeddings[:, alike:], persistent=False)
         self.end = end - alike  # stays on the CPU, so that nothing waits for a GPU
+        # open_clip's CLIP is its own text tower, and has other parts too.
+        others = {id(value) for value in (*backbone.model.visual.parameters(), *backbone.text.table.parameters())}
+        others |= {id(getattr(backbone.model, name, None)) for name in ("logit_scale", "logit_bias")}
         module: nn.Module = getattr(backbone.model, "text", backbone.model)
         self._encoder = (_Encoder(module, backbone.text),)  # in a tuple: its parameters are not this head's
         self.copies = nn.ParameterDict(
             {
                 name.replace(".", "/"): nn.Parameter(value.detach().float().repeat(len(seeds), *[1] * value.dim()))
                 for name, value in module.named_parameters()
-                if not name.startswith(OTHER_PARTS) and value is not backbone.text.table.weight
+                if id(value) not in others
             }
         )
         self.to(backbone.device)

@@ -139,7 +139,12 @@ class TextTower:
 
     def encode_whole(self, embeddings: Tensor, end: Tensor) -> Tensor:
         """Do what :meth:`encode` does by the model's own ``encode_text`` over all places, also where that is slower."""
-        return self._whole(embeddings, end)
+        return self._whole(embeddings, end, all_places=True)
+
+    @property
+    def text_pass(self) -> str:
+        """How :meth:`encode` works: ``"cut"``, up to the prompts' ends, or ``"whole"``, over all places."""
+        return "cut" if self.cuts or self._whole.masks_padding else "whole"
 
     @property
     def shares_prefix(self) -> bool:

@@ -38,12 +38,15 @@ class WholePass:
         self._last = int(ids.end[-1])
         self._pad, self._places = ids.pad, ids.places
         # Hugging Face encoders mask their padding, so that only as much of it is needed as a batch has.
-        self._masks_padding = tower.__class__.__name__ == "HFTextEncoder"
+        self.masks_padding = tower.__class__.__name__ == "HFTextEncoder"
 
-    def __call__(self, embeddings: Tensor, end: Tensor) -> Tensor:
-        """Return text features ``(B, D)``, not normalised, of prompts ``(B, L, width)`` that end at `end`."""
+    def __call__(self, embeddings: Tensor, end: Tensor, *, all_places: bool = False) -> Tensor:
+        """Return text features ``(B, D)``, not normalised, of prompts ``(B, L, width)`` that end at `end`.
+
+        With `all_places` padding that the model masks is encoded too.
+        """
         ends = tuple(end.tolist())
-        places = max(ends) + 1 if self._masks_padding else self._places
+        places = max(ends) + 1 if self.masks_padding and not all_places else self._places
         ids, used = _ids(ends, places, (self._word, self._last, self._pad), embeddings.device)
         embeddings = embeddings[:, :places]
         embeddings = nn.functional.pad(embeddings, (0, 0, 0, places - embeddings.shape[1]))
