@@ -66,6 +66,7 @@ app.command("encode", cls=SettingsCommand)(encode.encode)
 app.command("predict", cls=SettingsCommand)(predict.predict)
 app.command("export", cls=SettingsCommand)(export.export)
 app.command("doctor", cls=SettingsCommand)(doctor.doctor)
+app.command("models", cls=SettingsCommand)(doctor.models)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 

@@ -1,4 +1,4 @@
-"""One architecture: do prompts give its own ``encode_text``, in value and gradient, and how fast?"""
+"""Check one architecture: prompts against its own ``encode_text``, in value, gradient and time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check(backbone: Backbone, config: dict[str, Any], *, rounds: int = 3) -> Fin
     config : dict
         Its configuration.
     rounds : int
-        How often the passes are timed.
+        How often the passes are timed; 0 leaves it out.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def check(backbone: Backbone, config: dict[str, Any], *, rounds: int = 3) -> Fin
     _encode_images(backbone, backbone.preprocess(IMAGE).shape)
     value = max(_positions(backbone), _heads(backbone))
     text_pass = PromptHead(backbone, NAMES, context_length=LENGTH).text_pass
-    speed = _speed(backbone, rounds)
+    speed = _speed(backbone, rounds) if rounds else float("nan")
     backbone.model.double()
     return Finding(backbone.name, describe(config), text_pass, speed, value, _gradient(backbone))
 
@@ -114,8 +114,8 @@ def _heads(backbone: Backbone) -> float:
     differences = []
     for name in HEADS:
         kind = HEADS[name]
-        words = {"context_init": WORDS} if "context_init" in kind.takes else {}
-        template = {"template": f"{WORDS} {{}}."} if "template" in kind.takes else {}
+        words: dict[str, Any] = {"context_init": WORDS} if "context_init" in kind.takes else {}
+        template: dict[str, Any] = {"template": f"{WORDS} {{}}."} if "template" in kind.takes else {}
         head = kind(backbone, NAMES, [0], FitSettings(head=name, **words, **template))
         weights = head()
         weights[0, 0, 0].backward()
@@ -151,13 +151,13 @@ def _speed(backbone: Backbone, rounds: int) -> float:
         prompts = torch.cat([prefix.expand(CLASSES, -1, -1), head.fixed[:, prefix.shape[1] :]], dim=1)
         return tower.encode_whole(prompts, head.end)
 
-    ratios = [_seconds(whole) / _seconds(head) for _ in range(rounds + 1)]
+    ratios = [_seconds(whole) / _seconds(head) for _ in range(rounds + 1)]  # the first warms up
     return median(ratios[1:])
 
 
 def _seconds(encode: Callable[[], Tensor]) -> float:
     began = perf_counter()
-    encode().sum().backward()
+    torch.autograd.backward(encode().sum())
     return perf_counter() - began
 
 

@@ -5,6 +5,7 @@ Each has its original's algorithm, special tokens and their places; only the voc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,9 @@ def write_tokenizer(kind: str, folder: Path) -> int:
     """Write a tokenizer as ``AutoTokenizer`` reads it and return its vocabulary's size."""
     from transformers import PreTrainedTokenizerFast
 
-    trained, special = _TRAIN[kind]()
-    wrapped = PreTrainedTokenizerFast(
+    train: Callable[[], tuple[Any, dict[str, str]]] = _TRAIN[kind]
+    trained, special = train()
+    wrapped: Any = PreTrainedTokenizerFast(
         tokenizer_object=trained, padding_side="right", clean_up_tokenization_spaces=False, **special
     )
     wrapped.save_pretrained(folder)

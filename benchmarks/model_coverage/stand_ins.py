@@ -124,7 +124,8 @@ def build(config: dict[str, Any]) -> torch.nn.Module:
     kind = CoCa if "multimodal_cfg" in config else CustomTextCLIP if custom else CLIP
     with torch.random.fork_rng(), small_timm():
         torch.manual_seed(0)
-        return kind(**{key: value for key, value in config.items() if key != "custom_text"})
+        made: torch.nn.Module = kind(**{key: value for key, value in config.items() if key != "custom_text"})
+    return made
 
 
 @contextmanager
@@ -134,7 +135,8 @@ def small_timm() -> Iterator[None]:
 
     def small(name: str, **options: Any) -> torch.nn.Module:
         family = next((family for family in SMALL_TIMM if name.startswith(family)), "")
-        return partial(make, name, **options)(**SMALL_TIMM.get(family, {}))
+        made: torch.nn.Module = partial(make, name, **options)(**SMALL_TIMM.get(family, {}))
+        return made
 
     with patch.object(timm, "create_model", small):
         yield

@@ -85,8 +85,9 @@ def _load(model: str, tag: str, name: str, file: Path) -> Loaded:
     used: dict[str, Any] = by_tag.fingerprint["preprocessing"]
     config = open_clip.get_model_config(name)
     alike = all(_same(used[key], known[key]) for key in ("mean", "std", "interpolation", "resize_mode") if key in known)
-    believed = name == "roberta-ViT-B-32"  # the table lacks what its configuration says
     quick = bool(config.get("quick_gelu", False))
+    # Of roberta the table lacks what its configuration says.
+    right_gelu = quick == bool(known.get("quick_gelu", False)) or name == "roberta-ViT-B-32"
     return Loaded(
         model=model,
         tag=tag,
@@ -94,9 +95,7 @@ def _load(model: str, tag: str, name: str, file: Path) -> Loaded:
         gelu="QuickGELU" if quick else "GELU",
         preprocessing=_described(used),
         transformers=needs_transformers(config),
-        holds=alike
-        and by_tag.fingerprint == by_file.fingerprint
-        and (believed or quick == bool(known.get("quick_gelu", False))),
+        holds=alike and by_tag.fingerprint == by_file.fingerprint and right_gelu,
     )
 
 

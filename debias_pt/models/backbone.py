@@ -20,7 +20,7 @@ from debias_pt.errors import BackboneError, UsageError
 from debias_pt.models.hugging_face import from_transformers
 from debias_pt.models.jpeg_decoder import decoder_for
 from debias_pt.models.names import Source, absolute, loading_failed, resolve_names
-from debias_pt.models.text import TextTower, Tokenizer, require_fit, warn_unread
+from debias_pt.models.text import PromptIds, TextTower, Tokenizer, require_fit, warn_unread
 from debias_pt.utils.fingerprint import digest, weights_digest
 
 # Draft decoding keeps both sides of an image at least this many times the model's input size.
@@ -204,8 +204,9 @@ class Backbone:
         UsageError
             If a prompt does not fit into the text tower's context.
         """
-        warn_unread(getattr(self.model, "text", self.model), self.tokenizer, texts)
-        tokens = require_fit(self.tokenizer, texts).to(self.device)
+        ids = PromptIds(self.tokenizer)
+        warn_unread(getattr(self.model, "text", self.model), ids, texts)
+        tokens = require_fit(ids, texts).to(self.device)
         return nn.functional.normalize(self.model.encode_text(tokens).float(), dim=-1)
 
 
@@ -242,7 +243,7 @@ def resolve_device(device: str) -> torch.device:
 
 def _from_open_clip(source: Source) -> dict[str, Any]:
     """Return what :class:`Backbone` takes for a model of open_clip's."""
-    with warnings.catch_warnings(), _no_logging():
+    with warnings.catch_warnings(), no_logging():
         warnings.simplefilter("ignore")  # open_clip's own; what matters is checked before
         try:
             model, preprocess = open_clip.create_model_from_pretrained(
@@ -263,7 +264,7 @@ def _from_open_clip(source: Source) -> dict[str, Any]:
 
 
 @contextmanager
-def _no_logging() -> Iterator[None]:
+def no_logging() -> Iterator[None]:
     """Keep open_clip from logging to the root logger what is raised as an error anyway."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

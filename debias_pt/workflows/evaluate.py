@@ -11,7 +11,8 @@ from torch import Tensor
 
 from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
-from debias_pt.models.backbone import SCHEMAS, Backbone
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.names import SCHEMAS
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import require_writable, write_csv

@@ -11,7 +11,8 @@ from typing import Any
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
 from debias_pt.groups.guard import Verdict, overall
-from debias_pt.models.backbone import Backbone, absolute
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.names import absolute
 from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training

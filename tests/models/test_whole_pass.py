@@ -1,4 +1,4 @@
-"""Promises: a prompt through any text tower equals its own ``encode_text``, whatever its tokenizer, masks and pooling."""
+"""Promises: a prompt through any text tower equals its own ``encode_text``, whatever its tokenizer and masks."""
 
 from __future__ import annotations
 
@@ -47,18 +47,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", list(KINDS))
 def test_each_kind_of_tower_is_exact(name: str, folder: Path) -> None:
-    found = check(stand_in(name, folder), small_config(name, folder), rounds=1)
+    found = check(stand_in(name, folder), small_config(name, folder), rounds=0)
     assert found.holds, found
     assert found.text_pass == KINDS[name]
 
 
-def test_all_architectures_and_weights_are_exact(folder: Path, request: pytest.FixtureRequest) -> None:
-    """A tenth of what docs/models.md lists; all with ``-m coverage``."""
-    names = open_clip.list_models()[3::24]
-    findings, pairs = examine(names, folder, rounds=1)
+@pytest.mark.parametrize("every", [48, pytest.param(1, marks=pytest.mark.all_models)])
+def test_architectures_and_their_weights_hold(every: int, folder: Path, pytestconfig: pytest.Config) -> None:
+    """Some of what docs/models.md lists; all of it takes minutes."""
+    if every == 1 and "all_models" not in pytestconfig.getoption("-m"):
+        pytest.skip("takes minutes; run it with -m all_models")
+    names = open_clip.list_models()[5::every] if every > 1 else open_clip.list_models()
+    findings, pairs = examine(names, folder, rounds=0)
     assert [one for one in [*findings, *pairs] if not one.holds] == []
     assert len(findings) == len(names)
     assert pairs
+    if every == 1:
+        assert len(pairs) == len(open_clip.list_pretrained())
 
 
 def test_the_whole_pass_s_gradient_is_that_of_the_cut_pass(backbone: Backbone) -> None:
@@ -71,8 +76,7 @@ def test_the_whole_pass_s_gradient_is_that_of_the_cut_pass(backbone: Backbone) -
         embeddings = tower.embed(tokens)[:, : int(end.max()) + 1].requires_grad_()
         encode(embeddings, end).square().sum().backward()
         gradients.append(embeddings.grad)
-    assert torch.allclose(gradients[0], gradients[1], atol=1e-6)
-    assert float(gradients[0].abs().max()) > 1e-3
+    assert float((gradients[0] - gradients[1]).norm() / gradients[0].norm()) < 1e-6
 
 
 def test_nothing_stays_on_the_table_of_embeddings(folder: Path) -> None:
@@ -114,7 +118,7 @@ def test_words_are_tokenised_as_they_stand_in_the_prompt(tmp_path: Path) -> None
         sentence = ids.words("a cat.").tolist()
         assert [*ids.words("a").tolist(), *ids.words(" cat", "a").tolist(), *ids.words(".", "a").tolist()] == sentence
         apart = [ids.words(part).tolist() for part in ("a", "cat", ".")]
-        assert sum(apart, []) != sentence
+        assert [token for part in apart for token in part] != sentence
 
 
 def test_a_prompt_that_would_be_cut_is_refused_whatever_the_tokenizer(folder: Path) -> None:
@@ -126,7 +130,7 @@ def test_a_prompt_that_would_be_cut_is_refused_whatever_the_tokenizer(folder: Pa
         with pytest.raises(UsageError, match=f"{room} tokens or more"):
             PromptHead(backbone, ["cat", long], context_length=2)
     words = " ".join(["a"] * 15)
-    assert require_fit(stand_in("ViT-SO400M-14-SigLIP", folder).tokenizer, [words]).shape == (1, 16)
+    assert require_fit(PromptIds(stand_in("ViT-SO400M-14-SigLIP", folder).tokenizer), [words]).shape == (1, 16)
 
 
 def test_lora_adapters_take_prompts_and_stay_frozen() -> None:

@@ -69,7 +69,7 @@ class TextEncoderHead(Head):
     ) -> None:
         super().__init__()
         self.scale = backbone.logit_scale
-        tokens = require_fit(backbone.tokenizer, class_prompts(class_names, template))
+        tokens = require_fit(backbone.text.ids, class_prompts(class_names, template))
         require_distinct(class_names, list(tokens))
         end = backbone.text.end_positions(tokens)
         alike = common_length(tokens, end)

@@ -50,7 +50,8 @@ class PromptIds:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer: Any = tokenizer
+        self.tokenizer: Any = tokenizer
+        self._known: dict[str, Tensor] = {}
         self._may_be_long = "context_length" in inspect.signature(tokenizer).parameters
         self.places = int(tokenizer([""]).shape[1])
         self.pad = int(self._row("")[-1])
@@ -81,8 +82,10 @@ class PromptIds:
         return found[begins_alike(found, before) :]
 
     def _words(self, text: str) -> Tensor:
-        row = self._unpadded(text)
-        return row[len(self.start) : len(row) - len(self.end) * (not self.pads_with_end)]
+        if text not in self._known:
+            row = self._unpadded(text)
+            self._known[text] = row[len(self.start) : len(row) - len(self.end) * (not self.pads_with_end)]
+        return self._known[text]
 
     def _unpadded(self, text: str) -> Tensor:
         row = self._row(text)
@@ -98,9 +101,9 @@ class PromptIds:
     def _row(self, text: str) -> Tensor:
         """Return a row that is long enough for any text, if the tokenizer can be asked for one."""
         if not self._may_be_long:
-            return self._tokenizer([text])[0]
+            return torch.as_tensor(self.tokenizer([text])[0])
         places = max(self.places, 4 * len(text.encode()) + 16)
-        return self._tokenizer([text], context_length=places)[0]
+        return torch.as_tensor(self.tokenizer([text], context_length=places)[0])
 
 
 def begins_alike(one: Tensor, other: Tensor) -> int:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from debias_pt.errors import DebiasWarning, UsageError
-from debias_pt.models.text.prompt_ids import PromptIds, Tokenizer
+from debias_pt.models.text.prompt_ids import PromptIds
 from debias_pt.utils.words import shortened
 
 
-def require_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
+def require_fit(ids: PromptIds, texts: Sequence[str]) -> Tensor:
     """Tokenise whole prompts for ``model.encode_text``, refusing any that would be truncated.
 
     Returns
@@ -24,14 +24,14 @@ def require_fit(tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
     UsageError
         If a prompt has more tokens than the tower takes.
     """
-    ids = PromptIds(tokenizer)
     for text in texts:
         if len(ids.words(text)) > ids.room:
             raise UsageError(f"the prompt {shorten(text)!r} has more than {ids.room} tokens; shorten it")
-    return tokenizer(list(texts))
+    tokens: Tensor = ids.tokenizer(list(texts))
+    return tokens
 
 
-def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+def warn_unread(tower: nn.Module, ids: PromptIds, texts: Sequence[str]) -> None:
     """Warn of words that a model cannot know: their tokens' embeddings are zero, as in the model ``mini``.
 
     Warns
@@ -46,7 +46,6 @@ def warn_unread(tower: nn.Module, tokenizer: Tokenizer, texts: Sequence[str]) ->
     def read(tokens: Tensor) -> bool:
         return bool(weight[tokens.to(weight.device)].any(dim=-1).all())
 
-    ids = PromptIds(tokenizer)
     if all(read(ids.words(text)) for text in texts):
         return
     words = sorted({word.rstrip(".,:;!?") or word for text in texts for word in text.split()})

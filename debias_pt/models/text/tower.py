@@ -86,7 +86,7 @@ class TextTower:
         UsageError
             If the text does not fit into the tower's context.
         """
-        warn_unread(self._tower, self.tokenizer, [text])
+        warn_unread(self._tower, self.ids, [text])
         found = self.ids.words(text, behind)
         if len(found) >= self.ids.room:
             raise UsageError(

@@ -32,7 +32,7 @@ class WholePass:
     """
 
     def __init__(self, model: nn.Module, tower: Any, ids: PromptIds) -> None:
-        self.table = token_embedding(tower)
+        self.table: Any = token_embedding(tower)
         self._model: Any = model
         self._word = int(ids.words("a")[0])
         self._last = int(ids.end[-1])
