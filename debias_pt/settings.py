@@ -141,8 +141,12 @@ class SourceSettings(Settings):
 class DataSettings(SourceSettings):
     """What to encode, with what, and what to ask the probe."""
 
-    model: str | None = option(MODEL, None, "Model by open_clip's name, local-dir:PATH or hf-hub:ORG/REPO.")
-    pretrained: str | None = option(MODEL, None, "Weights: a tag, a file, or local-dir:PATH (then leave --model out).")
+    model: str | None = option(
+        MODEL, None, "Model by open_clip's name, local-dir:PATH, hf-hub:ORG/REPO or hf:PATH_OR_NAME."
+    )
+    pretrained: str | None = option(
+        MODEL, None, "Weights: a tag, a file, TAG=FILE, or local-dir:PATH (then leave --model out)."
+    )
     device: str = option(MODEL, "auto", "Where to compute: auto, cpu, cuda or cuda:N.")
     precision: str = option(READING, "fp32", "Precision of image encoding on a GPU.", ("fp32", "bf16", "fp16"))
     draft: bool = option(

@@ -146,4 +146,4 @@ def _parameters(name: str) -> int | None:
         return None
     with torch.device("meta"), no_logging():
         model = open_clip.create_model(name, pretrained=None, device="meta")
-    return sum(weight.numel() for weight in model.parameters())
+    return sum(int(weight.numel()) for weight in model.parameters())

@@ -16,48 +16,19 @@ from debias_pt.benchmarks.model_coverage.small_tokenizers import write_tokenizer
 from debias_pt.errors import BackboneError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import ClassTokenHead, PromptHead, TextEncoderHead
+from tests.helpers.other_checkpoints import FOLDERS, write_transformers
 
 transformers = pytest.importorskip("transformers")
 TEXTS = ["a photo of a cat.", "a photo of a kite (bird).", "a photo of a goldfish."]
 NAMES = ["cat", "kite (bird)", "goldfish"]
-TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-VISION = {**TEXT, "image_size": 32, "patch_size": 8}
 IMAGES = [
     Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 60, 3), dtype=np.uint8)) for seed in range(3)
 ]
-FOLDERS = {"clip": "byte-pairs of CLIP", "siglip": "sentence-piece padded with end", "siglip2": "byte-fallback"}
-
-
-def write(folder: Path, kind: str, *, safe: bool = True, **more: Any) -> Path:
-    """Write a random checkpoint with tokenizer and image processor, as ``save_pretrained`` does."""
-    text: dict[str, Any] = {**TEXT, "vocab_size": write_tokenizer(FOLDERS[kind], folder)}
-    vision: dict[str, Any] = dict(VISION)
-    torch.manual_seed(0)
-    if kind == "clip":
-        text |= {"eos_token_id": text["vocab_size"] - 1, "max_position_embeddings": 77, **more}
-        vision |= {"hidden_act": more.get("hidden_act", "quick_gelu")}
-        config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
-        model = transformers.CLIPModel(config)
-        processor = transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    elif kind == "siglip":
-        text |= {"max_position_embeddings": 64}
-        model = transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision))
-        processor = transformers.SiglipImageProcessor(size={"height": 32, "width": 32})
-    else:
-        text |= {"max_position_embeddings": 64}
-        vision = {**TEXT, "num_patches": 16, "patch_size": 8}
-        model = transformers.Siglip2Model(transformers.Siglip2Config(text_config=text, vision_config=vision))
-        processor = transformers.Siglip2ImageProcessor(patch_size=8, max_num_patches=16)
-    for weight in model.parameters():  # the usual start is so small that every text has nearly the same features
-        torch.nn.init.normal_(weight, std=0.1)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module", params=list(FOLDERS))
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp(request.param), request.param)
+    return write_transformers(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def own_logits(folder: Path) -> torch.Tensor:
@@ -101,7 +72,7 @@ def test_every_head_starts_at_zero_shot_and_learns(checkpoint: Path) -> None:
 
 def test_an_old_configuration_s_end_token_and_another_gelu_are_read(tmp_path: Path) -> None:
     """OpenAI's own checkpoints say 2 where they mean the largest id."""
-    folder = write(tmp_path, "clip", eos_token_id=2, hidden_act="gelu")
+    folder = write_transformers(tmp_path, "clip", eos_token_id=2, hidden_act="gelu")
     backbone = Backbone.load(f"hf:{folder}")
     images = backbone.encode_images(torch.stack([backbone.preprocess(image) for image in IMAGES]))
     found = backbone.logit_scale * images @ backbone.encode_text(TEXTS).T
@@ -111,14 +82,14 @@ def test_an_old_configuration_s_end_token_and_another_gelu_are_read(tmp_path: Pa
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
-    folder = write(tmp_path, "clip")
+    folder = write_transformers(tmp_path, "clip")
     write_tokenizer("byte-pairs", folder)
     with pytest.raises(BackboneError, match="give the model its own tokenizer"):
         PromptHead(Backbone.load(f"hf:{folder}"), NAMES)
 
 
 def test_nothing_in_a_pickle_is_executed(tmp_path: Path) -> None:
-    folder = write(tmp_path / "model", "clip")
+    folder = write_transformers(tmp_path / "model", "clip")
     (folder / "model.safetensors").unlink()
     with open(folder / "pytorch_model.bin", "wb") as file:
         pickle.dump({"logit_scale": Hostile(tmp_path / "executed")}, file)
@@ -158,4 +129,4 @@ def test_what_cannot_be_loaded_is_refused_with_advice(tmp_path: Path) -> None:
 
 def test_draft_decoding_is_refused_where_the_size_is_not_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="draft decoding needs the size"):
-        Backbone.load(f"hf:{write(tmp_path, 'siglip')}", draft=True)
+        Backbone.load(f"hf:{write_transformers(tmp_path, 'siglip')}", draft=True)
