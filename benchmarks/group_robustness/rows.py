@@ -10,6 +10,7 @@ from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
 from .groupings import Annotated, Classes, Probed, Shuffled
+from .rivals.afr import AFR
 from .rivals.anchored import (
     ANCHORED,
     ANCHORED_PROMPT,
@@ -19,6 +20,7 @@ from .rivals.anchored import (
     WITHOUT_ATTRIBUTE,
     Auto,
 )
+from .rivals.confusion_cells import ConfusionCells
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -83,6 +85,8 @@ _ALL = (
     Row("auto", "auto", Auto()),
     Row("anchored-classes", "class-balanced, with the head and the rows of anchored", WITHOUT_ATTRIBUTE),
     Row("anchored-true", "anchored (oracle: true groups)", ANCHORED_TRUE),
+    Row("afr", "AFR, linear head", AFR()),
+    Row("fg-ccdb", "FG-CCDB's weights, linear head", ConfusionCells()),
     Row("ppa", "PPA, linear head", PPA()),
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
