@@ -50,6 +50,8 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
         One line: what was wrong, the value seen, what to do.
     """
     prepared = None
+    if settings.out and not resume:
+        RunFolder.require_free(Path(settings.out))
     if settings.method == AUTO:
         settings, prepared = settle(settings)
     check_train(settings)
@@ -57,8 +59,6 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
         return finished_result(run, settings)
-    if run is None and settings.out:
-        RunFolder.require_free(Path(settings.out))
 
     def same_model(backbone: Backbone) -> None:
         if run is not None:
