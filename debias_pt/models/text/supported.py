@@ -57,7 +57,7 @@ def token_embedding(tower: Any) -> nn.Module:
     BackboneError
         If there is none.
     """
-    for holder in (tower, getattr(tower, "transformer", None)):
+    for holder in (tower, getattr(tower, "transformer", None), getattr(tower, "embeddings", None)):
         for find in ("token_embedding", "get_input_embeddings"):
             found = getattr(holder, find, None)
             table = found() if callable(found) and not isinstance(found, nn.Module) else found
