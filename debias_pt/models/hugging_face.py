@@ -136,17 +136,19 @@ class SiglipTowers(nn.Module):
 
     def encode_image(self, images: Tensor, normalize: bool = False) -> Tensor:
         """Encode what :class:`Processor` gives to features ``(B, D)``."""
-        return _features(self.visual(**_unpacked(images) if self._patches else {"pixel_values": images}), normalize)
+        # In order, not by name: the mask's name differs between versions.
+        return _features(self.visual(*(_unpacked(images) if self._patches else (images,))), normalize)
 
     def encode_text(self, text: Tensor, normalize: bool = False) -> Tensor:
         """Encode token ids ``(B, L)`` to features ``(B, D)``; padding is part of the input, as in pretraining."""
         return _features(self.text(input_ids=text), normalize)
 
 
-def _unpacked(images: Tensor) -> dict[str, Tensor]:
+def _unpacked(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return patches, which of them are used, and their rows and columns."""
     pixels, shapes = images[:, 0, :-1], images[:, 0, -1, :2].long()
     used = torch.arange(pixels.shape[1], device=pixels.device) < shapes.prod(dim=1, keepdim=True)
-    return {"pixel_values": pixels, "pixel_attention_mask": used.int(), "spatial_shapes": shapes}
+    return pixels, used.int(), shapes
 
 
 def _features(output: Any, normalize: bool) -> Tensor:
