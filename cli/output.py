@@ -42,6 +42,15 @@ def interval(ends: list[float] | None) -> str:
     return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
 
 
+def points(difference: float, ends: list[float]) -> tuple[str, str]:
+    """Return a difference in points, and its interval.
+
+    >>> points(0.125, [0.05, 0.2])
+    ('+12.5', '+5.0 to +20.0')
+    """
+    return f"{100 * difference:+.1f}", f"{100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+
+
 WIDTH = 120  # where there is no terminal
 
 
@@ -147,18 +156,13 @@ def print_verified(result: dict[str, Any], most: int = 50) -> None:
     print(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
 
 
-NAMES = {
-    "worst_group_accuracy": "worst-group accuracy",
-    "average_accuracy": "average accuracy",
-    "adjusted_average_accuracy": "adjusted average",
-    "group_mean_accuracy": "mean over groups",
-    "gap": "gap (average - worst group)",
-}
 KINDS = {"true": "annotated", "pseudo": "pseudo", "class": ""}  # of groups
 
 
 def print_report(result: dict[str, Any]) -> None:
     """Print the result of ``train`` or ``eval``."""
+    from debias_pt.groups.metrics import SCALARS
+
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
     print(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
@@ -174,7 +178,7 @@ def print_report(result: dict[str, Any]) -> None:
             interval(result["intervals"].get(name)),
             *[interval(over_images.get(name)) for _ in more],
         ]
-        for name, text in NAMES.items()
+        for name, text in SCALARS.items()
     ]
     print_table(["", *names, result["interval"], *more], rows)
     print("adjusted: the groups weighted by their frequency in training")
