@@ -80,24 +80,16 @@ def _print(result: dict[str, Any]) -> None:
 
     first, second = result["runs"]
     figures = [("worst group", "worst_group_accuracy"), ("average", "average_accuracy")]
-    rows = [
-        [name, "", percent(first[field]), percent(second[field]), *points(result[field]["mean"], result[field]["ci"])]
-        for name, field in figures
-    ]
-    rows += [
-        [
-            group_text(group),
-            str(group["n"]),
-            *map(percent, group["accuracy"]),
-            *points(group["difference"], group["ci"]),
-        ]
-        for group in result["groups"]
-    ]
+    named = [(name, "", result[field]) for name, field in figures]
+    named += [(group_text(group), str(group["n"]), group) for group in result["groups"]]
+    rows = [[name, n, *map(percent, one["accuracy"]), *points(one["difference"], one["ci"])] for name, n, one in named]
     names = [f"{one['name']}{' (oracle)' if one['oracle'] else ''}, %" for one in (first, second)]
     kind = {"pseudo": "pseudo group", "true": "annotated group"}.get(result["groups_from"], "class")
     header = [kind, "n", *names, "difference, points", result["interval"]]
     print_table(header, rows, title=f"{data_name(result)}, {result['split']} split")
-    images = result["images"]
+    seeds, images = result["seeds"], result["images"]
+    if any(len(run["seeds"]) != len(seeds) for run in (first, second)):
+        print(f"compared: seed {', '.join(map(str, seeds))}, which both have")
     print(
         f"{counted(images['only_other'], 'image')} only {second['name']} has right, {images['only_first']} only "
         f"{first['name']}; {images['both_right']} both, {images['both_wrong']} none"

@@ -146,6 +146,8 @@ class BarChart:
     table : Table
     now, before : str
         What the bars are, and what they are compared with, if with anything.
+    open : bool
+        Whether the table is shown at once.
     """
 
     title: str
@@ -153,6 +155,7 @@ class BarChart:
     table: Table
     now: str = ""
     before: str = ""
+    open: bool = False
 
     @property
     def parts(self) -> tuple[Sequence[Bar], Sequence[Bar]]:

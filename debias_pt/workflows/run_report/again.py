@@ -21,11 +21,11 @@ def again_section(evidence: Evidence) -> Section:
     """Return the command, and what the run was made with."""
     config, facts = evidence.run.config, evidence.run.facts
     words = command(config)
-    blocks: list[Block] = [Paragraph("The command, without what is default anyway:"), Code(words)]
+    blocks: list[Block] = [Paragraph("The command, defaults left out:"), Code(words)]
     if any(place in words.split() for place in PLACES.values()) or "FOLDER/" in words:
         text = "DATA, IMAGES and FOLDER stand for folders of the machine it ran on, which this page does not name."
         blocks.append(Paragraph(text, "note"))
-    return Section("To do it again", [*blocks, Facts(_facts(evidence, facts)), counts_table(facts)])
+    return Section("How to reproduce it", [*blocks, Facts(_facts(evidence, facts)), counts_table(facts)])
 
 
 def command(config: dict[str, Any]) -> str:

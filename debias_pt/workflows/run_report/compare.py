@@ -42,10 +42,9 @@ def compare_runs(path: str, other: str, *, split: str = "test", **moved: Any) ->
         raise RunError(f"{gone.run.path}: its data or model is not there any more; give --data-root or --pretrained")
     result = evidence[0].result
     names = ("dataset", "synthetic", "split", "groups_from", "reported_by")
-    several = len(result["seeds"]) > 1
     return {
         **{name: result[name] for name in names},
-        "interval": f"95 %, paired over images{' and seeds' if several else ''}",
+        "interval": f"95 %, paired over images{' and seeds' if len(found['seeds']) > 1 else ''}",
         "runs": [_run(name, one) for name, one in zip(run_names(evidence), evidence, strict=True)],
         **found,
     }

@@ -23,9 +23,10 @@ def confidence_section(evidence: Evidence) -> Section | None:
     inside = answers.groups.index == evidence.worst_index
     errors = [calibration_error(confidence[rows], right[rows]) for rows in (np.ones_like(inside), inside)]
     text = (
-        "Of the images that the model calls with 80 % confidence, 80 of 100 should be right. On average its confidence "
-        f"misses that by {100 * errors[0]:.1f} points over all images and by {100 * errors[1]:.1f} in the worst group, "
-        f"{named(evidence.worst_name)} (expected calibration error, {BINS} bins)."
+        "Of the images that the model classifies with 80 % confidence, 80 of 100 should be right. On average its "
+        f"confidence misses that by {100 * errors[0]:.1f} points over all images and by {100 * errors[1]:.1f} in the "
+        f"worst group, {named(evidence.worst_name)} (expected calibration error, {BINS} bins)."
+        + (" Several seeds give one answer here, by their mean probability." if len(answers.predictions) > 1 else "")
     )
     return Section(
         "Does it know when it is wrong?",
@@ -92,5 +93,5 @@ def by_group(answers: Answers) -> BarChart:
     order = sorted(range(len(bars)), key=lambda i: bars[i].value - (bars[i].before or 0.0))
     header = ["group", "images", "right, %", "mean confidence, %", "where right, %", "where wrong, %"]
     table = Table("Confidence by group", header, [rows[i] for i in order])
-    title = "Right, and confidence, by group: the most overconfident first"
-    return BarChart(title, [bars[i] for i in order], table, "right", "mean confidence")
+    title = "Accuracy and confidence by group, most overconfident first"
+    return BarChart(title, [bars[i] for i in order], table, "images right", "mean confidence")

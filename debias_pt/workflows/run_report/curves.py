@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.pages.blocks import Block, Charts, Line, LineChart, Number, Paragraph, Section, Table
+from debias_pt.pages.blocks import Block, Cell, Charts, Line, LineChart, Number, Paragraph, Section, Table
 from debias_pt.workflows.run_report.evidence import Evidence
 
 STYLES = ("accent", "solid", "dashed", "dotted")  # of the lines that are named
@@ -28,15 +28,15 @@ def training_section(evidence: Evidence) -> Section:
     steps = [float(row["step"]) for row in history]
     kept = evidence.result.get("selected_steps") or []
     mark = float(min(kept[0], steps[-1])) if len(set(kept)) == 1 else None
-    loss = mean_over_seeds(history, "loss")[:, None]
-    charts = [chart("Training loss", steps, loss, ["loss"], mark)]
     names = list(evidence.run.facts["group_counts"]["train"])
-    for field, title in BY_GROUP.items():
-        values = mean_over_seeds(history, field) if field in history[0] else np.zeros((0, 0))
+    by_group = {name: mean_over_seeds(history, name) for name in BY_GROUP if name in history[0]}
+    first = names.index(evidence.worst_name) if evidence.worst_name in names else None
+    order = _order(by_group["p_bar"][-1], first)
+    charts = [chart("Training loss", steps, mean_over_seeds(history, "loss")[:, None], ["loss"], mark)]
+    for field, values in by_group.items():
         if np.isfinite(values).any():
-            charts.append(
-                chart(title, steps, values, _names(names, values.shape[1]), mark, percent=field != "group_weights")
-            )
+            of = _names(names, values.shape[1])
+            charts.append(chart(BY_GROUP[field], steps, values, of, mark, order, percent=field != "group_weights"))
     return Section("How it was trained", [*_said(evidence, kept), Charts(charts)])
 
 
@@ -57,6 +57,12 @@ def mean_over_seeds(history: Sequence[dict[str, Any]], field: str) -> NDArray[np
     return np.where(counts > 0, np.where(there, values, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
+def _order(p_bar: NDArray[np.float64], first: int | None) -> list[int]:
+    """Return the groups in the order in which lines have names: the report's worst one, then the least probable."""
+    order = np.argsort(p_bar, kind="stable").tolist()
+    return order if first is None or first >= len(order) else [first, *[g for g in order if g != first]]
+
+
 def _names(names: Sequence[str], n: int) -> list[str]:
     return list(names) if len(names) == n else [f"group {g + 1}" for g in range(n)]
 
@@ -67,19 +73,20 @@ def chart(
     values: NDArray[np.float64],
     names: Sequence[str],
     mark: float | None,
+    order: Sequence[int] = (),
     *,
     percent: bool = False,
 ) -> LineChart:
-    """Return one chart of values ``(steps, G)``; with many groups, those that end lowest (or highest) have names."""
-    last = np.nan_to_num(values[-1], nan=np.inf if percent else -np.inf)
-    order = np.argsort(last if percent else -last, kind="stable")
+    """Return one chart of values ``(steps, G)``; the first four groups of an order have names."""
+    styles = (*STYLES, *["faint"] * FAINT) if order else STYLES[1:2]
+    order = order or range(values.shape[1])
     lines = [
         Line(names[g], steps, [None if np.isnan(y) else float(y) for y in values[:, g]], style)
-        for g, style in zip(order, (*STYLES, *["faint"] * FAINT), strict=False)
+        for g, style in zip(order, styles, strict=False)
     ]
     lines.sort(key=lambda line: ("faint", *STYLES[::-1]).index(line.style))  # the accent is drawn last, on top
     places = sorted({round(i * (len(steps) - 1) / 4) for i in range(5)})
-    rows = [[names[g], *[_number(values[i, g], percent) for i in places]] for g in order]
+    rows: list[list[Cell]] = [[names[g], *[_number(values[i, g], percent) for i in places]] for g in order]
     table = Table(f"{title}, at some steps", ["line", *[f"step {steps[i]:g}" for i in places]], rows)
     return LineChart(title, "step", lines, table, mark, "kept" if mark is not None else "", percent=percent)
 

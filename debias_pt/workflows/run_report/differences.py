@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
-from debias_pt.groups.paired import average_difference, worst_group_difference
+from debias_pt.groups.paired import Difference, average_difference, worst_group_difference
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.run_report.evidence import Answers, Evidence
 
@@ -41,9 +41,9 @@ def difference(first: Evidence, other: Evidence) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``worst_group_accuracy``, ``average_accuracy`` with mean and ci; ``groups`` with label, attribute, n, the
-        accuracy of both, difference and ci; ``images``: how many only the one or the other has right. None where the
-        answers of one are not known.
+        ``seeds``: those of the first run that are compared; ``worst_group_accuracy``, ``average_accuracy`` and
+        ``groups`` (with label, attribute and n): the accuracy of both, difference and ci; ``images``: how many only the
+        one or the other has right, by the mean probability of its seeds. None where the answers of one are not known.
     """
     if first.answers is None or other.answers is None:
         return None
@@ -53,11 +53,14 @@ def difference(first: Evidence, other: Evidence) -> dict[str, Any] | None:
             f"{other.run.path} and {first.run.path} put images into different groups, as their probes answer "
             "differently; compare runs with one --probe"
         )
-    a, b = paired_rows(first, other)
+    a, b, seeds = paired_rows(first, other)
     index = one.groups.index
+    worst = [float(np.mean([min(row[index == g].mean() for g in np.unique(index)) for row in rows])) for rows in (a, b)]
+    average = [float(rows.mean()) for rows in (a, b)]
     return {
-        "worst_group_accuracy": worst_group_difference(b, a, index).to_dict(),
-        "average_accuracy": average_difference(b, a).to_dict(),
+        "seeds": seeds,
+        "worst_group_accuracy": _shown(worst, worst_group_difference(b, a, index)),
+        "average_accuracy": _shown(average, average_difference(b, a)),
         "groups": [_group(one, a, b, int(g)) for g in np.unique(index)],
         "images": {
             "both_right": int((one.right & two.right).sum()),
@@ -73,8 +76,11 @@ def _group(answers: Answers, a: Bools, b: Bools, g: int) -> dict[str, Any]:
     label, value = answers.groups.labels[g]
     found = average_difference(b[:, own], a[:, own])
     accuracy = [float(rows[:, own].mean()) for rows in (a, b)]
-    group = {"label": label, "attribute": value or None, "n": int(own.sum()), "accuracy": accuracy}
-    return {**group, "difference": found.mean, "ci": list(found.interval)}
+    return {"label": label, "attribute": value or None, "n": int(own.sum()), **_shown(accuracy, found)}
+
+
+def _shown(accuracy: list[float], found: Difference) -> dict[str, Any]:
+    return {"accuracy": accuracy, "difference": found.mean, "ci": list(found.interval)}
 
 
 def _right(evidence: Evidence) -> Bools:
@@ -82,8 +88,8 @@ def _right(evidence: Evidence) -> Bools:
     return np.asarray(evidence.answers.predictions == evidence.answers.groups.y, dtype=np.bool_)
 
 
-def paired_rows(first: Evidence, other: Evidence) -> tuple[Bools, Bools]:
-    """Return whether each run is right about each image, row by row of the same seed.
+def paired_rows(first: Evidence, other: Evidence) -> tuple[Bools, Bools, list[int]]:
+    """Return whether each run is right about each image, row by row of the same seed; and the seeds.
 
     With different numbers of seeds, those that both have.
 
@@ -95,11 +101,11 @@ def paired_rows(first: Evidence, other: Evidence) -> tuple[Bools, Bools]:
     a, b = (_right(one) for one in (first, other))
     seeds, others = first.result["seeds"], other.result["seeds"]
     if len(a) == len(b):
-        return a, b
+        return a, b, seeds
     common = [seed for seed in seeds if seed in others]
     if not common:
         raise UsageError(
             f"{first.run.path} has the seeds {seeds}, {other.run.path} {others}; differences are paired by seed: "
             "train both with the same --seed and --seeds"
         )
-    return a[[seeds.index(seed) for seed in common]], b[[others.index(seed) for seed in common]]
+    return a[[seeds.index(seed) for seed in common]], b[[others.index(seed) for seed in common]], common

@@ -42,7 +42,7 @@ def limits_section(evidence: Evidence) -> Section:
         f"The figures are of the {result['split']} split. Images of another place, time or camera can give others.",
         "A higher accuracy in the worst group does not say that a use of the model is right or allowed.",
     ]
-    return Section("What this page cannot say", [Listing(found)])
+    return Section("What this page does not tell you", [Listing(found)])
 
 
 def speaks_of_gender(evidence: Evidence) -> bool:

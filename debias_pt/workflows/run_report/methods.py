@@ -44,7 +44,7 @@ def methods_section(evidence: Sequence[Evidence]) -> Section | None:
         f"The page is about the first run, {against}. Differences to it, in points with 95 % intervals, are paired: "
         "over the same images and the same seeds."
     )
-    chart = BarChart("Accuracy in the worst group", bars, Table("Methods", header, rows, 2), "worst group")
+    chart = BarChart("Accuracy in the worst group", bars, Table("Methods", header, rows, 2), "worst group", open=True)
     return Section("Beside the other runs", [Paragraph(text), chart])
 
 
@@ -59,4 +59,4 @@ def _ends(scores: dict[str, Any]) -> list[float]:
 
 def _points(found: dict[str, Any]) -> str:
     low, high = found["ci"]
-    return f"{100 * found['mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{100 * found['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"

@@ -11,9 +11,9 @@ from debias_pt.utils.words import first_of
 from debias_pt.workflows.run_report.evidence import Evidence
 
 TRUST = {
-    "usable": "The words can be used: groups may be built on the probe's answers",
-    "doubtful": "The words are doubtful: look at the answers before you rely on them",
-    "not usable": "The words are not usable: groups built on the probe's answers mean little",
+    "usable": "the words can be used, and groups be built on the probe's answers",
+    "doubtful": "the words are doubtful; look at the answers before you rely on them",
+    "not usable": "the words are not usable; groups built on the probe's answers mean little",
 }
 
 
@@ -25,15 +25,15 @@ def probe_section(evidence: Evidence) -> Section:
         return Section("What the probe said", [Paragraph(text)])
     blocks: list[Block] = [
         Paragraph(
-            "Nobody annotates the suspected attribute. The frozen model is asked for it in words, image by image "
-            f"(here: the {probe['kind']} probe), and the classes are split by its answers."
+            "Training needs no annotation of the suspected attribute: the frozen model is asked for it in words, image "
+            f"by image (by the {probe['kind']} probe), and each class is split by its answers."
         )
     ]
     for name, verdict in probe.get("guard", {}).get("attributes", {}).items():
         why = "; ".join(verdict["reasons"])
         advice = f" {why[:1].upper()}{why[1:]}. What to do: {verdict['advice']}." if why else ""
-        text = f"The guard on {named(name)}: {TRUST[verdict['verdict']].lower()}.{advice}"
-        blocks.append(Paragraph(text[:1].upper() + text[1:], "" if verdict["verdict"] == "usable" else "warning"))
+        text = f"The guard says of {named(name)}: {TRUST[verdict['verdict']]}.{advice}"
+        blocks.append(Paragraph(text, "" if verdict["verdict"] == "usable" else "warning"))
     known = {"": probe} if "accuracy" in probe else probe.get("by_attribute", {})
     for name, one in known.items():
         of = f" of {named(name)}" if name else ""

@@ -26,7 +26,9 @@ def of_100(value: float) -> str:
 def headline(evidence: Evidence) -> str:
     """Return the page's title."""
     kind = "pseudo group" if evidence.result["groups_from"] == "pseudo" else "group"
-    return f"In the worst {kind}, {of_100(evidence.result['worst_group_accuracy'])} of 100 images are classified right"
+    return (
+        f"In the worst {kind}, {of_100(evidence.result['worst_group_accuracy'])} of 100 images are classified correctly"
+    )
 
 
 def verdict(evidence: Evidence) -> str:
@@ -34,13 +36,13 @@ def verdict(evidence: Evidence) -> str:
     result, ends = evidence.result, evidence.image_intervals["worst_group_accuracy"]
     kind = "pseudo group" if result["groups_from"] == "pseudo" else "group"
     text = (
-        f"In the worst {kind}, {named(evidence.worst_name)}, {of_100(result['worst_group_accuracy'])} of 100 are "
+        f"In the worst {kind} ({named(evidence.worst_name)}), {of_100(result['worst_group_accuracy'])} of 100 are "
         f"right, 95 % interval {of_100(ends[0])} to {of_100(ends[1])}"
     )
     if evidence.baseline is None:
         return f"{text}."
     worst = worst_of(evidence.baseline)
-    other = "" if worst == evidence.worst_name else f", there {named(worst)}"
+    other = "" if worst == evidence.worst_name else f" (there the worst is {named(worst)})"
     return (
         f"{text}; before, with {BEFORE[evidence.before]}: {of_100(evidence.baseline['worst_group_accuracy'])}{other}."
     )
@@ -145,7 +147,7 @@ def by_group(evidence: Evidence) -> Section:
         for bar, (now, before) in zip(bars, pairs, strict=True)
     ]
     chart = BarChart(
-        "Images classified right, by group, the worst first",
+        "Images classified correctly, by group, worst first",
         bars,
         Table("Accuracy by group", header, rows),
         f"now: {result['method']}",
