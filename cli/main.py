@@ -13,7 +13,7 @@ import typer
 from debias_pt import __version__
 from debias_pt.errors import DebiasError, DebiasWarning
 
-from . import bench, data, doctor, encode, evaluate, export, predict, probe, report, train
+from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
 from .help import SettingsCommand
 from .start import leave_compiler_out
 
@@ -65,8 +65,8 @@ app.command("probe", cls=SettingsCommand)(probe.probe)
 app.command("encode", cls=SettingsCommand)(encode.encode)
 app.command("predict", cls=SettingsCommand)(predict.predict)
 app.command("export", cls=SettingsCommand)(export.export)
-app.command("report", cls=SettingsCommand)(report.report)
-app.command("compare", cls=SettingsCommand)(report.compare)
+app.command("report", cls=SettingsCommand)(evaluate.report)
+app.command("compare", cls=SettingsCommand)(evaluate.compare)
 app.command("doctor", cls=SettingsCommand)(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")

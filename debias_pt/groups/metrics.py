@@ -147,6 +147,13 @@ class GroupReport:
         ]
         return report
 
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook: a chart, with its table."""
+        from debias_pt.groups.report_view import group_chart
+        from debias_pt.pages.render import fragment
+
+        return fragment(group_chart(self.to_dict()))
+
     @property
     def _images(self) -> NDArray[np.float64]:
         return self.counts.astype(np.float64) if self.images is None else self.images

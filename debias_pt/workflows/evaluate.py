@@ -24,8 +24,19 @@ from debias_pt.workflows.report import report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, newest
 
 
-def open_run(path: str | None) -> RunFolder:
-    """Return a run by its folder, or the newest finished one under ``./runs``."""
+def open_run(path: str | Path | None = None) -> RunFolder:
+    """Return a run by its folder, or the newest finished one under ``./runs``.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+
+    Examples
+    --------
+    >>> open_run("runs/waterbirds-dpt-20260101-120000").report()   # doctest: +SKIP
+    PosixPath('runs/waterbirds-dpt-20260101-120000/report.html')
+    """
     return newest(finished=True) if path is None else RunFolder.open(Path(path))
 
 
@@ -89,7 +100,7 @@ def load_run(
     >>> tuner.predict(["bird.jpg"], ensemble=True)                # doctest: +SKIP
     array([1])
     """
-    run = open_run(None if path is None else str(path))
+    run = open_run(path)
     prompt = run.read_prompt()
     settings = run_settings(run, {"model": model, "pretrained": pretrained, "device": device})
     backbone = load_backbone(settings)

@@ -13,6 +13,7 @@ from debias_pt.workflows.run_report.evidence import Evidence
 
 STYLES = ("accent", "solid", "dashed", "dotted")  # of the lines that are named
 FAINT = 40  # other lines that are drawn
+LISTED = 100  # groups in a table of a chart
 BY_GROUP = {
     "group_weights": "Weight of each group's samples",
     "p_bar": "Mean probability of the right class, by training group, %",
@@ -87,7 +88,9 @@ def chart(
     lines.sort(key=lambda line: ("faint", *STYLES[::-1]).index(line.style))  # the accent is drawn last, on top
     places = sorted({round(i * (len(steps) - 1) / 4) for i in range(5)})
     rows: list[list[Cell]] = [[names[g], *[_number(values[i, g], percent) for i in places]] for g in order]
-    table = Table(f"{title}, at some steps", ["line", *[f"step {steps[i]:g}" for i in places]], rows)
+    left = len(rows) - LISTED
+    some = f" ({LISTED} of {len(rows)} groups; history.jsonl in the run's folder has all)" if left > 0 else ""
+    table = Table(f"{title}, at some steps{some}", ["line", *[f"step {steps[i]:g}" for i in places]], rows[:LISTED])
     return LineChart(title, "step", lines, table, mark, "kept" if mark is not None else "", percent=percent)
 
 

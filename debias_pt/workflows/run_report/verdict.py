@@ -6,7 +6,8 @@ from typing import Any
 
 from debias_pt.groups.groups import SMALL_GROUP, group_name
 from debias_pt.groups.metrics import SCALARS
-from debias_pt.pages.blocks import Bar, BarChart, Block, Cell, Paragraph, Section, Table, interval, per_cent
+from debias_pt.groups.report_view import group_chart
+from debias_pt.pages.blocks import Block, Cell, Paragraph, Section, Table, interval, per_cent
 from debias_pt.pages.text import named
 from debias_pt.utils.words import counted, first_of
 from debias_pt.workflows.run_report.evidence import BEFORE, Evidence
@@ -116,43 +117,10 @@ def warnings_of(evidence: Evidence) -> list[str]:
 
 def by_group(evidence: Evidence) -> Section:
     """Return accuracy by group, before and after, and the averages."""
-    result, several = evidence.result, len(evidence.result["seeds"]) > 1
-    old = evidence.baseline["groups"] if evidence.baseline else [None] * len(result["groups"])
-    pairs = [(now, before) for now, before in zip(result["groups"], old, strict=True) if now["n"]]
-    pairs.sort(key=lambda pair: pair[0]["accuracy"])
+    result, before = evidence.result, evidence.baseline
+    old = (before["groups"], f"before: {BEFORE[evidence.before]}") if before else (None, "")
+    chart = group_chart(result, f"now: {result['method']}", *old)
     empty = [group_name(g["label"], g["attribute"]) for g in result["groups"] if not g["n"]]
-    bars = [
-        Bar(
-            group_name(now["label"], now["attribute"]),
-            now["accuracy"],
-            now.get("image_ci", now["ci"]),
-            before["accuracy"] if before else None,
-            counted(now["n"], "image"),
-            accent=number == 0,
-        )
-        for number, (now, before) in enumerate(pairs)
-    ]
-    before_name = [f"before: {evidence.before}, %"] if evidence.before else []
-    header = ["group", "images", *before_name, f"{result['method']}, %", "95 % interval, over images"]
-    header += [result["interval"]] if several else []
-    rows: list[list[Cell]] = [
-        [
-            bar.name,
-            str(now["n"]),
-            *([per_cent(bar.before)] if before else []),
-            per_cent(bar.value),
-            interval(bar.ends),
-            *([interval(now["ci"])] if several else []),
-        ]
-        for bar, (now, before) in zip(bars, pairs, strict=True)
-    ]
-    chart = BarChart(
-        "Images classified correctly, by group, worst first",
-        bars,
-        Table("Accuracy by group", header, rows),
-        f"now: {result['method']}",
-        f"before: {BEFORE[evidence.before]}" if evidence.before else "",
-    )
     note = [Paragraph(f"Without an image in this split: {named(first_of(empty))}.", "note")] if empty else []
     return Section("Group by group", [chart, *note, averages(evidence)])
 
