@@ -207,7 +207,7 @@ def test_evil_names_stay_text(tmp_path: Path) -> None:
     assert "\x1b" not in joined
 
 
-@pytest.mark.parametrize(("classes", "values"), [(100, 2), (1000, 2)])
+@pytest.mark.parametrize(("classes", "values"), [(1000, 1), (100, 2)])
 def test_many_classes_and_groups_stay_readable(tmp_path: Path, classes: int, values: int) -> None:
     names = [f"class {i}" for i in range(classes)]
     evidence = evidence_of(tmp_path / "run", names, ["in", "out"][:values], per_group=2, images=classes == 100)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from debias_pt.errors import UsageError
 from debias_pt.pages.blocks import Page
-from debias_pt.pages.render import html
 from debias_pt.pages.text import named
-from debias_pt.utils.files import make_folder, require_writable, write_text
+from debias_pt.pages.write import require_page, write_page
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.evaluate import open_run
 from debias_pt.workflows.run_folder import RunFolder
@@ -59,26 +57,12 @@ def write_report(
     """
     runs = [open_run(path) for path in paths] or [open_run(None)]
     file = Path(out) if out else runs[0].path / NAME
-    require_page(file)
+    require_page(file, "--out")
     evidence = collect_all(runs, split, **moved)
-    text = html(page(evidence, images=images))
-    make_folder(file.parent)
-    write_text(file, text)
+    write_page(file, page(evidence, images=images))
     names = [str(run.path) for run in runs]
-    return {
-        "out": str(file),
-        "bytes": len(text.encode()),
-        "runs": names,
-        "split": split,
-        "verdict": verdict(evidence[0]),
-    }
-
-
-def require_page(file: Path) -> None:
-    """Refuse a file name that no page has, or that cannot be written, before anything is computed."""
-    if file.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{file}: ends in {file.suffix or 'nothing'!r}; a page is a .html file: give it such a name")
-    require_writable(file, "--out")
+    facts = {"runs": names, "split": split, "verdict": verdict(evidence[0])}
+    return {"out": str(file), "bytes": file.stat().st_size, **facts}
 
 
 def collect_all(runs: Sequence[RunFolder], split: str, **moved: Any) -> list[Evidence]:
