@@ -64,14 +64,16 @@ def _ablation(result: dict[str, Any]) -> Page:
 
 
 def _several(result: dict[str, Any]) -> Page:
-    shown = [*several.blocks(result), several.set_table(result)]
     names = [one["set"] for one in result["sets"]]
     lead: list[Block] = [Paragraph(f"Data sets: {', '.join(names)}."), Paragraph(ORACLE, "note")]
     if any(one["synthetic"] for one in result["sets"]):
         synthetic = [one["set"] for one in result["sets"] if one["synthetic"]]
         lead.append(Paragraph(f"Synthetic, drawn by a program: {', '.join(synthetic)}.", "warning"))
-    blocks: list[Block] = [table(content[0][0].capitalize() or "Table", content) for content in shown]
-    sections = [Section("Over all data sets", [*blocks, *remarks([f"{several.NOTE}."])])]
+    methods = table("Methods on all data sets", several.overview(result), 2)
+    sections = [
+        Section("Method by method", [methods, *remarks([f"{several.NOTE}."])]),
+        Section("The data sets", [table("Images, and how good the probe is, %", several.set_table(result))]),
+    ]
     first = result["sets"][0]
     about = f"{len(names)} data sets, {first['split']} split, {first['model']}, {tables.spread(first)}"
     return Page(about, f"Group robustness on {len(names)} data sets", lead, sections, footer())

@@ -109,3 +109,9 @@ class Parsed(HTMLParser):
     def numbers(self) -> set[float]:
         """The figures as programs read them."""
         return {float(value) for tag, name, value in self.attributes if (tag, name) == ("data", "value")}
+
+    def holds(self, table: tuple[Sequence[str], Sequence[Sequence[str]]]) -> bool:
+        """Whether every word and figure of a table is on the page."""
+        header, lines = table
+        known = {text.strip() for text in self.texts}
+        return {cell.strip() for row in (header, *lines) for cell in row if cell.strip()} <= known
