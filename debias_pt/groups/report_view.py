@@ -45,6 +45,6 @@ def group_chart(
         seeds = [interval(group["ci"])] if several else []
         rows.append([bar.name, str(group["n"]), *compared, per_cent(bar.value), interval(bar.ends), *seeds])
     header = ["group", "images", *([f"{before_name}, %"] if before else []), f"{now or 'accuracy'}, %"]
-    header += ["95 % interval, over images", *([scores["interval"]] if several else [])]
+    header += ["95 % interval, over images", *(["95 % interval, over seeds"] if several else [])]
     table = Table("Accuracy by group", header, rows)
     return BarChart("Images classified correctly, by group, worst first", bars, table, now, before_name)

@@ -13,6 +13,7 @@ from debias_pt.utils.words import counted, first_of
 from debias_pt.workflows.run_report.evidence import BEFORE, Evidence
 
 LOST = 0.05  # a group that loses more is named
+NAMED = 4  # of these
 
 
 def of_100(value: float) -> str:
@@ -93,7 +94,8 @@ def lost(evidence: Evidence) -> str:
         for now, old in pairs
         if now["n"] and old["accuracy"] - now["accuracy"] > LOST
     ]
-    return first_of(named_groups, 4)
+    more = len(named_groups) - NAMED
+    return "; ".join([*named_groups[:NAMED], *([f"and {counted(more, 'other group')}"] if more > 0 else [])])
 
 
 def warnings_of(evidence: Evidence) -> list[str]:
@@ -140,5 +142,5 @@ def averages(evidence: Evidence) -> Table:
         for name, words in SCALARS.items()
     ]
     header = ["figure", *[f"{name}, %" for name in (*others, result["method"])], "95 % interval, over images"]
-    header += [result["interval"]] if len(result["seeds"]) > 1 else []
+    header += ["95 % interval, over seeds"] if len(result["seeds"]) > 1 else []
     return Table("Over all groups (adjusted: weighted by the groups' frequency in training)", header, rows)
