@@ -192,6 +192,10 @@ def print_report(result: dict[str, Any]) -> None:
         print()
     print_probe_quality(result["probe"])
     print_guard(result["probe"])
+    if "inferred" in result:
+        from debias_pt.groups.inferred_groups import inferred_text
+
+        print(inferred_text(result["inferred"]))
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
     print(f"run: {result['run']}")

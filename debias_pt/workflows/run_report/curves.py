@@ -31,12 +31,13 @@ def training_section(evidence: Evidence) -> Section:
     mark = float(min(kept[0], steps[-1])) if len(set(kept)) == 1 else None
     names = list(evidence.run.facts["group_counts"]["train"])
     by_group = {name: mean_over_seeds(history, name) for name in BY_GROUP if name in history[0]}
-    first = names.index(evidence.worst_name) if evidence.worst_name in names else None
-    order = _order(by_group["p_bar"][-1], first)
+    p_bar = by_group["p_bar"][-1]
+    known = len(names) == len(p_bar) and evidence.worst_name in names
+    order = _order(p_bar, names.index(evidence.worst_name) if known else None)
     charts = [chart("Training loss", steps, mean_over_seeds(history, "loss")[:, None], ["loss"], mark)]
     for field, values in by_group.items():
         if np.isfinite(values).any():
-            of = _names(names, values.shape[1])
+            of = _names(names, values.shape[1], evidence)
             charts.append(chart(BY_GROUP[field], steps, values, of, mark, order, percent=field != "group_weights"))
     return Section("How it was trained", [*_said(evidence, kept), Charts(charts)])
 
@@ -61,11 +62,17 @@ def mean_over_seeds(history: Sequence[dict[str, Any]], field: str) -> NDArray[np
 def _order(p_bar: NDArray[np.float64], first: int | None) -> list[int]:
     """Return the groups in the order in which lines have names: the report's worst one, then the least probable."""
     order = np.argsort(p_bar, kind="stable").tolist()
-    return order if first is None or first >= len(order) else [first, *[g for g in order if g != first]]
+    return order if first is None else [first, *[g for g in order if g != first]]
 
 
-def _names(names: Sequence[str], n: int) -> list[str]:
-    return list(names) if len(names) == n else [f"group {g + 1}" for g in range(n)]
+def _names(names: Sequence[str], n: int, evidence: Evidence) -> list[str]:
+    """Return the names of the groups in the history: those of the facts, or these split by what was inferred."""
+    if len(names) == n:
+        return list(names)
+    values = [f"like {name}" for name in evidence.result.get("inferred", {}).get("classes", ())]
+    if len(names) * len(values) == n:
+        return [f"{name}{'+' if ', ' in name else ', '}{value}" for name in names for value in values]
+    return [f"group {g + 1}" for g in range(n)]
 
 
 def chart(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from debias_pt.groups.inferred_groups import inferred_text
 from debias_pt.groups.probe_report import probe_sentence
 from debias_pt.pages.blocks import Block, Cell, Facts, Listing, Paragraph, Section, Table, per_cent
 from debias_pt.pages.text import named
 from debias_pt.utils.words import first_of
 from debias_pt.workflows.run_report.evidence import Evidence
 
+TITLE = "What the probe said, and how far to trust it"
 TRUST = {
     "usable": "the words can be used, and groups be built on the probe's answers",
     "doubtful": "the words are doubtful; look at the answers before you rely on them",
@@ -20,9 +22,10 @@ TRUST = {
 def probe_section(evidence: Evidence) -> Section:
     """Return what the probe said."""
     probe = evidence.result["probe"]
+    inferred = _inferred(evidence)
     if probe["kind"] is None:
         text = "Nothing was asked: this method looks at no attribute, and none was named."
-        return Section("What the probe said", [Paragraph(text)])
+        return Section(TITLE, [Paragraph(text), *inferred])
     blocks: list[Block] = [
         Paragraph(
             "Training needs no annotation of the suspected attribute: the frozen model is asked for it in words, image "
@@ -52,7 +55,16 @@ def probe_section(evidence: Evidence) -> Section:
                 [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()],
             ),
         ]
-    return Section("What the probe said, and how far to trust it", blocks)
+    return Section(TITLE, [*blocks, *inferred])
+
+
+def _inferred(evidence: Evidence) -> list[Block]:
+    """Say how the images themselves split the groups, if they did."""
+    facts = evidence.result.get("inferred")
+    if facts is None:
+        return []
+    text = inferred_text(facts)
+    return [Paragraph(f"{text[:1].upper()}{text[1:]}. No word was needed for that, and no annotation.")]
 
 
 def answers_table(name: str, one: dict[str, Any]) -> Table:
