@@ -175,7 +175,9 @@ class Reopened:
         trained = self.run.result
         if "baselines" in trained:
             result |= compare(self.settings, self.prepared, self.tuner, self.erm, split)
-        kept: dict[str, Any] = {name: trained[name] for name in ("selected_steps", "steps") if name in trained}
+        kept: dict[str, Any] = {
+            name: trained[name] for name in ("selected_steps", "steps", "inferred") if name in trained
+        }
         return {**result, **kept, "run": str(self.run.path)}
 
 

@@ -9,6 +9,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,17 @@ def test_an_image_that_cannot_be_read_any_more_is_named(tmp_path: Path) -> None:
     parsed = Parsed(html(page([evidence])))
     assert "img" not in parsed.tags
     assert any(text.endswith("the image cannot be read any more") for text in parsed.texts)
+
+
+def test_inferred_groups_are_named(tmp_path: Path) -> None:
+    evidence = evidence_of(tmp_path / "run", ["cat", "dog"], ["in", "out"])
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    counts = {"train": {"cat": 12, "dog": 12}}  # each is split by what its images look like
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "group_counts": counts}))
+    inferred = {"used": True, "classes": ["cat", "dog"], "expected": [[10.0, 2.0], [3.0, 9.0]]}
+    parsed = Parsed(html(page([replace(evidence, result={**evidence.result, "inferred": inferred})])))
+    assert {"cat, like cat", "cat, like dog", "dog, like cat", "dog, like dog"} <= set(parsed.texts)
+    assert any(text.startswith("Groups inferred from the images: 2 of 12 of cat") for text in parsed.texts)
 
 
 def test_gender_is_spoken_of_where_it_is_meant(tmp_path: Path) -> None:

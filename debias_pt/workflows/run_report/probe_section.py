@@ -9,6 +9,8 @@ from debias_pt.groups.probe_report import probe_sentence
 from debias_pt.pages.blocks import Block, Cell, Facts, Listing, Paragraph, Section, Table, per_cent
 from debias_pt.pages.text import named
 from debias_pt.utils.words import first_of
+from debias_pt.workflows.evaluate import run_settings
+from debias_pt.workflows.report import rests_on_words
 from debias_pt.workflows.run_report.evidence import Evidence
 
 TITLE = "What the probe said, and how far to trust it"
@@ -26,12 +28,12 @@ def probe_section(evidence: Evidence) -> Section:
     if probe["kind"] is None:
         text = "Nothing was asked: this method looks at no attribute, and none was named."
         return Section(TITLE, [Paragraph(text), *inferred])
-    blocks: list[Block] = [
-        Paragraph(
-            "Training needs no annotation of the suspected attribute: the frozen model is asked for it in words, image "
-            f"by image (by the {probe['kind']} probe), and each class is split by its answers."
-        )
-    ]
+    asked = f"The frozen model was asked for the suspected attribute in words, image by image ({probe['kind']} probe)"
+    used = rests_on_words(run_settings(evidence.run, {}))
+    said = (
+        "each class was split by its answers; nobody had to annotate" if used else "training made no use of its answers"
+    )
+    blocks: list[Block] = [Paragraph(f"{asked}; {said}.")]
     for name, verdict in probe.get("guard", {}).get("attributes", {}).items():
         why = "; ".join(verdict["reasons"])
         advice = f" {why[:1].upper()}{why[1:]}. What to do: {verdict['advice']}." if why else ""
