@@ -65,6 +65,8 @@ def train(
     """
     require_trackers(track)
     prepared = None
+    if settings.out and not resume:
+        RunFolder.require_free(Path(settings.out))
     if settings.method == AUTO:
         settings, prepared = settle(settings)
     check_train(settings)
@@ -72,8 +74,6 @@ def train(
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
         return finished_result(run, settings)
-    if run is None and settings.out:
-        RunFolder.require_free(Path(settings.out))
 
     def same_model(backbone: Backbone) -> None:
         if run is not None:

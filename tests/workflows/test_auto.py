@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from debias_pt.cli.output import print_probe, print_report
-from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.errors import DebiasWarning, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups import Groups
 from debias_pt.groups.guard import ORDER
@@ -87,6 +87,17 @@ def test_auto_without_an_attribute_in_words_infers_groups(
     assert "look like another class to a biased head" in capsys.readouterr().out
     again = train(with_method(dataclasses.replace(plain, out=str(tmp_path / "again")), "inferred"))
     assert again["groups"] == result["groups"]
+
+
+def test_auto_refuses_a_folder_that_holds_a_run_before_it_looks_at_the_data(
+    asked: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(str(asked.out))
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr(training, "prepare", None)
+    with pytest.raises(RunError, match="already holds a run"):
+        train(asked)
 
 
 def test_the_methods_on_anchored_groups_split_them_by_what_is_inferred(asked: TrainSettings) -> None:
