@@ -232,6 +232,16 @@ def test_images_stay_small(tmp_path: Path) -> None:
     assert len(text.encode()) < 1_000_000
 
 
+def test_what_it_costs_is_said_largest_first(tmp_path: Path) -> None:
+    evidence = evidence_of(tmp_path / "run", [f"class {i}" for i in range(30)], ["in", "out"])
+    pairs = zip(evidence.result["groups"], evidence.result["baselines"]["erm"]["groups"], strict=True)
+    losses = {f"{now['label']}, {now['attribute']}": old["accuracy"] - now["accuracy"] for now, old in pairs}
+    (text,) = [one for one in Parsed(html(page([evidence]))).texts if one.startswith("What that costs: ")]
+    first = text.removeprefix("What that costs: ").partition(" went from")[0]
+    assert losses[first] == max(losses.values())
+    assert f"; and {sum(loss > 0.05 for loss in losses.values()) - 4} other groups." in text
+
+
 def test_an_image_that_cannot_be_read_any_more_is_named(tmp_path: Path) -> None:
     evidence = evidence_of(tmp_path / "run", ["cat", "dog"], ["in", "out"])
     parsed = Parsed(html(page([evidence])))

@@ -84,15 +84,16 @@ def explanation(evidence: Evidence) -> str:
 
 
 def lost(evidence: Evidence) -> str:
-    """Name the groups that do worse than before."""
+    """Name the groups that do worse than before, those that lost most first."""
     if evidence.baseline is None:
         return ""
     pairs = zip(evidence.result["groups"], evidence.baseline["groups"], strict=True)
+    worse = [(old["accuracy"] - now["accuracy"], now, old) for now, old in pairs if now["n"]]
+    worse = sorted((one for one in worse if one[0] > LOST), key=lambda one: -one[0])
     named_groups = [
         f"{named(group_name(now['label'], now['attribute']))} went from {of_100(old['accuracy'])} to "
         f"{of_100(now['accuracy'])} of 100"
-        for now, old in pairs
-        if now["n"] and old["accuracy"] - now["accuracy"] > LOST
+        for _, now, old in worse
     ]
     more = len(named_groups) - NAMED
     return "; ".join([*named_groups[:NAMED], *([f"and {counted(more, 'other group')}"] if more > 0 else [])])
