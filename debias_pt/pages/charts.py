@@ -55,7 +55,7 @@ def draw(chart: LineChart) -> Drawing:
     >>> from debias_pt.pages.blocks import Table
     >>> drawing = draw(LineChart("loss", "step", [Line("all", [0, 10], [1.0, 0.0])], Table("", [], [])))
     >>> [tick.text for tick in drawing.x_ticks], drawing.strokes[0].pieces
-    (['0', '5', '10'], ('38.0,14.0 332.0,166.0',))
+    (['0', '2.5', '5', '7.5', '10'], ('38.0,14.0 332.0,166.0',))
     """
     xs = [x for line in chart.lines for x in line.x]
     ys = [y for line in chart.lines for y in line.y if y is not None]
