@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,7 +67,7 @@ class Tracker(Callback, ABC):
         """Close the tracking."""
         self.attempt(self.close)
 
-    def attempt(self, work: Any) -> None:
+    def attempt(self, work: Callable[[], object]) -> None:
         """Do something with the library, unless it has failed before."""
         if self.failed:
             return
