@@ -1,0 +1,1 @@
+"""``bench discovery``: is the shortcut found without its name?"""

@@ -1,0 +1,1 @@
+"""Discovery: the shortcut found without its name."""
