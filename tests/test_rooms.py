@@ -23,6 +23,7 @@ FLOORS = (
     ("models",),
     ("features",),
     ("groups", "noise", "losses", "reweighting"),
+    ("discovery",),
     ("training",),
     ("workflows",),
     ("benchmarks",),
