@@ -1,1 +1,1 @@
-"""``bench discovery``: is the shortcut found without its name?"""
+"""The suite ``bench discovery``."""

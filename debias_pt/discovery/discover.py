@@ -40,7 +40,7 @@ def find_attributes(
     table : FeatureTable
         With ``train`` rows; no other row and no attribute label is looked at.
     backbone : Backbone, optional
-        The model that made the features. Without it there are no words, and only directions without a name can be found.
+        The model that made the features. Without it there are no words, only directions without a name.
     vocabulary : Vocabulary, optional
         The words to name an attribute with; default those of the package.
 
@@ -109,7 +109,8 @@ def _why_nothing(tried: list[Finding], errors: int) -> str:
     best = tried[0]
     return (
         f"the strongest candidate ({best.spec}) has a score of {best.score:.2f} ({STRONG:g} needed) and explains "
-        f"{best.evidence.explained:.0%} of the errors (at least {best.evidence.interval[0]:.0%}; {EXPLAINED:.0%} needed)"
+        f"{best.evidence.explained:.0%} of the errors, at least {best.evidence.interval[0]:.0%} "
+        f"({EXPLAINED:.0%} needed)"
     )
 
 

@@ -62,11 +62,7 @@ def were_read(backbone: Backbone, words: Sequence[str]) -> NDArray[np.bool_]:
         return np.ones(len(words), dtype=bool)
     known = tower.token_embedding.weight.any(dim=-1).cpu()
     rows = backbone.tokenizer(list(words))
-    return known[rows].all(dim=1).numpy() | _all_read(known, rows)
-
-
-def _all_read(known: torch.Tensor, rows: torch.Tensor) -> NDArray[np.bool_]:
-    """Look at the tokens between start and end only: the padding may be a token that is never trained."""
-    ends = rows.argmax(dim=1)
-    inside = torch.arange(rows.shape[1]) < ends[:, None]
-    return (known[rows] | ~inside).all(dim=1).numpy()
+    # Only the tokens between start and end: the padding may be one that is never trained.
+    inside = torch.arange(rows.shape[1]) < rows.argmax(dim=1)[:, None]
+    found: NDArray[np.bool_] = (known[rows] | ~inside).all(dim=1).numpy()
+    return found

@@ -51,7 +51,8 @@ class HeadErrors:
     def spread(self, directions: Array) -> Array:
         """Return the standard deviation within classes along directions ``(W, D)``, shape ``(W,)``."""
         variance = ((directions @ self.covariance) * directions).sum(axis=1)
-        return np.sqrt(np.maximum(variance, 1e-18))
+        found: Array = np.sqrt(np.maximum(variance, 1e-18))
+        return found
 
 
 def head_errors(features: NDArray[np.float32], y: NDArray[np.int64], n_classes: int) -> HeadErrors:

@@ -1,4 +1,4 @@
-"""Attributes from words: words that go together are a pole, poles that exclude each other are values of an attribute."""
+"""Attributes from words: words that go together are a pole, poles that exclude each other the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of words: do the errors carry them, do the classes differ in them, do they fit the images at all?"""
+"""Scores of words: whether errors carry them, whether classes differ in them, whether they fit the images at all."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class WordScores:
         Unit directions: embeddings without the vocabulary's mean, the class texts' differences projected out.
     effect : ndarray, shape (W,)
         By how many standard deviations errors from class k to class j carry the word more than the right answers of
-        k do (less, where k carries it more than j): the mean over pairs of classes, weighted by the root of their errors.
-        For one pair it is the score of B2T (Kim et al., 2024, arXiv 2301.11104) on cross-fitted errors, in units of spread.
+        k do (less, where k carries it more than j): the mean over pairs of classes, weighted by the root of the number
+        of errors. For one pair it is the score of B2T (Kim et al., 2024, arXiv 2301.11104) on cross-fitted errors, in
+        units of spread.
     contrast : ndarray, shape (W,)
         By how many standard deviations the classes of these pairs differ in the word.
     fit : ndarray, shape (W,)

@@ -1,4 +1,4 @@
-"""Words that say what the class itself is: its name, its kinds and parts. They explain errors without being a shortcut."""
+"""Words that say what the class itself is (its name, kinds, parts): they explain errors and are no shortcut."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def evaluate(
         state = run.read_baseline()
         erm = None if state is None else load_tuner((state, prompt[1]), erm_settings(settings), prepared.backbone)
         result |= compare(settings, prepared, tuner, erm, split)
-    kept: dict[str, Any] = {name: trained[name] for name in ("selected_steps", "steps") if name in trained}
+    kept: dict[str, Any] = {name: trained[name] for name in ("selected_steps", "steps", "discovery") if name in trained}
     result |= {**kept, "run": str(run.path), "csv": csv_path}
     warn_of_report(result)
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
 from debias_pt.workflows.baselines import compare, erm_settings
+from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
 from debias_pt.workflows.prepare import prepare, probe_of
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import facts, report, warn_of_report
@@ -50,6 +52,7 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
         One line: what was wrong, the value seen, what to do.
     """
     judged: dict[str, Verdict] = {}
+    settings, discovery = with_found_attribute(settings)
     if settings.method == AUTO:
         settings, judged = settle(settings)
     check_train(settings)
@@ -70,7 +73,7 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
     with run.writing():
-        result = train_in(run, settings, prepared, baselines=baselines)
+        result = train_in(run, settings, prepared, baselines=baselines, discovery=discovery)
     warn_of_report(result)
     return result
 
@@ -87,11 +90,17 @@ def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
 
 
 def train_in(
-    run: RunFolder, settings: TrainSettings, prepared: ProbedData, *, baselines: bool = True
+    run: RunFolder,
+    settings: TrainSettings,
+    prepared: ProbedData,
+    *,
+    baselines: bool = True,
+    discovery: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train in a run folder, from its checkpoint if it has one, and write the result.
 
-    The baseline is fitted after the method itself, which it leaves as it would be without one, bit by bit.
+    The baseline is fitted after the method itself, which it leaves as it would be without one, bit by bit. Where the
+    attribute was found rather than named, `discovery` goes into the result.
     """
     run.write_facts(facts(settings, prepared))
     write_records(run, prepared)
@@ -114,6 +123,7 @@ def train_in(
             "baselines": time.perf_counter() - start - seconds,
         },
         "run": str(run.path),
+        **({"discovery": dict(discovery)} if discovery else {}),
         "finished": time.time(),
     }
     meta = {

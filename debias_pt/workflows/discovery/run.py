@@ -17,7 +17,7 @@ from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_text
 from debias_pt.workflows.discovery.contact_sheet import contact_sheet, examples
 from debias_pt.workflows.discovery.page import page
-from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
+from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images, with_shots
 from debias_pt.workflows.source import data_names
 
 
@@ -61,7 +61,7 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
 
 def read(settings: DataSettings) -> tuple[ImageDataset, Backbone, FeatureTable]:
     """Load images, model and features."""
-    dataset = load_images(settings)
+    dataset = with_shots(settings, load_images(settings))
     backbone = load_backbone(settings)
     return dataset, backbone, encode_dataset(settings, backbone, dataset)[0]
 
