@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -62,7 +63,9 @@ def domino(case: Case) -> Array:
     parts = parts / parts.std(axis=0).max()
     columns = np.hstack([parts, WEIGHT * classes[case.y], WEIGHT * classes[case.errors.predicted]])
     mixture = GaussianMixture(min(SLICES, len(columns)), covariance_type="diag", random_state=0, max_iter=50)
-    share = mixture.fit(columns).predict_proba(columns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that fifty rounds do not converge to the last digit
+        share = mixture.fit(columns).predict_proba(columns)
     wrong = case.errors.predicted != case.y
     rows = [np.zeros(len(case.words))]
     for slice_ in share.T[share.sum(axis=0) >= 1]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import numpy as np
 
+from debias_pt.datasets.synthetic.worlds import WORLDS
 from debias_pt.discovery.embedding import Array
 from debias_pt.discovery.set_aside import unit
 from debias_pt.features.table import FeatureTable
@@ -41,3 +45,17 @@ def planted_words(seed: int = 1) -> tuple[Array, Array]:
     classes[:, CLASS] = -1, 1
     classes[:, -1] = 4
     return unit(words), unit(classes)
+
+
+def write_birds(folder: Path, sizes: tuple[int, ...] = (150, 20, 20, 150)) -> Path:
+    """Write a table of drawn birds, 90 % on their class's usual background, and return its path."""
+    world, rows = WORLDS["waterbirds-mini"], []
+    for split, counts in {"train": sizes, "val": (8, 8, 8, 8), "test": (8, 8, 8, 8)}.items():
+        for group, count in enumerate(counts):
+            for index in range(count):
+                name = f"{split}-{group}-{index}.png"
+                world.scene(split, index, group, 0).image.save(folder / name)
+                rows.append([name, split, world.class_names[group // 2], world.values[group % 2]])
+    with open(folder / "birds.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["path", "split", "label", "background"], *rows])
+    return folder / "birds.csv"

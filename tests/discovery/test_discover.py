@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from debias_pt.datasets import load_dataset
+from debias_pt.datasets import OwnData, load_dataset
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.discovery import Discovery, Vocabulary, find_attributes
 from debias_pt.discovery.embedding import embed_prompts, embed_words, were_read
@@ -16,7 +16,7 @@ from debias_pt.discovery.unnamed import unnamed_directions
 from debias_pt.features.encoding import encode
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
-from tests.discovery.planted import planted_table
+from tests.discovery.planted import planted_table, write_birds
 
 FEW_WORDS = Vocabulary.of(["lake", "forest", "street", "sofa", "red", "blue", "person", "night"])
 
@@ -28,8 +28,10 @@ def mini() -> Backbone:
 
 @pytest.fixture(scope="module")
 def birds(mini: Backbone, tmp_path_factory: pytest.TempPathFactory) -> FeatureTable:
-    cache = tmp_path_factory.mktemp("worlds")
-    return encode(mini, load_dataset("waterbirds-mini", cache_dir=cache), cache_dir=cache, workers=0)[0]
+    folder = tmp_path_factory.mktemp("birds")
+    own = OwnData(label_column="label", split_column="split", attribute_columns=("background",))
+    dataset = load_dataset(str(write_birds(folder)), own=own)
+    return encode(mini, dataset, cache_dir=folder, workers=0)[0]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +63,8 @@ def test_words_the_model_never_read_are_counted(found: Discovery) -> None:
     assert found.words["scored"] + found.words["unread"] == found.words["given"]
 
 
-def test_shuffled_errors_leave_nothing(birds: FeatureTable, mini: Backbone) -> None:
-    """One world's images without the other's: only images on land, so that the place tells nothing."""
+def test_images_of_one_place_leave_nothing(birds: FeatureTable, mini: Backbone) -> None:
+    """Only images on land, so that the place tells nothing."""
     land = np.flatnonzero((birds.attributes["background"].labels == 0) & (birds.split == "train"))
     result = find_attributes(birds.rows(land), mini)
     assert not result
