@@ -8,7 +8,8 @@ import typer
 
 from debias_pt.settings import METHOD_OPTIONS, SUITE, DataSettings, TrainSettings
 
-from . import bench_discovery, bench_noisy_labels, bench_speed
+from . import bench_noisy_labels, bench_speed
+from .discovery import bench as bench_discovery
 from .help import SettingsCommand
 from .options import DatasetName, Json, names_in, with_settings
 

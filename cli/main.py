@@ -13,7 +13,8 @@ import typer
 from debias_pt import __version__
 from debias_pt.errors import DebiasError, DebiasWarning
 
-from . import bench, data, discover, doctor, encode, evaluate, export, predict, probe, train
+from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
+from .discovery import discover
 from .help import SettingsCommand
 from .start import leave_compiler_out
 

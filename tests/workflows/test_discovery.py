@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from debias_pt.cli.discover import print_discovery
+from debias_pt.cli.discovery.discover import print_discovery
+from debias_pt.discovery import Vocabulary
 from debias_pt.errors import UsageError
 from debias_pt.settings import DataSettings, TrainSettings, resolve
 from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
@@ -19,6 +20,8 @@ from debias_pt.workflows.evaluate import evaluate
 from debias_pt.workflows.train import train
 from tests.conftest import Cli
 from tests.discovery.planted import write_birds
+
+WORDS = ["lake", "sea", "forest", "wood", "street", "sofa", "red", "blue", "person", "night", "snow", "grass"]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +37,11 @@ def tiny_data(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path) -> 
 
 @pytest.fixture(scope="module")
 def result(tiny_data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = tmp_path_factory.mktemp("page") / "found.html"
-    return discover(resolve(DataSettings, tiny_data), html_path=str(out))
+    folder = tmp_path_factory.mktemp("page")
+    words = folder / "words.txt"
+    words.write_text("\n".join(WORDS), encoding="utf-8")
+    settings = resolve(DataSettings, tiny_data)
+    return discover(settings, vocabulary=str(words), html_path=str(folder / "found.html"))
 
 
 def test_the_result_is_plain_json(result: dict[str, Any]) -> None:
@@ -67,7 +73,7 @@ def test_it_is_printed(result: dict[str, Any], capsys: pytest.CaptureFixture[str
     assert "waterbirds" in shown
     assert "48 training images" in shown
     assert ("nothing found: " in shown) == (not result["found"])
-    assert "words scored (built in)" in shown
+    assert "12 words scored" in shown
 
 
 def test_the_command(cli: Cli, tiny: list[str], tmp_path: Path) -> None:
@@ -97,6 +103,8 @@ def test_other_attributes_stay(tiny_data: dict[str, Any]) -> None:
 
 @pytest.fixture
 def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Vocabulary.of(WORDS)
+    monkeypatch.setattr("debias_pt.workflows.discovery.auto_attribute.read_vocabulary", lambda name: few)
     monkeypatch.setattr("debias_pt.discovery.discover.STRONG", 1e9)
 
 

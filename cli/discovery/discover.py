@@ -8,8 +8,8 @@ import typer
 
 from debias_pt.settings import DataSettings
 
-from .encode import PROBE_ONLY
-from .options import DatasetName, Json, with_settings
+from ..encode import PROBE_ONLY
+from ..options import DatasetName, Json, with_settings
 
 
 @with_settings(DataSettings, without=("dataset", "probe", *PROBE_ONLY))
@@ -31,7 +31,7 @@ def discover(
 
     from debias_pt.workflows.discovery.run import discover as job
 
-    from .output import print_json
+    from ..output import print_json
 
     result = job(settings, vocabulary=vocabulary, html_path=html)
     print_json(result) if as_json else print_discovery(result)
@@ -41,7 +41,7 @@ def print_discovery(result: dict[str, Any]) -> None:
     """Print the result of ``discover``."""
     from debias_pt.utils.words import counted, first_of
 
-    from .output import data_name, print_guard, print_table
+    from ..output import data_name, print_guard, print_table
 
     print(
         f"{data_name(result)}, {result['model']}: cross-fitted heads get {result['head_errors']} of "
@@ -83,7 +83,7 @@ def print_discovery(result: dict[str, Any]) -> None:
 def _row(one: dict[str, Any]) -> list[str]:
     from debias_pt.utils.words import first_of
 
-    from .output import interval, percent
+    from ..output import interval, percent
 
     goes = "; ".join(f"{value}: {first_of(names, 3)}" for value, names in one["classes"].items() if names)
     return [
