@@ -189,6 +189,8 @@ def print_report(result: dict[str, Any]) -> None:
         print()
     print_probe_quality(result["probe"])
     print_guard(result["probe"])
+    if "inferred" in result:
+        print(inferred_text(result["inferred"]))
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
@@ -306,6 +308,22 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
     for missing in probe["not_annotated"]:
         print(f"nothing to compare with: no annotation of {missing}")
     print_guard(probe)
+
+
+def inferred_text(facts: dict[str, Any]) -> str:
+    """Say how the images themselves split the groups.
+
+    Examples
+    --------
+    >>> inferred_text({"used": True, "classes": ["cat", "dog"], "expected": [[90.2, 9.8], [0.0, 50.0]]})
+    'groups inferred from the images: 10 of 100 of cat and 0 of 50 of dog look like another class to a biased head'
+    """
+    if not facts["used"]:
+        return f"no groups are inferred from the images: {facts['reason']}"
+    rows = zip(facts["classes"], facts["expected"], strict=True)
+    others = [f"{sum(row) - row[k]:.0f} of {sum(row):.0f} of {name}" for k, (name, row) in enumerate(rows)]
+    listed = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
+    return f"groups inferred from the images: {listed} look like another class to a biased head"
 
 
 def print_guard(probe: dict[str, Any]) -> None:

@@ -17,7 +17,8 @@ PROBES = ("zero-shot", "calibrated", "mixture", "anchored")
 FIT_ON = ("train", "train+val")
 # What a method is made of, where nothing else is asked for.
 MADE_OF: dict[str, dict[str, Any]] = {
-    "anchored": {"head": "standardized", "soft": True, "fit_on": "train+val", "select": "last"},
+    name: {"head": "standardized", "soft": True, "infer_groups": True, "fit_on": "train+val", "select": "last"}
+    for name in ("anchored", "inferred")
 }
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
@@ -189,6 +190,9 @@ class FitSettings(Settings):
         SINGLE, (), "Option of any method as NAME=VALUE, eta=3 (repeat for several)."
     )
     soft: bool = option(METHOD, False, "Spread samples over groups by the probe's posterior instead of hard labels.")
+    infer_groups: bool = option(
+        METHOD, False, "Split groups further by what a biased head takes images for; needs no words."
+    )
     loss: str = option(HEAD, "cross-entropy", "Per-sample loss.", "debias_pt.losses:LOSSES")
     q: float | None = option(SINGLE, None, "Exponent of gce (default 0.7).")
     loss_option: tuple[str, ...] = option(
@@ -299,7 +303,12 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
 
 
 # Settings younger than the runs and results that people have, and their values when not used.
-YOUNGER: dict[str, tuple[Any, ...]] = {"method_option": ((), []), "fit_on": ("train",), "shots": (None,)}
+YOUNGER: dict[str, tuple[Any, ...]] = {
+    "method_option": ((), []),
+    "fit_on": ("train",),
+    "infer_groups": (False,),
+    "shots": (None,),
+}
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:

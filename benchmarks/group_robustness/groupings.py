@@ -174,8 +174,7 @@ class Classes:
 
     def __call__(self, case: Case) -> Groups:
         """Return one group per class."""
-        table = case.prepared.table
-        return Groups(table.y, np.ones((len(table), 1)), tuple(table.class_names), ("any",), "pseudo")
+        return Groups.by_class(case.prepared.table.y, case.prepared.table.class_names)
 
     def for_selection(self, case: Case) -> Groups:
         """Return the same."""

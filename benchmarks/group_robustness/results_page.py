@@ -19,7 +19,6 @@ from .ablations import ABLATIONS, ablation
 from .plot import plot_ablation, plot_rows
 from .suite import group_robustness
 
-SELECT = "pseudo-confidence"  # the rule of the page's tables, which were made when it was the default
 MINIATURES = "waterbirds-mini,celeba-mini,metashift-mini"
 HEAD = """# Results of the group-robustness suite
 
@@ -28,21 +27,21 @@ This page is written by
     {command}
 
 `DATA` holds the real Waterbirds, `MODEL` is the checkpoint; every figure is one that
-`debias-pt bench group-robustness NAME --seeds {seeds} --select {select} --markdown` prints, with `--ablation` for
+`debias-pt bench group-robustness NAME --seeds {seeds} --markdown` prints, with `--ablation` for
 the ablations.
 [methods/](methods/README.md) describes each row.
 
 The checkpoint `litmini` (EfficientNet-Lite0 with ImageNet weights, 19 M parameters) is a **weak stand-in for CLIP**:
 these figures cannot be compared with published ones. The Waterbirds images used here are copies with a shorter side of
-160 pixels. On the full-size originals the same command gave a worst group of 66.4 for zero-shot, 53.5 for `erm`, 73.6
-for Orth-Cal, 68.3 for `dpt`, 80.1 for `dpt-mixture` and 81.5 for `dpt` with true groups: the same order, but `dpt` is
-worth 15 points over `erm` instead of 21, and 2 over zero-shot. The miniatures are **synthetic**, and nothing found
-on them is a finding about photographs. [findings.md](findings.md) says what the tables mean and where the method fails.
-All rows have the same budget (200 full-batch steps) and the same selection of steps, by pseudo groups on validation,
-which uses no attribute label (the default since is the last step: [methods](methods/README.md)). The column
+160 pixels. On the full-size originals, with `--select pseudo-confidence`, the worst group was 66.4 for zero-shot, 53.5
+for `erm`, 73.6 for Orth-Cal, 68.3 for `dpt`, 80.1 for `dpt-mixture` and 81.5 for `dpt` with true groups: the same
+order as here, but `dpt` is worth 15 points over `erm` there, and 2 over zero-shot. The miniatures are **synthetic**,
+and nothing found on them is a finding about photographs. [findings.md](findings.md) says what the tables mean and
+where the method fails. All rows have the same budget (200 full-batch steps) and keep the last step. The column
 "{oracle}"
-is the literature's protocol instead, from the same fit. Nothing was chosen by looking at the test split. Rows without
-± have no seed: nothing in them is random. Seconds were measured on two CPU cores shared with other work."""
+keeps the step that validation annotations prefer, the literature's protocol, from the same fit. Steps are never
+chosen by the test split; what was is in the [log of looks](methods/anchored-looks.md). Rows without ± have no seed:
+nothing in them is random. Seconds were measured on two CPU cores shared with other work."""
 
 
 def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatures: list[str], command: str) -> Path:
@@ -62,12 +61,12 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
         The command that made the page, to be written in it.
     """
     pictures = make_folder(folder / "results")
-    real = TrainSettings(**{"select": SELECT, **options})
-    parts = [HEAD.format(command=command, seeds=real.seeds, select=real.select, oracle=table.ORACLE)]
+    real = TrainSettings(**options)
+    parts = [HEAD.format(command=command, seeds=real.seeds, oracle=table.ORACLE)]
     parts += ["## Waterbirds", *_rows(group_robustness(real), pictures / "waterbirds.png")]
     parts += _ablations(real, "Waterbirds", names, pictures)
     for dataset in miniatures:
-        settings = TrainSettings(dataset=dataset, seeds=real.seeds, cache_dir=real.cache_dir, select=real.select)
+        settings = TrainSettings(dataset=dataset, seeds=real.seeds, cache_dir=real.cache_dir)
         parts += [f"## {dataset} (synthetic)", *_rows(group_robustness(settings), None)]
         if dataset == miniatures[0]:
             parts += _ablations(settings, f"{dataset} (synthetic)", list(ABLATIONS), pictures)

@@ -10,7 +10,17 @@ from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
 from .groupings import Annotated, Classes, Probed, Shuffled
-from .rivals.anchored import ANCHORED, ANCHORED_PROMPT, ANCHORED_TRUE, WITHOUT_ATTRIBUTE, Auto
+from .rivals.afr import AFR
+from .rivals.anchored import (
+    ANCHORED,
+    ANCHORED_PROMPT,
+    ANCHORED_TRUE,
+    ANCHORED_WORDS,
+    INFERRED,
+    WITHOUT_ATTRIBUTE,
+    Auto,
+)
+from .rivals.confusion_cells import ConfusionCells
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import LINEAR, Loop
@@ -69,10 +79,14 @@ _ALL = (
     Row("dpt", "dpt", Loop({"method": "dpt"})),
     Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"}, Probed("mixture"))),
     Row("anchored", "anchored", ANCHORED),
+    Row("anchored-words", "anchored, groups from words alone", ANCHORED_WORDS),
+    Row("inferred", "inferred (no words)", INFERRED),
     Row("anchored-prompt", "anchored, prompt", ANCHORED_PROMPT),
     Row("auto", "auto", Auto()),
     Row("anchored-classes", "class-balanced, with the head and the rows of anchored", WITHOUT_ATTRIBUTE),
     Row("anchored-true", "anchored (oracle: true groups)", ANCHORED_TRUE),
+    Row("afr", "AFR, linear head", AFR()),
+    Row("fg-ccdb", "FG-CCDB's weights, linear head", ConfusionCells()),
     Row("ppa", "PPA, linear head", PPA()),
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
     Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
@@ -97,6 +111,7 @@ ORACLES = {
     "dpt": "dpt-true",
     "dpt-mixture": "dpt-true",
     "anchored": "anchored-true",
+    "inferred": "anchored-true",
     "linear-dpt": "linear-dpt-true",
 }
 

@@ -95,6 +95,19 @@ class Groups:
             posterior = (posterior[:, :, None] * other[:, None, :]).reshape(len(y), -1)
         return cls(y, posterior, tuple(class_names), values, source)
 
+    def split_by(self, values: tuple[str, ...], posterior: NDArray[np.float64]) -> Groups:
+        """Return every group split by the values of one more attribute, given their posterior ``(N, V)``.
+
+        Examples
+        --------
+        >>> by_class = Groups.by_class(np.array([0, 1]), ("cat", "dog"))
+        >>> by_class.split_by(("small", "large"), np.eye(2)).names
+        ('cat, small', 'cat, large', 'dog, small', 'dog, large')
+        """
+        known = [] if self.source == "class" else [(self.attribute_names, self.posterior)]
+        source = "pseudo" if self.source == "class" else self.source
+        return self._cross(self.y, self.class_names, [*known, (values, posterior)], source)
+
     def __len__(self) -> int:
         return len(self.y)
 

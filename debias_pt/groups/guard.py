@@ -162,7 +162,7 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     """
     refused, doubts = _refusals(numbers), _doubts(numbers)
     if refused:
-        advice = "take other words, or --method class-balanced; look at debias-pt probe --csv"
+        advice = "take other words, or --method inferred, which needs none; look at debias-pt probe --csv"
         return Verdict(NOT_USABLE, tuple(refused), advice, numbers)
     if doubts:
         advice = "compare with --method class-balanced, and look at the small groups in debias-pt probe --csv"

@@ -28,11 +28,14 @@ class Reweighter(Stateful, ABC):
         Current weight of a sample of each group, for R runs.
     uses_attributes : bool
         Whether the weights depend on the attribute at all.
+    needs_words : bool
+        Whether that attribute has to be named in words.
     probe : str
         The probe to use unless another is named.
     """
 
     uses_attributes: ClassVar[bool] = True
+    needs_words: ClassVar[bool] = True
     probe: ClassVar[str] = "zero-shot"
     counts_: Tensor
     weights_: Tensor

@@ -14,6 +14,7 @@ from debias_pt.datasets.base import require_classes
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
@@ -61,6 +62,8 @@ class PromptTuner:
         Updates each run's kept parameters had seen.
     train_groups_ : Groups or None
         The training groups it was fitted with; None if the head was loaded.
+    inferred_ : dict or None
+        With ``infer_groups``: what was inferred, see :func:`~debias_pt.groups.inferred_groups.infer_groups`.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class PromptTuner:
     class_weights_: NDArray[np.float32]
     selected_steps_: list[int]
     train_groups_: Groups | None = None
+    inferred_: dict[str, Any] | None = None
 
     def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
         self._backbone: Backbone | None = backbone
@@ -169,7 +173,7 @@ class PromptTuner:
             N rows with both splits.
         groups : Groups, optional
             Of all N rows; those of the training rows are used for fitting. Methods that look at no attribute (``erm``,
-            ``class-balanced``) need none: the classes are their groups.
+            ``class-balanced``, ``inferred``) need none: the classes are their groups.
         validation_groups : Groups, optional
             Of all N rows, for the selection rule; default `groups`.
         reweighter : Reweighter, optional
@@ -228,10 +232,12 @@ class PromptTuner:
         device = self.backbone.device
         validation_groups = groups if validation_groups is None else validation_groups
         fitted_rows = np.isin(table.split, self.settings.fit_on.split("+"))
+        if reweighter.uses_attributes:
+            groups.rows(fitted_rows).warn_if_small(soft=self.settings.soft)
+        if self.settings.infer_groups and groups.source != "true":  # an annotation leaves nothing to be inferred
+            groups, self.inferred_ = infer_groups(table, groups, splits=self.settings.fit_on.split("+"))
         train_groups = groups.rows(fitted_rows)
         require_distinct_runs(self.settings, len(train_groups))
-        if reweighter.uses_attributes:
-            train_groups.warn_if_small(soft=self.settings.soft)
         self.train_groups_ = train_groups
         self._annotated = dict(table.where("train").attributes)
         self.class_names_ = table.class_names
@@ -245,7 +251,7 @@ class PromptTuner:
     def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
         """Return the classes as groups, where no others are given and none are needed."""
         by_true = RULES[self.settings.select].uses_true_attributes
-        if reweighter.uses_attributes or by_true:
+        if (reweighter.uses_attributes and reweighter.needs_words) or by_true:
             what = f"the selection rule {self.settings.select!r}" if by_true else f"the method {self.settings.method!r}"
             raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
         return Groups.by_class(table.y, table.class_names)

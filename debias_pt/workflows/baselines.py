@@ -18,7 +18,7 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import reported_by, scores_of
 
-OF_METHOD = (*METHOD_OPTIONS, "method_option", "soft")
+OF_METHOD = (*METHOD_OPTIONS, "method_option", "soft", "infer_groups")
 
 
 def erm_settings(settings: TrainSettings) -> TrainSettings:

@@ -20,6 +20,9 @@ from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.models.backbone import Backbone
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.settings import TrainSettings
+from debias_pt.utils.registry import lookup
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,20 @@ class ProbedData:
         """The guard's verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
         by_name = {name: verdict.to_dict() for name, verdict in self.verdicts.items()}
         return {"verdict": overall(self.verdicts), "attributes": by_name}
+
+    def groups_to_fit(self, settings: TrainSettings) -> Groups:
+        """Return the groups of all rows that settings fit with, before any are inferred.
+
+        Raises
+        ------
+        UsageError
+            If true groups are requested and not annotated.
+        """
+        if settings.groups == "true":
+            return self.require_true("--groups true")
+        if not lookup(REWEIGHTERS, settings.method, "method").needs_words:
+            return Groups.by_class(self.table.y, self.table.class_names)
+        return self.pseudo
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.

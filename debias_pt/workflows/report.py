@@ -62,9 +62,15 @@ def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any
     Where the guard chose the method, its verdict is there in any case.
     """
     result = prepared.probe_result("train")
-    if prepared.judged or (scheduler(settings).uses_attributes and settings.groups == "pseudo"):
+    if prepared.judged or (rests_on_words(settings)):
         result["guard"] = prepared.guard_result
     return result
+
+
+def rests_on_words(settings: TrainSettings) -> bool:
+    """Return whether the fit uses what the probe says."""
+    method = scheduler(settings)
+    return method.uses_attributes and method.needs_words and settings.groups == "pseudo"
 
 
 def train_counts(prepared: ProbedData) -> NDArray[np.int64]:
@@ -134,7 +140,7 @@ def warn_of_report(result: dict[str, Any]) -> None:
 
 def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
     """Return what the run uses: versions, the method's options in full, fingerprints, group counts, wording."""
-    used = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
+    used = prepared.groups_to_fit(settings)
     counts = {
         split: dict(zip(used.names, used.rows(prepared.table.split == split).counts.tolist(), strict=True))
         for split in SPLITS

@@ -11,7 +11,7 @@ from typing import Any
 
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
-from debias_pt.groups.guard import Verdict, overall
+from debias_pt.groups.guard import NOT_USABLE, overall
 from debias_pt.models.backbone import Backbone, absolute
 from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
@@ -51,24 +51,27 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     DebiasError
         One line: what was wrong, the value seen, what to do.
     """
-    judged: dict[str, Verdict] = {}
+    prepared = None
+    if settings.out and not resume:
+        RunFolder.require_free(Path(settings.out))
     settings, discovery = with_found_attribute(settings)
     if settings.method == AUTO:
-        settings, judged = settle(settings)
+        settings, prepared = settle(settings)
     check_train(settings)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
         return finished_result(run, settings)
-    if run is None and settings.out:
-        RunFolder.require_free(Path(settings.out))
 
     def same_model(backbone: Backbone) -> None:
         if run is not None:
             run.require_backbone(backbone.fingerprint)
 
-    prepared = prepare(settings, same_model)
-    prepared.judged.update(judged)
+    if prepared is None:
+        prepared = prepare(settings, same_model)
+    else:  # the guard has looked at these very data
+        same_model(prepared.backbone)
+        prepared = prepared.probed_by(probe_of(settings))
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
@@ -78,15 +81,17 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     return result
 
 
-def settle(settings: TrainSettings) -> tuple[TrainSettings, dict[str, Verdict]]:
+def settle(settings: TrainSettings) -> tuple[TrainSettings, ProbedData]:
     """Replace ``auto`` by the method that the guard's verdict supports, before a run folder is made.
 
-    The same data and words give the same method, so that a run can be resumed.
+    The same data and words give the same method, so that a run can be resumed. Without an attribute in words,
+    groups are inferred.
     """
     for verdict in METHOD_FOR:
         check_train(chosen(settings, verdict))
-    verdicts = prepare(with_method(settings, "dpt")).verdicts
-    return chosen(settings, overall(verdicts)), verdicts
+    prepared = prepare(with_method(settings, METHOD_FOR[NOT_USABLE]))
+    verdict = overall(prepared.verdicts) if prepared.attributes else NOT_USABLE
+    return chosen(settings, verdict), prepared
 
 
 def train_in(
@@ -113,6 +118,8 @@ def train_in(
         if erm is not None:
             run.write_baseline(erm.head_.state_dict())
         result |= compare(settings, prepared, tuner, erm, settings.split)
+    if tuner.inferred_:
+        result["inferred"] = tuner.inferred_
     result |= {
         "skipped_images": len(prepared.stats.skipped),
         "selected_steps": tuner.selected_steps_,
@@ -209,7 +216,7 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
 def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
     prepared = prepared.probed_by(probe_of(settings))
-    groups = prepared.require_true("--groups true") if settings.groups == "true" else prepared.pseudo
+    groups = prepared.groups_to_fit(settings)
     by_true = RULES[settings.select].uses_true_attributes
     validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
     tuner = PromptTuner(prepared.backbone, settings)

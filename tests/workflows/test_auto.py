@@ -4,6 +4,7 @@ without validation rows everything that needs none works, and what needs some sa
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from debias_pt.cli.output import print_probe, print_report
-from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.errors import DebiasWarning, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups import Groups
 from debias_pt.groups.guard import ORDER
@@ -20,7 +21,7 @@ from debias_pt.settings import DataSettings, TrainSettings, resolve
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows import probed_data
 from debias_pt.workflows import train as training
-from debias_pt.workflows.auto import METHOD_FOR
+from debias_pt.workflows.auto import METHOD_FOR, with_method
 from debias_pt.workflows.evaluate import evaluate
 from debias_pt.workflows.probe import probe
 from debias_pt.workflows.run_folder import RunFolder
@@ -67,6 +68,42 @@ def test_auto_trains_what_the_verdict_supports(
     printed = capsys.readouterr().out
     assert f"background is {verdict} for making groups" in printed
     assert ("because. What to do: " in printed) == (verdict != "usable")
+
+
+def test_auto_without_an_attribute_in_words_infers_groups(
+    asked: TrainSettings, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(Path(asked.data_root) / "waterbirds_v1.0", folder / "all")
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))
+    rows = "\n".join(f"{name},{('cat', 'dog')[i % 2]}" for i, name in enumerate(names))
+    (folder / "table.csv").write_text(f"path,label\n{rows}\n")
+    plain = dataclasses.replace(asked, dataset=str(folder / "table.csv"), attribute=(), label_column="label")
+    result = train(plain)
+    assert (result["method"], result["attribute_labels_used"]) == ("inferred", [])
+    assert "guard" not in result["probe"]
+    assert result["inferred"]["classes"] == ["cat", "dog"]
+    print_report(result)
+    assert "look like another class to a biased head" in capsys.readouterr().out
+    again = train(with_method(dataclasses.replace(plain, out=str(tmp_path / "again")), "inferred"))
+    assert again["groups"] == result["groups"]
+
+
+def test_auto_refuses_a_folder_that_holds_a_run_before_it_looks_at_the_data(
+    asked: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(str(asked.out))
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr(training, "prepare", None)
+    with pytest.raises(RunError, match="already holds a run"):
+        train(asked)
+
+
+def test_the_methods_on_anchored_groups_split_them_by_what_is_inferred(asked: TrainSettings) -> None:
+    for method, infers in (("anchored", True), ("inferred", True), ("dpt", False), ("erm", False)):
+        assert resolve(TrainSettings, {"method": method}).infer_groups == infers
+    assert not resolve(TrainSettings, {"method": "anchored"}, {"infer_groups": False}).infer_groups
 
 
 def test_anchored_is_made_of_its_probe_head_and_rows(asked: TrainSettings) -> None:

@@ -114,7 +114,7 @@ def test_nothing_found_is_said_and_no_attribute_used(tiny_data: dict[str, Any]) 
     with pytest.raises(UsageError, match=r"--attribute auto: nothing to use was found: .*--method auto"):
         with_found_attribute(asked)
     settings, told = with_found_attribute(resolve(TrainSettings, tiny_data, {"attribute": ("auto",), "method": "auto"}))
-    assert settings.method == "class-balanced"
+    assert settings.method == "inferred"
     assert settings.attribute == ()
     assert told["attribute"] is None
     assert told["reason"]

@@ -1,23 +1,26 @@
-"""Anchored groups with the head they are made for, and the method that the guard chooses."""
+"""Anchored and inferred groups with the head they are made for, and the method that the guard chooses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from debias_pt.groups.guard import NOT_USABLE
 from debias_pt.settings import MADE_OF
 from debias_pt.workflows.auto import METHOD_FOR
 
 from ..case import CLASSES, Case, Fitted
-from ..groupings import Annotated, Probed
+from ..groupings import Annotated, Classes, Probed
 from .loop import LINEAR, Loop
 
 _MADE_OF = {**LINEAR, **MADE_OF["anchored"]}
 ANCHORED = Loop({**_MADE_OF, "method": "anchored"}, Probed("anchored"))
+ANCHORED_WORDS = Loop({**_MADE_OF, "method": "anchored", "infer_groups": False}, Probed("anchored"))
+INFERRED = Loop({**_MADE_OF, "method": "inferred"}, Classes())
 ANCHORED_PROMPT = Loop({**MADE_OF["anchored"], "method": "anchored", "head": "prompt"}, Probed("anchored"))
 ANCHORED_TRUE = Loop({**_MADE_OF, "method": "anchored"}, Annotated())
-WITHOUT_ATTRIBUTE = Loop({**_MADE_OF, "method": "class-balanced"})
-LOOPS = {"anchored": ANCHORED, "class-balanced": WITHOUT_ATTRIBUTE}
+WITHOUT_ATTRIBUTE = Loop({**_MADE_OF, "method": "class-balanced", "infer_groups": False})
+LOOPS = {"anchored": ANCHORED, "inferred": INFERRED}
 
 
 @dataclass(frozen=True)
@@ -28,4 +31,5 @@ class Auto:
 
     def __call__(self, case: Case) -> Fitted:
         """Ask the guard, and fit what it allows."""
-        return LOOPS[METHOD_FOR[case.prepared.guard_result["verdict"]]](case)
+        verdict = case.prepared.guard_result["verdict"] if case.prepared.attributes else NOT_USABLE
+        return LOOPS[METHOD_FOR[verdict]](case)

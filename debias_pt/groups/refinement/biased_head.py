@@ -40,7 +40,9 @@ class BiasedHead:
         return found
 
 
-def fit_biased_head(x: Array, y: NDArray[np.int64], n_classes: int, *, folds: int = FOLDS) -> BiasedHead:
+def fit_biased_head(
+    x: Array, y: NDArray[np.int64], n_classes: int, *, folds: int = FOLDS, strength: float = STRENGTH
+) -> BiasedHead:
     """Fit standardised logistic regressions in which every class counts the same, cross-fitted.
 
     Parameters
@@ -51,6 +53,8 @@ def fit_biased_head(x: Array, y: NDArray[np.int64], n_classes: int, *, folds: in
         K.
     folds : int
         Parts of the training rows; fewer if a class has fewer rows.
+    strength : float
+        Scikit-learn's C.
 
     Raises
     ------
@@ -66,19 +70,19 @@ def fit_biased_head(x: Array, y: NDArray[np.int64], n_classes: int, *, folds: in
     heads = []
     split = StratifiedKFold(min(folds, int(sizes.min())), shuffle=True, random_state=0)
     for seen, unseen in split.split(x, y):
-        weights, bias = _head(x[seen], y[seen])
+        weights, bias = _head(x[seen], y[seen], strength)
         held_out[unseen] = x[unseen] @ weights.T + bias
         heads.append((weights, bias))
     return BiasedHead(np.mean([w for w, _ in heads], axis=0), np.mean([b for _, b in heads], axis=0), held_out)
 
 
-def _head(x: Array, y: NDArray[np.int64]) -> tuple[Array, Array]:
+def _head(x: Array, y: NDArray[np.int64], strength: float) -> tuple[Array, Array]:
     """Return weights ``(K, D)`` and bias ``(K,)`` on raw features; the logits sum to zero over the classes."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(x)
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
     model.fit(scaler.transform(x), y)
     weights, bias = model.coef_, model.intercept_
     if len(weights) == 1:  # two classes

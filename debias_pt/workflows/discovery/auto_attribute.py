@@ -25,7 +25,7 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
     -------
     settings : DataSettings
         With the attribute in words; as they were if ``auto`` was not asked for. If nothing was found and the method is
-        ``auto`` too, with class balance and without an attribute.
+        ``auto`` too, with groups inferred from the images and without an attribute.
     discovery : dict
         What a result says of it: ``attribute`` (None if nothing was found), score, evidence and the guard's verdict,
         or the ``reason``. Empty if ``auto`` was not asked for.
@@ -49,6 +49,6 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
             )
     reason = result["reason"] or "the guard supports none of: " + ", ".join(one["attribute"] for one in result["found"])
     if isinstance(settings, TrainSettings) and settings.method == AUTO:
-        balanced = chosen(dataclasses.replace(settings, attribute=()), NOT_USABLE)
-        return balanced, {"attribute": None, "reason": reason}  # type: ignore[return-value]
+        without_words = chosen(dataclasses.replace(settings, attribute=()), NOT_USABLE)
+        return without_words, {"attribute": None, "reason": reason}  # type: ignore[return-value]
     raise UsageError(f"--attribute auto: nothing to use was found: {reason}; name an attribute, or use --method auto")

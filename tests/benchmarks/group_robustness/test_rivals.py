@@ -16,6 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from debias_pt.benchmarks.group_robustness.case import Case, Fitted
 from debias_pt.benchmarks.group_robustness.groupings import Classes, Pseudo, Shuffled
 from debias_pt.benchmarks.group_robustness.minority_recall import minority_report
+from debias_pt.benchmarks.group_robustness.rivals.afr import AFR, afr_weights, second_layer
+from debias_pt.benchmarks.group_robustness.rivals.confusion_cells import ConfusionCells, IndependentCells
 from debias_pt.benchmarks.group_robustness.rivals.dfr import DFR, balanced
 from debias_pt.benchmarks.group_robustness.rivals.jtt import JTT, UpWeight
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
@@ -243,6 +245,60 @@ def test_dfr_draws_as_many_of_every_group_and_chooses_a_strength() -> None:
     weak, strong = 1e-9, 1.0
     coefficients, _ = DFR(draws=3, strengths=(weak, strong)).fit_one(features, y, y, seed=0)
     assert abs(coefficients[0, 0]) > 1  # with the weak strength it would be near 0
+
+
+def test_afr_weighs_by_what_the_first_head_is_unsure_of() -> None:
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(size=(9, 3)), np.array([0, 0, 0, 0, 1, 1, 1, 2, 2])
+    plain = []
+    for row, label in zip(logits, y, strict=True):
+        p = math.exp(row[label]) / sum(math.exp(value) for value in row)
+        plain.append(math.exp(-4.0 * p) / (y == label).sum())
+    np.testing.assert_allclose(afr_weights(logits, y, 4.0), np.array(plain) / sum(plain))
+    balanced_classes = afr_weights(logits, y, 0.0)
+    assert [balanced_classes[y == k].sum() for k in range(3)] == pytest.approx([1 / 3] * 3)
+
+
+def test_afrs_second_head_is_the_minimum_of_its_objective() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+    weights, first = rng.dirichlet(np.ones(40)), rng.normal(size=(2, 3))
+
+    def objective(layer: Floats) -> float:
+        logits = torch.from_numpy(x @ layer.T)
+        losses = torch.nn.functional.cross_entropy(logits, torch.from_numpy(y), reduction="none").numpy()
+        return float((weights * losses).sum() + 0.1 * ((layer - first) ** 2).sum())
+
+    found = second_layer(x, y, weights, first, 0.1)
+    for step in rng.normal(size=(20, 2, 3)):
+        assert objective(found) <= objective(found + 1e-3 * step) + 1e-12
+    np.testing.assert_allclose(second_layer(x, y, weights, first, 1e6), first, atol=1e-4)
+
+
+def test_afr_needs_no_attribute_and_differs_by_seed(case: Case) -> None:
+    row = AFR(gammas=(0.0, 4.0), penalties=(0.1,))
+    assert row.labels == ("class labels",)
+    features = held_out(case).features
+    found = row(case).predict(features)
+    assert found.shape == (2, len(features))
+    assert (found == held_out(case).y).mean() > 0.6
+
+
+def test_cells_of_the_confusion_matrix_become_independent(case: Case) -> None:
+    counts = torch.tensor([[30.0, 10.0, 0.0], [5.0, 40.0, 5.0], [2.0, 8.0, 20.0]])
+    membership = torch.eye(9).repeat_interleave(counts.reshape(-1).long(), dim=0)
+    cells = IndependentCells()
+    cells.start(membership, torch.arange(9) // 3, runs=1)
+    weighed = (cells.weights_ * cells.counts_).reshape(3, 3)
+    for y in range(3):
+        assert float(weighed[y].sum()) == pytest.approx(120 / 3, rel=1e-5)
+    for y in (1, 2):  # a cell without images gets nothing, the others of its class the more
+        for b in range(3):
+            expected = counts[:, b].sum() / counts.sum() * 40
+            assert float(weighed[y, b]) == pytest.approx(float(expected), rel=1e-5)
+    assert float(weighed[0, 2]) == 0.0
+    assert ConfusionCells().labels == ("class labels",)
+    assert ConfusionCells()(case).predict(held_out(case).features).shape == (2, len(held_out(case).y))
 
 
 def test_projection_is_off_the_words_and_calibration_a_least_squares_solution() -> None:

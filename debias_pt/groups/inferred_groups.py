@@ -1,0 +1,59 @@
+"""Splitting groups by what the images themselves suggest, with no attribute in words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from debias_pt.errors import DebiasWarning
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
+from debias_pt.groups.refinement.inferred import infer
+from debias_pt.groups.refinement.mixture import RefinementError
+
+
+def infer_groups(
+    table: FeatureTable, groups: Groups | None = None, *, splits: Sequence[str] = ("train",)
+) -> tuple[Groups, dict[str, Any]]:
+    """Split every group by the class that its images look like to a biased head.
+
+    See :func:`~debias_pt.groups.refinement.inferred.infer`. Only class labels are used.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        All N rows.
+    groups : Groups, optional
+        Of all rows, to be split further; default the classes.
+    splits : sequence of str
+        The rows to fit on. All others get equal shares, which change no weight if groups are soft.
+
+    Returns
+    -------
+    groups : Groups
+    facts : dict
+        Plain JSON: ``used``; ``reason`` if the data do not support it, and groups stay as they are; else what
+        ``infer`` tells, and ``classes``.
+
+    Examples
+    --------
+    >>> groups, facts = infer_groups(table, splits=("train", "val"))          # doctest: +SKIP
+    >>> groups.names[1]                                                       # doctest: +SKIP
+    'landbird, like waterbird'
+    >>> PromptTuner(backbone, method="anchored", soft=True).fit(table, groups)  # doctest: +SKIP
+    """
+    groups = Groups.by_class(table.y, table.class_names) if groups is None else groups
+    rows = np.isin(table.split, list(splits))
+    try:
+        found = infer(table.features[rows], table.y[rows], len(table.class_names))
+    except RefinementError as error:
+        warnings.warn(f"no groups are inferred from the images: {error}", DebiasWarning, stacklevel=2)
+        return groups, {"used": False, "reason": str(error)}
+    classes = len(table.class_names)
+    posterior = np.full((len(table), classes), 1 / classes)
+    posterior[rows] = found.posterior
+    values = tuple(f"like {name}" for name in table.class_names)
+    return groups.split_by(values, posterior), {"used": True, "classes": list(table.class_names), **found.facts}
