@@ -73,7 +73,7 @@ def domino(case: Case) -> Array:
             own = (slice_ @ classes[case.y]).argmax()
             shift = slice_ @ case.x / slice_.sum() - case.errors.class_means[own]
             rows.append(case.relative @ unit(shift))
-    return np.max(rows, axis=0)
+    return np.asarray(np.max(rows, axis=0))
 
 
 def wasp(case: Case) -> Array:

@@ -40,5 +40,6 @@ def discovery(
         if markdown:
             print(f"{title}: {verdict(result)}.\n\n{markdown_table(*rankings_table(result), left=1)}\n")
         else:
-            print_table(*rankings_table(result), title=title)
+            header, lines = rankings_table(result)
+            print_table(header, lines, title=title)
             print(f"{verdict(result)}")
