@@ -63,7 +63,7 @@ def find_attributes(
     try:
         errors = head_errors(train.features, train.y, len(train.class_names))
     except RefinementError as error:
-        return _nothing(train, f"{error}; give two classes, and images of each")
+        return _nothing(train, str(error))
     wrong = errors.predicted != train.y
     if backbone is None:
         unnamed = unnamed_directions(train.features, train.y, errors)
