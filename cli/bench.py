@@ -47,6 +47,7 @@ def group_robustness(
     plot: Annotated[
         str | None, typer.Option(help="Draw worst-group accuracy to this .png, .pdf or .svg, or into this folder.")
     ] = None,
+    html: Annotated[str | None, typer.Option(help="Write the result as one HTML page to this file.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
     given: dict[str, Any],
@@ -61,8 +62,10 @@ def group_robustness(
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
     from debias_pt.benchmarks.group_robustness.several_sets import compare
     from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+    from debias_pt.benchmarks.pages.group_robustness import page
     from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.errors import UsageError
+    from debias_pt.pages.write import require_page, write_page
     from debias_pt.utils.files import make_folder, write_csv
 
     from .output import print_json
@@ -70,6 +73,8 @@ def group_robustness(
     several = len(dataset) > 1
     if plot is not None:
         require_plot(Path(plot))
+    if html is not None:
+        require_page(Path(html), "--html")
     if rows and ablation:
         raise UsageError(f"--rows {rows} and --ablation {ablation} exclude each other; leave one out")
     if several and (ablation or plot):
@@ -90,6 +95,8 @@ def group_robustness(
     if plot is not None:
         name = f"{result['dataset']}-{ablation}" if ablation else result["dataset"]
         (plot_ablation if ablation else plot_rows)(result, plot_path(Path(plot), Path(name).name))
+    if html is not None:
+        write_page(Path(html), page(result))
     if as_json:
         print_json(result)
     elif markdown:

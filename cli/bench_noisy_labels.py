@@ -27,6 +27,7 @@ def noisy_labels(
     plot: Annotated[
         str | None, typer.Option(help="Draw one picture per experiment into this folder, or to this file.")
     ] = None,
+    html: Annotated[str | None, typer.Option(help="Write the result as one HTML page to this file.")] = None,
     samples: Annotated[str | None, typer.Option(help="Write the drawn images and their labels here (JSON).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
     *,
@@ -41,7 +42,9 @@ def noisy_labels(
     from debias_pt.benchmarks.noisy_labels import suite, table
     from debias_pt.benchmarks.noisy_labels.plot import plot_all
     from debias_pt.benchmarks.noisy_labels.settings import QUICK
+    from debias_pt.benchmarks.pages.noisy_labels import page
     from debias_pt.benchmarks.shared.figures import require_plot
+    from debias_pt.pages.write import require_page, write_page
     from debias_pt.settings import resolve
     from debias_pt.utils.files import make_folder, write_csv, write_json
 
@@ -49,6 +52,8 @@ def noisy_labels(
 
     if plot is not None:
         require_plot(Path(plot))
+    if html is not None:
+        require_page(Path(html), "--html")
     names = names_in(",".join(experiment or ()))
     settings = resolve(NoisySettings, QUICK if quick else {}, given, {"dataset": dataset})
     result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh)
@@ -60,6 +65,8 @@ def noisy_labels(
         write_json(Path(samples), result["samples"])
     if plot is not None:
         plot_all(result, Path(plot))
+    if html is not None:
+        write_page(Path(html), page(result))
     if as_json:
         print_json(result)
     elif markdown:

@@ -36,25 +36,32 @@ def speed(
     ] = False,
     as_json: Json = False,
     plot: Annotated[str | None, typer.Option(help="Draw the ratios to this file, or into this folder.")] = None,
+    html: Annotated[str | None, typer.Option(help="Write the result as one HTML page to this file.")] = None,
     *,
     given: dict[str, Any],
 ) -> None:
     """Time the hot parts against alternatives and the machine's limits."""
     from pathlib import Path
 
+    from debias_pt.benchmarks.pages.speed import page
     from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.benchmarks.speed import suite
     from debias_pt.benchmarks.speed.plot import plot as draw
+    from debias_pt.pages.write import require_page, write_page
     from debias_pt.settings import resolve
 
     from .output import print_json
 
     if plot is not None:
         require_plot(Path(plot))
+    if html is not None:
+        require_page(Path(html), "--html")
     settings = resolve(TrainSettings, given, {"dataset": dataset})
     result = suite.speed(settings, names_in(sections), quick=quick, random_weights=random_weights)
     if plot is not None:
         draw(result, plot_path(Path(plot), "speed"))
+    if html is not None:
+        write_page(Path(html), page(result))
     print_json(result) if as_json else _print(result)
 
 

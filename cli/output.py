@@ -42,6 +42,15 @@ def interval(ends: list[float] | None) -> str:
     return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
 
 
+def points(difference: float, ends: list[float]) -> tuple[str, str]:
+    """Return a difference in points, and its interval.
+
+    >>> points(0.125, [0.05, 0.2])
+    ('+12.5', '+5.0 to +20.0')
+    """
+    return f"{100 * difference:+.1f}", f"{100 * ends[0]:+.1f} to {100 * ends[1]:+.1f}"
+
+
 WIDTH = 120  # where there is no terminal
 
 
@@ -147,18 +156,13 @@ def print_verified(result: dict[str, Any], most: int = 50) -> None:
     print(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
 
 
-NAMES = {
-    "worst_group_accuracy": "worst-group accuracy",
-    "average_accuracy": "average accuracy",
-    "adjusted_average_accuracy": "adjusted average",
-    "group_mean_accuracy": "mean over groups",
-    "gap": "gap (average - worst group)",
-}
 KINDS = {"true": "annotated", "pseudo": "pseudo", "class": ""}  # of groups
 
 
 def print_report(result: dict[str, Any]) -> None:
     """Print the result of ``train`` or ``eval``."""
+    from debias_pt.groups.metrics import SCALARS
+
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
     print(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
@@ -175,7 +179,7 @@ def print_report(result: dict[str, Any]) -> None:
             interval(result["intervals"].get(name)),
             *[interval(over_images.get(name)) for _ in more],
         ]
-        for name, text in NAMES.items()
+        for name, text in SCALARS.items()
     ]
     print_table(["", *names, result["interval"], *more], rows)
     print("adjusted: the groups weighted by their frequency in training")
@@ -190,6 +194,8 @@ def print_report(result: dict[str, Any]) -> None:
     print_probe_quality(result["probe"])
     print_guard(result["probe"])
     if "inferred" in result:
+        from debias_pt.groups.inferred_groups import inferred_text
+
         print(inferred_text(result["inferred"]))
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
@@ -308,22 +314,6 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
     for missing in probe["not_annotated"]:
         print(f"nothing to compare with: no annotation of {missing}")
     print_guard(probe)
-
-
-def inferred_text(facts: dict[str, Any]) -> str:
-    """Say how the images themselves split the groups.
-
-    Examples
-    --------
-    >>> inferred_text({"used": True, "classes": ["cat", "dog"], "expected": [[90.2, 9.8], [0.0, 50.0]]})
-    'groups inferred from the images: 10 of 100 of cat and 0 of 50 of dog look like another class to a biased head'
-    """
-    if not facts["used"]:
-        return f"no groups are inferred from the images: {facts['reason']}"
-    rows = zip(facts["classes"], facts["expected"], strict=True)
-    others = [f"{sum(row) - row[k]:.0f} of {sum(row):.0f} of {name}" for k, (name, row) in enumerate(rows)]
-    listed = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
-    return f"groups inferred from the images: {listed} look like another class to a biased head"
 
 
 def print_guard(probe: dict[str, Any]) -> None:

@@ -22,6 +22,10 @@ def train(
             "--baselines/--no-baselines", help="Compare with zero-shot and with erm, the same head without weights."
         ),
     ] = True,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Tell a tracking library of every step: tensorboard, wandb, mlflow or trackio (repeatable)."),
+    ] = None,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -42,5 +46,5 @@ def train(
 
     from .output import print_json, print_report
 
-    result = job(settings, resume=resume, baselines=baselines)
+    result = job(settings, resume=resume, baselines=baselines, track=track or ())
     print_json(result) if as_json else print_report(result)

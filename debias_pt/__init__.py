@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from debias_pt.models.backbone import Backbone
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
-    from debias_pt.workflows.evaluate import load_run
+    from debias_pt.workflows.evaluate import load_run, open_run
 
 __version__ = "0.1.0"
 
@@ -43,6 +43,7 @@ _HOMES = {
     "join_tables": "features.table",
     "load_dataset": "datasets.load",
     "load_run": "workflows.evaluate",
+    "open_run": "workflows.evaluate",
     "table_from_arrays": "features.table",
 }
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "join_tables",
     "load_dataset",
     "load_run",
+    "open_run",
     "table_from_arrays",
 ]
 

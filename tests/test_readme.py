@@ -41,7 +41,7 @@ def test_options_methods_and_rules_named_in_the_readme_exist() -> None:
     known = {f"--{name.replace('_', '-')}" for name in TrainSettings.__dataclass_fields__}
     known |= {"--json", "--debug", "--resume", "--config", "--csv", "--worst-group", "--markdown", "--columns", "--url"}
     known |= {"--format", "--read-images", "--rows", "--ablation", "--plot", "--fresh", "--experiment", "--quick"}
-    known |= {"--samples", "--no-baselines", "--html"}
+    known |= {"--samples", "--no-baselines", "--html", "--track"}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
     assert set(re.search(r"--method (dpt\\\|[a-z\\|-]+)`", README)[1].split("\\|")) == set(REWEIGHTERS)  # type: ignore[index]
     assert set(re.search(r"--head ([a-z\\|-]+)`", README)[1].split("\\|")) == set(HEADS)  # type: ignore[index]
@@ -51,7 +51,8 @@ def test_options_methods_and_rules_named_in_the_readme_exist() -> None:
 
 def test_commands_named_in_the_readme_exist() -> None:
     known = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
-    in_table = re.findall(r"^\| `([a-z]+) ?", README, re.MULTILINE)
+    cells = re.findall(r"^\| (`[a-z][^|]*`(?:, `[a-z][^|]*`)*) \|", README.replace("\\|", " "), re.MULTILINE)
+    in_table = [name for cell in cells for name in re.findall(r"`([a-z]+) ?", cell)]
     in_blocks = re.findall(r"^ *debias-pt ([a-z]+) ", README, re.MULTILINE)
     named = {*in_table, *in_blocks}
     assert named == known

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.paired import Difference
 
 REPLICATES = 2000
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A difference of accuracies, with its 95 % interval.
-
-    Parameters
-    ----------
-    value : float
-    low, high : float
-        Percentiles 2.5 and 97.5 of the bootstrap.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float | list[float]]:
-        """Return it as plain JSON."""
-        return {"difference": self.value, "interval": [self.low, self.high]}
 
 
 class PairedBootstrap:
@@ -76,11 +55,6 @@ class PairedBootstrap:
         runs = correct.shape[1]
         self._runs = np.vstack([np.arange(runs), rng.integers(runs, size=(replicates, runs))])
 
-    def worst_group_gain(self, over: int = 1, of: int = 0) -> Difference:
-        """Return how far the worst group of one classifier is above that of another."""
-        worst = np.nanmin(self.accuracy_, axis=-1)
-        return self._over_runs(worst[:, of] - worst[:, over])
-
     def usual_gap(self, usual: NDArray[np.int64], of: int = 0) -> Difference | None:
         """Return how much better a classifier is on images with their class's usual attribute value.
 
@@ -108,7 +82,7 @@ class PairedBootstrap:
         """Return the mean over runs of ``(1 + B, R)`` values, and its interval over the resamples."""
         means = np.take_along_axis(values, self._runs, axis=1).mean(axis=1)
         low, high = np.percentile(means[1:], [2.5, 97.5])
-        return Difference(float(means[0]), float(low), float(high))
+        return Difference(float(means[0]), (float(low), float(high)))
 
 
 def usual_values(train: Groups) -> NDArray[np.int64]:

@@ -57,3 +57,19 @@ def infer_groups(
     posterior[rows] = found.posterior
     values = tuple(f"like {name}" for name in table.class_names)
     return groups.split_by(values, posterior), {"used": True, "classes": list(table.class_names), **found.facts}
+
+
+def inferred_text(facts: dict[str, Any]) -> str:
+    """Say how the images themselves split the groups.
+
+    Examples
+    --------
+    >>> inferred_text({"used": True, "classes": ["cat", "dog"], "expected": [[90.2, 9.8], [0.0, 50.0]]})
+    'groups inferred from the images: 10 of 100 of cat and 0 of 50 of dog look like another class to a biased head'
+    """
+    if not facts["used"]:
+        return f"no groups are inferred from the images: {facts['reason']}"
+    rows = zip(facts["classes"], facts["expected"], strict=True)
+    others = [f"{sum(row) - row[k]:.0f} of {sum(row):.0f} of {name}" for k, (name, row) in enumerate(rows)]
+    listed = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
+    return f"groups inferred from the images: {listed} look like another class to a biased head"

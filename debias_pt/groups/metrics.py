@@ -14,13 +14,14 @@ from debias_pt.groups.groups import Groups
 from debias_pt.groups.intervals import effective_images, student_interval, wilson_interval, worst_group_interval
 from debias_pt.utils.files import json_number
 
-SCALARS = (
-    "worst_group_accuracy",
-    "average_accuracy",
-    "adjusted_average_accuracy",
-    "group_mean_accuracy",
-    "gap",
-)
+# Figures over all groups, and what they are called.
+SCALARS = {
+    "worst_group_accuracy": "worst-group accuracy",
+    "average_accuracy": "average accuracy",
+    "adjusted_average_accuracy": "adjusted average",
+    "group_mean_accuracy": "mean over groups",
+    "gap": "gap (average - worst group)",
+}
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,13 @@ class GroupReport:
             for run, seed in enumerate(self.seeds)
         ]
         return report
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook: a chart, with its table."""
+        from debias_pt.groups.report_view import group_chart
+        from debias_pt.pages.render import fragment
+
+        return fragment(group_chart(self.to_dict()))
 
     @property
     def _images(self) -> NDArray[np.float64]:

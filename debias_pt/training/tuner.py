@@ -98,12 +98,25 @@ class PromptTuner:
 
     def __repr__(self) -> str:
         """Name the settings that are not the default, the model, and whether it is fitted."""
+        changed = [f"{name}={value!r}" for name, value in self.changed_settings().items()]
+        state = f"fitted to {len(self.class_names_)} classes" if self._head is not None else "not fitted"
+        return f"PromptTuner({', '.join([self._model(), *changed])}): {state}"
+
+    def _repr_html_(self) -> str:
+        """Show the tuner in a notebook: its settings, and what it was fitted to."""
+        from debias_pt.pages.render import fragment
+        from debias_pt.training.tuner_view import tuner_blocks
+
+        return fragment(*tuner_blocks(self, self._model(), self._head is not None))
+
+    def _model(self) -> str:
+        return repr(self._backbone) if self._backbone else f"Backbone({self._source[0]!r}, not loaded)"
+
+    def changed_settings(self) -> dict[str, Any]:
+        """Return the settings that are not the default."""
         plain = FitSettings()
         given = {name: getattr(self.settings, name) for name in FitSettings.__dataclass_fields__}
-        changed = [f"{name}={value!r}" for name, value in given.items() if value != getattr(plain, name)]
-        model = repr(self._backbone) if self._backbone else f"Backbone({self._source[0]!r}, not loaded)"
-        state = f"fitted to {len(self.class_names_)} classes" if self._head is not None else "not fitted"
-        return f"PromptTuner({', '.join([model, *changed])}): {state}"
+        return {name: value for name, value in given.items() if value != getattr(plain, name)}
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_backbone"}

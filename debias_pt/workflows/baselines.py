@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.groups.attribute_effect import REPLICATES, Difference, PairedBootstrap, usual_values
+from debias_pt.groups.attribute_effect import REPLICATES, PairedBootstrap, usual_values
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.paired import Difference, worst_group_difference
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import METHOD_OPTIONS, FitSettings, TrainSettings
 from debias_pt.training.selection import RULES
@@ -78,24 +79,30 @@ def attribute_effect(
     """
     if groups.source == "class":
         return None
-    bootstrap = PairedBootstrap(list(predictions.values()), groups.rows(prepared.rows(split)))
+    shown = groups.rows(prepared.rows(split))
+    bootstrap = PairedBootstrap(list(predictions.values()), shown)
     usual = usual_values(groups.rows(prepared.rows("train")))
     gaps = {name: bootstrap.usual_gap(usual, of) for of, name in enumerate(predictions)}
     if None in gaps.values():
         return None
     known = {name: gap for name, gap in gaps.items() if gap is not None}
-    gain = bootstrap.worst_group_gain() if len(predictions) > 1 else None
+    right = [answers == shown.y for answers in predictions.values()]
+    gain = worst_group_difference(right[0], right[1], shown.index) if len(right) > 1 else None
     attribute = " + ".join(names)
     runs = len(next(iter(predictions.values())))
     return {
         "attribute": attribute,
         "groups_from": groups.source,
-        "interval": f"95 % paired bootstrap, over images{' and seeds' if runs > 1 else ''}",
+        "interval": f"95 % paired, over images{' and seeds' if runs > 1 else ''}",
         "replicates": REPLICATES,
-        "usual_minus_other": {name: gap.to_dict() for name, gap in known.items()},
-        "worst_group_gain": gain.to_dict() if gain else None,
+        "usual_minus_other": {name: _plain(gap) for name, gap in known.items()},
+        "worst_group_gain": _plain(gain) if gain else None,
         "sentence": sentence(attribute, known, gain),
     }
+
+
+def _plain(difference: Difference) -> dict[str, Any]:
+    return {"difference": difference.mean, "interval": list(difference.interval)}
 
 
 def sentence(attribute: str, gaps: dict[str, Difference], gain: Difference | None) -> str:
@@ -104,24 +111,22 @@ def sentence(attribute: str, gaps: dict[str, Difference], gain: Difference | Non
     plain = gaps.get("erm", gaps[method])
     who = "plain training (erm)" if "erm" in gaps else method
     usual = f"with their class's usual {attribute} than on the others"
-    if plain.low > 0:
+    if plain.interval[0] > 0:
         text = f"{attribute} mattered: {who} is {_points(plain)} better on images {usual}"
-    elif plain.high < 0:
+    elif plain.interval[1] < 0:
         text = f"{attribute} did not help: {who} is {_points(plain, -1)} worse on images {usual}"
     else:
         text = f"no clear sign that {attribute} mattered: {who} is {_points(plain)} better on images {usual}"
     if gain is None:
         return text
-    if gain.low == gain.high == 0:
-        return f"{text}; on these images {method} is right and wrong in its worst group as erm is"
-    if gain.low > 0:
+    if gain.interval[0] > 0:
         return f"{text}; {method} raised the worst group by {_points(gain)}"
-    if gain.high < 0:
+    if gain.interval[1] < 0:
         return f"{text}; {method} lowered the worst group by {_points(gain, -1)}"
     return f"{text}; no clear change of the worst group by {method}: {_points(gain)}"
 
 
 def _points(difference: Difference, sign: int = 1) -> str:
-    value = 100 * sign * difference.value
-    low, high = sorted((100 * sign * difference.low, 100 * sign * difference.high))
+    value = 100 * sign * difference.mean
+    low, high = sorted(100 * sign * end for end in difference.interval)
     return f"{value:.1f} points (95 % interval {low:.1f} to {high:.1f})"

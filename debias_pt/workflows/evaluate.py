@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,19 @@ from debias_pt.workflows.report import report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, newest
 
 
-def open_run(path: str | None) -> RunFolder:
-    """Return a run by its folder, or the newest finished one under ``./runs``."""
+def open_run(path: str | Path | None = None) -> RunFolder:
+    """Return a run by its folder, or the newest finished one under ``./runs``.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+
+    Examples
+    --------
+    >>> open_run("runs/waterbirds-dpt-20260101-120000").report()   # doctest: +SKIP
+    PosixPath('runs/waterbirds-dpt-20260101-120000/report.html')
+    """
     return newest(finished=True) if path is None else RunFolder.open(Path(path))
 
 
@@ -88,7 +100,7 @@ def load_run(
     >>> tuner.predict(["bird.jpg"], ensemble=True)                # doctest: +SKIP
     array([1])
     """
-    run = open_run(None if path is None else str(path))
+    run = open_run(path)
     prompt = run.read_prompt()
     settings = run_settings(run, {"model": model, "pretrained": pretrained, "device": device})
     backbone = load_backbone(settings)
@@ -128,24 +140,63 @@ def evaluate(
     require_split(split)
     if csv_path is not None:
         require_writable(Path(csv_path), "--csv")
-    run = open_run(path)
+    reopened = reopen(open_run(path), **moved)
+    if csv_path is not None:
+        write_predictions(reopened.prepared, reopened.tuner, split, Path(csv_path))
+    result = {**reopened.result(split), "csv": csv_path}
+    warn_of_report(result)
+    return result
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A finished run with its data.
+
+    Parameters
+    ----------
+    run : RunFolder
+    settings : TrainSettings
+        The run's, updated with what has moved.
+    prepared : ProbedData
+    tuner : PromptTuner
+    erm : PromptTuner or None
+        Plain prompt tuning, if the run was compared with it.
+    """
+
+    run: RunFolder
+    settings: TrainSettings
+    prepared: ProbedData
+    tuner: PromptTuner
+    erm: PromptTuner | None
+
+    def result(self, split: str) -> dict[str, Any]:
+        """Return the fields of ``eval`` for a split."""
+        result = report(self.settings, self.prepared, self.tuner, split)
+        trained = self.run.result
+        if "baselines" in trained:
+            result |= compare(self.settings, self.prepared, self.tuner, self.erm, split)
+        kept: dict[str, Any] = {
+            name: trained[name] for name in ("selected_steps", "steps", "inferred") if name in trained
+        }
+        return {**result, **kept, "run": str(self.run.path)}
+
+
+def reopen(run: RunFolder, **moved: Any) -> Reopened:
+    """Load a finished run's model, data and what it learned.
+
+    Raises
+    ------
+    DebiasError
+        If it is not finished, or model or data are not those of the run.
+    """
     prompt = run.read_prompt()
     settings = run_settings(run, moved)
     prepared = prepare(settings, lambda backbone: require_same_model(run, prompt, backbone))
     require_same_data(run, prepared)
     tuner = load_tuner(prompt, settings, prepared.backbone)
-    if csv_path is not None:
-        write_predictions(prepared, tuner, split, Path(csv_path))
-    result = report(settings, prepared, tuner, split)
-    trained = run.result
-    if "baselines" in trained:
-        state = run.read_baseline()
-        erm = None if state is None else load_tuner((state, prompt[1]), erm_settings(settings), prepared.backbone)
-        result |= compare(settings, prepared, tuner, erm, split)
-    kept: dict[str, Any] = {name: trained[name] for name in ("selected_steps", "steps", "discovery") if name in trained}
-    result |= {**kept, "run": str(run.path), "csv": csv_path}
-    warn_of_report(result)
-    return result
+    state = run.read_baseline()
+    erm = None if state is None else load_tuner((state, prompt[1]), erm_settings(settings), prepared.backbone)
+    return Reopened(run, settings, prepared, tuner, erm)
 
 
 def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path: Path) -> None:

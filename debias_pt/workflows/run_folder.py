@@ -132,6 +132,36 @@ class RunFolder:
         """Versions, fingerprints, group counts, probe."""
         return dict(read_json(self.path / "run.json"))
 
+    def report(self, out: str | Path | None = None, *, images: bool = True, split: str = "test", **moved: Any) -> Path:
+        """Write the finished run as one HTML page, as ``debias-pt report`` does.
+
+        Parameters
+        ----------
+        out : str or Path, optional
+            The file; default ``report.html`` in the run's folder.
+        images : bool
+            Show sample images.
+        split : str
+            ``"train"``, ``"val"`` or ``"test"``.
+        **moved
+            Where data and model are now, if they have moved: data_root, pretrained, ...
+
+        Returns
+        -------
+        Path
+            The page.
+
+        Examples
+        --------
+        >>> from debias_pt import open_run
+        >>> open_run("runs/waterbirds-dpt-20260101-120000").report("report.html")   # doctest: +SKIP
+        PosixPath('report.html')
+        """
+        from debias_pt.workflows.run_report.build import write_report
+
+        file = None if out is None else str(out)
+        return Path(write_report([str(self.path)], out=file, images=images, split=split, **moved)["out"])
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Lock the run for writing.

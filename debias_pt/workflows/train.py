@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.selection import RULES
+from debias_pt.training.trackers import TRACKERS
+from debias_pt.training.trackers.base import require_trackers
 from debias_pt.training.tuner import PromptTuner, check_fit
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
@@ -29,7 +31,14 @@ from debias_pt.workflows.report import facts, report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest
 
 
-def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = True) -> dict[str, Any]:
+def train(
+    settings: TrainSettings,
+    *,
+    resume: bool = False,
+    baselines: bool = True,
+    track: Sequence[str] = (),
+    callbacks: Sequence[Callback] = (),
+) -> dict[str, Any]:
     """Train a prompt in a run folder and report on a split.
 
     Parameters
@@ -40,6 +49,10 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
         Continue the run in ``settings.out``, or the newest unfinished one with these settings.
     baselines : bool
         Also report the zero-shot model and plain prompt tuning (``erm``), which takes a second fit of the same cost.
+    track : sequence of str
+        Tracking libraries to tell of every step, of ``TRACKERS``.
+    callbacks : sequence of Callback
+        Of one's own, told of the method's fit.
 
     Returns
     -------
@@ -51,6 +64,7 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     DebiasError
         One line: what was wrong, the value seen, what to do.
     """
+    require_trackers(track)
     prepared = None
     if settings.out and not resume:
         RunFolder.require_free(Path(settings.out))
@@ -75,8 +89,14 @@ def train(settings: TrainSettings, *, resume: bool = False, baselines: bool = Tr
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
+    trackers = [TRACKERS[name](run.path, config) for name in track]
     with run.writing():
-        result = train_in(run, settings, prepared, baselines=baselines, discovery=discovery)
+        try:
+            told = [*callbacks, *trackers]
+            result = train_in(run, settings, prepared, baselines=baselines, discovery=discovery, callbacks=told)
+        finally:
+            for tracker in trackers:
+                tracker.finish()
     warn_of_report(result)
     return result
 
@@ -101,6 +121,7 @@ def train_in(
     *,
     baselines: bool = True,
     discovery: Mapping[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> dict[str, Any]:
     """Train in a run folder, from its checkpoint if it has one, and write the result.
 
@@ -110,7 +131,7 @@ def train_in(
     run.write_facts(facts(settings, prepared))
     write_records(run, prepared)
     start = time.perf_counter()
-    tuner = fit(settings, prepared, run)
+    tuner = fit(settings, prepared, run, callbacks)
     seconds = time.perf_counter() - start
     result = report(settings, prepared, tuner, settings.split)
     if baselines:
@@ -213,7 +234,9 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
     return run
 
 
-def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) -> PromptTuner:
+def fit(
+    settings: TrainSettings, prepared: ProbedData, run: RunFolder | None, callbacks: Sequence[Callback] = ()
+) -> PromptTuner:
     """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
     prepared = prepared.probed_by(probe_of(settings))
     groups = prepared.groups_to_fit(settings)
@@ -222,7 +245,7 @@ def fit(settings: TrainSettings, prepared: ProbedData, run: RunFolder | None) ->
     tuner = PromptTuner(prepared.backbone, settings)
     checkpoints = Checkpoints(run, settings.checkpoint_every)
     try:
-        return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[checkpoints])
+        return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[*callbacks, checkpoints])
     finally:  # keep what led to a divergence; resuming drops it
         checkpoints.write_history()
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias_pt.cli import output
+from debias_pt.groups.metrics import SCALARS
 
 GROUPS = [
     f"{label}, {value}"
@@ -51,7 +52,7 @@ def result(**changed: Any) -> dict[str, Any]:
         {"label": "dog", "attribute": "in", "n": 0, "accuracy": None, "ci": None},
     ]
     small = [{name: group[name] for name in ("label", "attribute", "n")} for group in (groups[0], groups[2])]
-    names = dict.fromkeys(output.NAMES, 0.5)
+    names = dict.fromkeys(SCALARS, 0.5)
     probe = {"kind": "zero-shot", "not_annotated": ["'place'"]}
     return {
         "dataset": "photos", "synthetic": False, "split": "test", "method": "dpt", "oracle": False, "model": "tiny",

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debias_pt.cli.output import inferred_text
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.inferred_groups import infer_groups
+from debias_pt.groups.inferred_groups import infer_groups, inferred_text
 from debias_pt.groups.refinement.inferred import MOST_CLASSES, infer
 from debias_pt.groups.refinement.mixture import RefinementError
 from debias_pt.models.backbone import Backbone

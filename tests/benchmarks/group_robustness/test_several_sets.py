@@ -15,9 +15,12 @@ import pytest
 from debias_pt.benchmarks.group_robustness import answers
 from debias_pt.benchmarks.group_robustness.several_sets import compare as several_sets
 from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+from debias_pt.benchmarks.pages.group_robustness import page
 from debias_pt.errors import DatasetError, UsageError
 from debias_pt.groups.paired import worst_group_difference
+from debias_pt.pages.render import html
 from debias_pt.utils.files import csv_text
+from tests.helpers.report_case import Parsed
 from tests.helpers.tiny_data import FOLDER
 
 pytestmark = [
@@ -59,6 +62,12 @@ def result(given: dict[str, Any], places: Path) -> dict[str, Any]:
         for name, path in (("waterbirds", "waterbirds"), ("own", str(places)))
     }
     return several_sets.group_robustness_on(sets, ROWS)
+
+
+def test_the_page_holds_methods_and_sets(result: dict[str, Any]) -> None:
+    parsed = Parsed(html(page(result)))
+    assert parsed.holds(several_table.overview(result))
+    assert parsed.holds(several_table.set_table(result))
 
 
 def test_every_set_has_its_own_columns_and_words(result: dict[str, Any]) -> None:

@@ -20,12 +20,15 @@ from debias_pt.benchmarks.group_robustness import plot, published, results_page,
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import ROWS, Row, choose
+from debias_pt.benchmarks.pages import group_robustness as pages
 from debias_pt.benchmarks.shared import figures
 from debias_pt.benchmarks.shared.results_store import ResultStore
 from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.models.backbone import Backbone
+from debias_pt.pages.render import html
 from debias_pt.settings import TrainSettings
+from tests.helpers.report_case import Parsed
 from tests.helpers.small_case import gaussian_case, tiny_settings
 
 pytestmark = [
@@ -244,6 +247,18 @@ def test_the_picture_shows_every_row(result: dict[str, Any], tmp_path: Path) -> 
     text = (tmp_path / "new" / "rows.svg").read_text()
     assert text.count('<g id="xtick') > 2
     assert text.count('<g id="ytick') == len(result["rows"])
+
+
+def test_the_page_holds_every_table_and_marks_oracles(result: dict[str, Any]) -> None:
+    parsed = Parsed(html(pages.page(result)))
+    assert parsed.holds(table.main_table(result))
+    assert parsed.holds(table.group_table(result))
+    assert parsed.holds(table.interval_table(result))
+    assert parsed.tags.count("rect") == len(result["rows"])
+    oracles = [row["name"] for row in result["rows"] if row["oracle"]]
+    assert all(f"{name} (oracle)" in parsed.texts for name in oracles)
+    best = max((row for row in result["rows"] if not row["oracle"]), key=lambda row: row["worst_group_accuracy"])
+    assert any(best["name"] in text for text in parsed.texts if text.startswith("Without attribute labels, "))
 
 
 def test_a_picture_of_another_kind_is_refused() -> None:

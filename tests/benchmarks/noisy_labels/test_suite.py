@@ -25,14 +25,17 @@ from debias_pt.benchmarks.noisy_labels.claims import Claim, finding
 from debias_pt.benchmarks.noisy_labels.experiments import EXPERIMENTS
 from debias_pt.benchmarks.noisy_labels.published import FIGURES, published
 from debias_pt.benchmarks.noisy_labels.settings import QUICK, NoisySettings, rates_of
+from debias_pt.benchmarks.pages.noisy_labels import page
 from debias_pt.benchmarks.shared.results_store import ResultStore
 from debias_pt.errors import DatasetError, UnknownNameError, UsageError
 from debias_pt.losses import LOSSES
 from debias_pt.models.backbone import Backbone
 from debias_pt.noise.few_shot import FewShot
+from debias_pt.pages.render import html
 from debias_pt.settings import resolve
 from tests.conftest import Cli
 from tests.helpers.coop_files import write_shots
+from tests.helpers.report_case import Parsed
 from tests.helpers.small_case import noisy_case
 
 pytestmark = [
@@ -180,6 +183,14 @@ def result(settings: NoisySettings) -> Iterator[dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(computing, "AT_ONCE", {"cpu": 8})  # faster with tiny models
         yield suite.noisy_labels(settings)
+
+
+def test_the_page_holds_every_experiment(result: dict[str, Any]) -> None:
+    parsed = Parsed(html(page(result)))
+    for one in result["experiments"]:
+        assert parsed.holds(table.main_table(one))
+        if one["findings"]:
+            assert parsed.holds(table.findings_table(one["findings"]))
 
 
 def test_the_whole_suite_runs_and_shares_what_it_computes(result: dict[str, Any], settings: NoisySettings) -> None:

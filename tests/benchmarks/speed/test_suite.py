@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from debias_pt.benchmarks.pages.speed import page
 from debias_pt.benchmarks.speed import machine_limits as floor
 from debias_pt.benchmarks.speed import numerics, stacked, suite, table, text_pass, train_loop
 from debias_pt.benchmarks.speed import start_up as processes
@@ -22,7 +23,9 @@ from debias_pt.cli.main import main
 from debias_pt.datasets import load_dataset
 from debias_pt.errors import RunError, UnknownNameError, UsageError
 from debias_pt.models.backbone import Backbone
+from debias_pt.pages.render import html
 from debias_pt.settings import TrainSettings
+from tests.helpers.report_case import Parsed
 from tests.models.test_text_cut import TOKENIZER, make_backbone
 
 
@@ -141,6 +144,8 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
     monkeypatch.setattr(stacked, "STEPS", 1)
     monkeypatch.setattr(text_pass, "random_text_tower", lambda: (make_backbone().model, TOKENIZER))
     result = suite.speed(settings, quick=True, rounds=1)
+    parsed = Parsed(html(page(result)))
+    assert all(parsed.holds(table.table(section)) for section in result["sections"])
     assert [section["title"] for section in result["sections"]] == [
         f"Text pass, 2 classes, {result['model']}", "Text pass, 2 classes, ViT-B-32 (random weights)", "Training step",
         "Whole training", "Seeds at once", "Settings at once", "Encoding", "Numerical cost", "Start", "Floor",

@@ -1,0 +1,1 @@
+"""The suites' results as HTML pages: ``bench ... --html FILE``."""

@@ -1,0 +1,146 @@
+"""All that a report shows of a run: its figures, its history, and its answers on every image of the split."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from debias_pt.datasets.splits import require_split
+from debias_pt.errors import BackboneError, DatasetError, DebiasWarning
+from debias_pt.groups.groups import Groups, group_name
+from debias_pt.models.zero_shot import zero_shot_weights
+from debias_pt.workflows.evaluate import Reopened, reopen
+from debias_pt.workflows.run_folder import RunFolder
+from debias_pt.workflows.source import load_source
+
+BEFORE = {"erm": "plain prompt tuning (erm)", "zero-shot": "the frozen model (zero-shot)"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers on the N images of a split.
+
+    Parameters
+    ----------
+    ids : tuple of str
+    root : Path
+        The folder that `ids` are relative to.
+    groups : Groups
+        That the report is by.
+    predictions : ndarray of int, shape (R, N)
+        Of each run.
+    probabilities : ndarray of float, shape (N, K)
+        The mean over runs: the one answer that ``predict`` gives.
+    before : ndarray of int, shape (N,)
+        The answers of what the run is compared with.
+    """
+
+    ids: tuple[str, ...]
+    root: Path
+    groups: Groups
+    predictions: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    before: NDArray[np.int64]
+
+    @property
+    def now(self) -> NDArray[np.int64]:
+        """The one answer of all runs, shape ``(N,)``."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether it is right, shape ``(N,)``."""
+        return np.asarray(self.now == self.groups.y)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a run.
+
+    Parameters
+    ----------
+    run : RunFolder
+    result : dict
+        The fields of ``eval``.
+    answers : Answers or None
+        None where the data is not there any more; the figures are then those of training.
+    """
+
+    run: RunFolder
+    result: dict[str, Any]
+    answers: Answers | None
+
+    @property
+    def before(self) -> str:
+        """Which baseline the run is compared with; empty if with none."""
+        return next((name for name in BEFORE if name in self.result.get("baselines", {})), "")
+
+    @property
+    def baseline(self) -> dict[str, Any] | None:
+        """Its figures."""
+        return self.result["baselines"][self.before] if self.before else None
+
+    @property
+    def worst_name(self) -> str:
+        """The name of the worst group."""
+        worst = self.result["worst_group"]
+        return group_name(worst["label"], worst["attribute"])
+
+    @property
+    def worst_index(self) -> int:
+        """The number of the worst group among the answers' groups."""
+        assert self.answers is not None
+        worst = self.result["worst_group"]
+        return self.answers.groups.labels.index((worst["label"], worst["attribute"] or ""))
+
+    @property
+    def image_intervals(self) -> dict[str, Any]:
+        """Intervals over images; those of older runs are over seeds."""
+        return dict(self.result.get("image_intervals", self.result["intervals"]))
+
+
+def collect(run: RunFolder, split: str, **moved: Any) -> Evidence:
+    """Evaluate a finished run as ``eval`` does, and keep its answers.
+
+    Where data or model are gone and no other place is named, the figures are those the run was finished with.
+
+    Raises
+    ------
+    DebiasError
+        If the run is not finished, or what is found is not the run's.
+    """
+    require_split(split)
+    try:
+        reopened = reopen(run, **moved)
+    except (DatasetError, BackboneError) as error:
+        if any(value is not None for value in moved.values()) or run.result["split"] != split:
+            raise
+        text = f"{run.path}: figures as they were when it was trained, without images: {error}"
+        warnings.warn(text, DebiasWarning, stacklevel=2)
+        return Evidence(run, run.result, None)
+    return Evidence(run, reopened.result(split), answers_of(reopened, split))
+
+
+def answers_of(reopened: Reopened, split: str) -> Answers:
+    """Return a run's answers on a split."""
+    prepared, tuner = reopened.prepared, reopened.tuner
+    table = prepared.table.where(split)
+    if reopened.erm is not None:
+        before = reopened.erm.predict(table.features, ensemble=True)
+    else:
+        frozen = zero_shot_weights(prepared.backbone, table.class_names, table.template).cpu().numpy()
+        before = np.asarray((table.features @ frozen.T).argmax(axis=1), dtype=np.int64)
+    root = load_source(reopened.settings, check_counts=False, check_images=False).root
+    return Answers(
+        table.ids,
+        root,
+        prepared.report_groups.rows(prepared.rows(split)),
+        tuner.predict(table.features),
+        tuner.predict_proba(table.features, ensemble=True),
+        before,
+    )
