@@ -9,6 +9,7 @@ import typer
 from debias_pt.settings import METHOD_OPTIONS, SUITE, DataSettings, TrainSettings
 
 from . import bench_noisy_labels, bench_speed
+from .discovery import bench as bench_discovery
 from .help import SettingsCommand
 from .options import DatasetName, Json, names_in, with_settings
 
@@ -183,5 +184,6 @@ def guard(
         print(f"{kind} words: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
 
 
+app.command("discovery", cls=SettingsCommand)(bench_discovery.discovery)
 app.command("noisy-labels", cls=SettingsCommand)(bench_noisy_labels.noisy_labels)
 app.command("speed", cls=SettingsCommand)(bench_speed.speed)

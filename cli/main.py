@@ -14,6 +14,7 @@ from debias_pt import __version__
 from debias_pt.errors import DebiasError, DebiasWarning
 
 from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
+from .discovery import discover
 from .help import SettingsCommand
 from .start import leave_compiler_out
 
@@ -62,6 +63,7 @@ def begin(
 app.command("train", cls=SettingsCommand)(train.train)
 app.command("eval", cls=SettingsCommand)(evaluate.evaluate)
 app.command("probe", cls=SettingsCommand)(probe.probe)
+app.command("discover", cls=SettingsCommand)(discover.discover)
 app.command("encode", cls=SettingsCommand)(encode.encode)
 app.command("predict", cls=SettingsCommand)(predict.predict)
 app.command("export", cls=SettingsCommand)(export.export)

@@ -166,6 +166,7 @@ def print_report(result: dict[str, Any]) -> None:
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
     print(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
+    print_found(result)
     print(f"groups: {groups_text(result)}")
     others = result.get("baselines", {})
     names = [f"{name}, %" for name in (*others, result["method"])]
@@ -199,6 +200,21 @@ def print_report(result: dict[str, Any]) -> None:
     labels = ", ".join(result["attribute_labels_used"]) or "none"
     print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
     print(f"run: {result['run']}")
+
+
+def print_found(result: dict[str, Any]) -> None:
+    """Say that an attribute was found rather than named, where it was."""
+    found = result.get("discovery")
+    if found is None:
+        return
+    if found["attribute"] is None:
+        print(f"--attribute auto: nothing to use was found, no attribute is used: {found['reason']}")
+        return
+    share = f"{percent(found['explained'])} % ({interval(found['explained_interval'])})"
+    print(
+        f"attribute FOUND, named by nobody: {found['attribute']}; it explains {share} of the errors of a cross-fitted "
+        f"head, and is {found['guard']['verdict']} (debias-pt discover shows its images)"
+    )
 
 
 def print_effect(result: dict[str, Any]) -> None:

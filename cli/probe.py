@@ -26,12 +26,13 @@ def probe(
 
     from debias_pt.workflows.probe import probe as job
 
-    from .output import data_name, print_json, print_probe
+    from .output import data_name, print_found, print_json, print_probe
 
     result = job(settings, csv_path=csv)
     if as_json:
         print_json(result)
         return
+    print_found(result)
     for split, report in result["probe"].items():
         print_probe(f"{data_name(result)}, {split}", report)
     if csv:

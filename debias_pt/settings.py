@@ -162,7 +162,9 @@ class DataSettings(SourceSettings):
     encode_batch_size: int | None = option(
         READING, None, "Images per pass of the image tower; default 16, on a GPU 128."
     )
-    attribute: tuple[str, ...] = option(PROBE, (), "Suspected attribute: known name, or name=value:value (repeatable).")
+    attribute: tuple[str, ...] = option(
+        PROBE, (), "Suspected attribute: known name, name=value:value (repeatable), or auto to find one."
+    )
     attribute_template: tuple[str, ...] = option(
         FINE, (), "Probe prompt with {attribute}, optionally {class}, instead of the default."
     )

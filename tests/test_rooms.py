@@ -24,6 +24,7 @@ FLOORS = (
     ("models",),
     ("features",),
     ("groups", "noise", "losses", "reweighting"),
+    ("discovery",),
     ("training",),
     ("workflows",),
     ("benchmarks",),

@@ -177,7 +177,7 @@ class Reopened:
         if "baselines" in trained:
             result |= compare(self.settings, self.prepared, self.tuner, self.erm, split)
         kept: dict[str, Any] = {
-            name: trained[name] for name in ("selected_steps", "steps", "inferred") if name in trained
+            name: trained[name] for name in ("selected_steps", "steps", "inferred", "discovery") if name in trained
         }
         return {**result, **kept, "run": str(self.run.path)}
 

@@ -8,6 +8,7 @@ from typing import Any
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_csv
+from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.source import data_names
@@ -30,6 +31,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     """
     if csv_path is not None:
         require_writable(Path(csv_path), "--csv")
+    settings, discovery = with_found_attribute(settings)
     prepared = prepare(settings)
     prepared.pseudo.rows(prepared.rows("train")).warn_if_small()
     if csv_path is not None:
@@ -42,6 +44,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
         "synthetic": prepared.synthetic,
         "model": prepared.backbone.name,
         "probe": results,
+        **({"discovery": discovery} if discovery else {}),
         "csv": csv_path,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
 from debias_pt.workflows.baselines import compare, erm_settings
+from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
 from debias_pt.workflows.prepare import prepare, probe_of
 from debias_pt.workflows.probed_data import ProbedData
 from debias_pt.workflows.report import facts, report, warn_of_report
@@ -68,6 +69,7 @@ def train(
     prepared = None
     if settings.out and not resume:
         RunFolder.require_free(Path(settings.out))
+    settings, discovery = with_found_attribute(settings)
     if settings.method == AUTO:
         settings, prepared = settle(settings)
     check_train(settings)
@@ -91,7 +93,8 @@ def train(
     trackers = [TRACKERS[name](run.path, config) for name in track]
     with run.writing():
         try:
-            result = train_in(run, settings, prepared, baselines=baselines, callbacks=[*callbacks, *trackers])
+            told = [*callbacks, *trackers]
+            result = train_in(run, settings, prepared, baselines=baselines, discovery=discovery, callbacks=told)
         finally:
             for tracker in trackers:
                 tracker.finish()
@@ -118,11 +121,13 @@ def train_in(
     prepared: ProbedData,
     *,
     baselines: bool = True,
+    discovery: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> dict[str, Any]:
     """Train in a run folder, from its checkpoint if it has one, and write the result.
 
-    The baseline is fitted after the method itself, which it leaves as it would be without one, bit by bit.
+    The baseline is fitted after the method itself, which it leaves as it would be without one, bit by bit. Where the
+    attribute was found rather than named, `discovery` goes into the result.
     """
     run.write_facts(facts(settings, prepared))
     write_records(run, prepared)
@@ -147,6 +152,7 @@ def train_in(
             "baselines": time.perf_counter() - start - seconds,
         },
         "run": str(run.path),
+        **({"discovery": dict(discovery)} if discovery else {}),
         "finished": time.time(),
     }
     meta = {

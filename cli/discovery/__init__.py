@@ -1,0 +1,1 @@
+"""``debias-pt discover`` and ``debias-pt bench discovery``."""

@@ -1,0 +1,1 @@
+"""``debias-pt discover`` and ``--attribute auto``."""

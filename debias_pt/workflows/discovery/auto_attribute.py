@@ -1,0 +1,54 @@
+"""``--attribute auto``: the first attribute found that the guard supports."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+from debias_pt.discovery import read_vocabulary
+from debias_pt.errors import UsageError
+from debias_pt.groups.guard import NOT_USABLE
+from debias_pt.settings import DataSettings, TrainSettings
+from debias_pt.workflows.auto import AUTO, chosen
+from debias_pt.workflows.discovery.run import look, read
+
+S = TypeVar("S", bound=DataSettings)
+TOLD = ("attribute", "score", "explained", "explained_interval", "classes", "guard")
+
+
+def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
+    """Replace the attribute ``auto`` by what is found in the training images.
+
+    The same data, model and words give the same attribute, so that a run can be resumed.
+
+    Returns
+    -------
+    settings : DataSettings
+        With the attribute in words; as they were if ``auto`` was not asked for. If nothing was found and the method is
+        ``auto`` too, with groups inferred from the images and without an attribute.
+    discovery : dict
+        What a result says of it: ``attribute`` (None if nothing was found), score, evidence and the guard's verdict,
+        or the ``reason``. Empty if ``auto`` was not asked for.
+
+    Raises
+    ------
+    UsageError
+        If ``auto`` is asked for together with other attributes, or nothing was found that the guard supports.
+    """
+    if AUTO not in settings.attribute:
+        return settings, {}
+    if len(settings.attribute) > 1:
+        raise UsageError(f"--attribute auto is given with {len(settings.attribute) - 1} more; give auto or the others")
+    _, backbone, table = read(settings)
+    result, _ = look(table, backbone, read_vocabulary(None))
+    for one in result["found"]:
+        if one["attribute"] == result["supported"]:
+            return (
+                dataclasses.replace(settings, attribute=(one["attribute"],)),
+                {name: one[name] for name in TOLD} | {"found": len(result["found"])},
+            )
+    reason = result["reason"] or "the guard supports none of: " + ", ".join(one["attribute"] for one in result["found"])
+    if isinstance(settings, TrainSettings) and settings.method == AUTO:
+        without_words = chosen(dataclasses.replace(settings, attribute=()), NOT_USABLE)
+        return without_words, {"attribute": None, "reason": reason}  # type: ignore[return-value]
+    raise UsageError(f"--attribute auto: nothing to use was found: {reason}; name an attribute, or use --method auto")
