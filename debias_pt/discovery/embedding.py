@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import TEMPLATES
-from debias_pt.errors import BackboneError, DebiasWarning
+from debias_pt.errors import DebiasWarning
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.text.tokens import require_fit
 
@@ -45,11 +45,8 @@ def embed_prompts(backbone: Backbone, texts: Sequence[str]) -> Array:
 
 @torch.no_grad()
 def _embed(backbone: Backbone, texts: Sequence[str]) -> Array:
-    try:
-        tower = backbone.text
-    except BackboneError:  # not causal: nothing can be left out
-        return backbone.encode_text(texts).double().cpu().numpy()
-    tokens = require_fit(backbone.tokenizer, texts)
+    tower = backbone.text
+    tokens = require_fit(tower.ids, texts)
     end = tower.end_positions(tokens)
     rows = tower.encode(tower.embed(tokens[:, : int(end.max()) + 1]), end.to(backbone.device))
     return torch.nn.functional.normalize(rows, dim=-1).double().cpu().numpy()
