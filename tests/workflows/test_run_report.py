@@ -145,11 +145,22 @@ def test_several_runs_stand_in_a_table(run: Path, train_tiny: Train, tmp_path: P
     assert {RunFolder(one).result["worst_group_accuracy"] for one in (run, erm, oracle)} <= parsed.numbers
 
 
-@pytest.mark.parametrize("options", [{"method": "erm", "baselines": False}, {"attribute": ["color=red:blue"]}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "erm", "baselines": False},
+        {"attribute": ["color=red:blue"]},
+        {"method": "anchored", "seeds": 2},  # validation groups are fewer than those that were fitted
+        {"method": "inferred"},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")
 def test_runs_with_less_to_tell(train_tiny: Train, tmp_path: Path, options: dict[str, Any]) -> None:
     one = train_tiny(tmp_path / "run", **options)
     parsed = read(write_report([str(one)])["out"])
     assert [title for title in ORDER if title in parsed.texts] == ORDER
+    fitted = options.get("method") in ("anchored", "inferred")
+    assert any("Validation images were fitted too" in text for text in parsed.texts) == fitted
 
 
 def test_images_that_are_gone(run: Path, tmp_path: Path, waterbirds_root: Path) -> None:

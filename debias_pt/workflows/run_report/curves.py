@@ -32,12 +32,13 @@ def training_section(evidence: Evidence) -> Section:
     names = list(evidence.run.facts["group_counts"]["train"])
     by_group = {name: mean_over_seeds(history, name) for name in BY_GROUP if name in history[0]}
     p_bar = by_group["p_bar"][-1]
-    known = len(names) == len(p_bar) and evidence.worst_name in names
-    order = _order(p_bar, names.index(evidence.worst_name) if known else None)
     charts = [chart("Training loss", steps, mean_over_seeds(history, "loss")[:, None], ["loss"], mark)]
     for field, values in by_group.items():
         if np.isfinite(values).any():
             of = _names(names, values.shape[1], evidence)
+            # Validation groups are not split by what was inferred, so that they may be fewer.
+            ranked = p_bar if len(p_bar) == len(of) else values[-1]
+            order = _order(ranked, of.index(evidence.worst_name) if evidence.worst_name in of else None)
             charts.append(chart(BY_GROUP[field], steps, values, of, mark, order, percent=field != "group_weights"))
     return Section("How it was trained", [*_said(evidence, kept), Charts(charts)])
 
@@ -48,7 +49,12 @@ def _said(evidence: Evidence, kept: Sequence[int]) -> list[Block]:
     over = f" Lines are means over {seeds} seeds." if seeds > 1 else ""
     steps = f": kept was step {', '.join(map(str, dict.fromkeys(kept)))} of {result['steps']}" if kept else ""
     text = f"The step to keep was chosen by the rule {result['selection']!r}{steps}."
-    return [Paragraph(f"{text} The groups are those it was fitted with.{over}")]
+    seen = " Validation images were fitted too, so their accuracy is no test." if _fitted_val(evidence) else ""
+    return [Paragraph(f"{text} The groups are those it was fitted with.{over}{seen}")]
+
+
+def _fitted_val(evidence: Evidence) -> bool:
+    return "val" in str(evidence.run.config.get("fit_on", "train")).split("+")
 
 
 def mean_over_seeds(history: Sequence[dict[str, Any]], field: str) -> NDArray[np.float64]:
