@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
+from debias_pt.groups.refinement.biased_head import BiasedHead, biased_head_of
 from debias_pt.groups.refinement.calibration import contrasts
 from debias_pt.groups.refinement.confirmation import confirm, posterior
 from debias_pt.groups.refinement.mixture import Array, RefinementError
@@ -85,7 +85,7 @@ def guard(
     if len(train) > ENOUGH_ROWS:
         train = train.rows(np.sort(np.random.default_rng(0).choice(len(train), ENOUGH_ROWS, replace=False)))
     of_all = probe.scores(train.features, train.y)
-    head = _biased_head(train)
+    head = biased_head_of(train)
     found = {}
     for attribute, scores in zip(attributes, of_all, strict=True):
         seen = everyday.compare(attribute, train.features, train.y)
@@ -104,13 +104,6 @@ def overall(verdicts: dict[str, Verdict]) -> str:
     'doubtful'
     """
     return max((one.verdict for one in verdicts.values()), key=ORDER.index)
-
-
-def _biased_head(train: FeatureTable) -> BiasedHead | None:
-    try:
-        return fit_biased_head(train.features.astype(np.float64), train.y, len(train.class_names))
-    except RefinementError:  # one class, or classes of one image: the words are all there is
-        return None
 
 
 def measure(head: BiasedHead | None, scores: Array, y: NDArray[np.int64]) -> dict[str, Any]:

@@ -40,6 +40,11 @@ class Reweighter(Stateful, ABC):
     counts_: Tensor
     weights_: Tensor
 
+    @classmethod
+    def asks_for_words(cls) -> bool:
+        """Return whether groups by an attribute in words are needed: none are without any use of them."""
+        return cls.uses_attributes and cls.needs_words
+
     def start(self, membership: Tensor, class_of_group: Tensor, runs: int) -> None:
         """Take the training set's groups and set the first weights.
 

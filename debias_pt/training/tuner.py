@@ -264,7 +264,7 @@ class PromptTuner:
     def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
         """Return the classes as groups, where no others are given and none are needed."""
         by_true = RULES[self.settings.select].uses_true_attributes
-        if (reweighter.uses_attributes and reweighter.needs_words) or by_true:
+        if reweighter.asks_for_words() or by_true:
             what = f"the selection rule {self.settings.select!r}" if by_true else f"the method {self.settings.method!r}"
             raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
         return Groups.by_class(table.y, table.class_names)

@@ -50,7 +50,7 @@ def needs_attribute(settings: DataSettings) -> bool:
         return True
     scheduler = lookup(REWEIGHTERS, settings.method, "method")
     return (
-        (scheduler.uses_attributes and scheduler.needs_words)
+        scheduler.asks_for_words()
         or settings.groups == "true"
         or lookup(RULES, settings.select, "selection rule").uses_true_attributes
     )

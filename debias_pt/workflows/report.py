@@ -69,8 +69,7 @@ def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any
 
 def rests_on_words(settings: TrainSettings) -> bool:
     """Return whether the fit uses what the probe says."""
-    method = scheduler(settings)
-    return method.uses_attributes and method.needs_words and settings.groups == "pseudo"
+    return scheduler(settings).asks_for_words() and settings.groups == "pseudo"
 
 
 def train_counts(prepared: ProbedData) -> NDArray[np.int64]:

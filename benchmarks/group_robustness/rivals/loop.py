@@ -52,8 +52,7 @@ class Loop:
 
     def flagged(self, case: Case) -> NDArray[np.bool_] | None:
         """Return what the groups consider minorities, if the method uses groups and they are not given."""
-        method = scheduler(case.options(**self.options))
-        asks = method.uses_attributes and method.needs_words and not self.groups.labels
+        asks = scheduler(case.options(**self.options)).asks_for_words() and not self.groups.labels
         return in_minority(case, self.groups(case)) if asks else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.features.table import FeatureTable
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 
 FOLDS = 5
@@ -74,6 +75,14 @@ def fit_biased_head(
         held_out[unseen] = x[unseen] @ weights.T + bias
         heads.append((weights, bias))
     return BiasedHead(np.mean([w for w, _ in heads], axis=0), np.mean([b for _, b in heads], axis=0), held_out)
+
+
+def biased_head_of(train: FeatureTable) -> BiasedHead | None:
+    """Fit the biased head of training rows; None for one class, or classes of one image: words are all there is."""
+    try:
+        return fit_biased_head(train.features.astype(np.float64), train.y, len(train.class_names))
+    except RefinementError:
+        return None
 
 
 def _head(x: Array, y: NDArray[np.int64], strength: float) -> tuple[Array, Array]:

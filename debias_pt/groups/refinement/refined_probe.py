@@ -17,6 +17,7 @@ from debias_pt.errors import DebiasWarning
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement.anchored import anchor, with_estimated_shares
+from debias_pt.groups.refinement.biased_head import BiasedHead, biased_head_of
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import Refinement, refine
 from debias_pt.utils.registry import lookup
@@ -75,9 +76,10 @@ class RefinedProbe:
         train = table.where("train")
         self.refinements_, self.training_, self.facts_ = {}, {}, {}
         of_all = self.probe.scores(train.features, train.y)
+        head = biased_head_of(train) if self.kind == "anchored" else None  # one for all attributes
         for attribute, scores in zip(self.probe.attributes, of_all, strict=True):
             try:
-                refinement, facts = self._fit_one(attribute.name, train, scores)
+                refinement, facts = self._fit_one(attribute.name, train, scores, head)
             except RefinementError as error:
                 stay = "are left open" if self.kind == "anchored" else "stay zero-shot"
                 warnings.warn(
@@ -92,10 +94,12 @@ class RefinedProbe:
             self.facts_[attribute.name] = {"used": self.kind, **facts}
         return self
 
-    def _fit_one(self, name: str, train: FeatureTable, scores: Array) -> tuple[Refinement, dict[str, Any]]:
+    def _fit_one(
+        self, name: str, train: FeatureTable, scores: Array, head: BiasedHead | None
+    ) -> tuple[Refinement, dict[str, Any]]:
         if self.kind != "anchored":
             return refine(train.features, scores, train.y, len(train.class_names), **self.options)
-        answers = anchor(train.features, scores, train.y, len(train.class_names))
+        answers = anchor(train.features, scores, train.y, len(train.class_names), head)
         self.training_[name] = answers.training
         return answers.refinement, answers.facts
 

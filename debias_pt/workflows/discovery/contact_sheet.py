@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from debias_pt.datasets.base import ImageDataset
-from debias_pt.datasets.images import open_rgb
+from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.discovery import Discovery, Finding
-from debias_pt.errors import ImageError
 from debias_pt.features.table import FeatureTable
 
 EACH = 6  # images of a value and class
 CLASSES = 6  # of an attribute, those with most errors
 SIDE = 96  # pixels
-QUALITY = 70
 ATTRIBUTES = 5
 
 
@@ -79,16 +74,4 @@ def _row(value: str, label: str, train: FeatureTable, best: NDArray[np.int64]) -
 
 
 def _with_pictures(dataset: ImageDataset, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "pictures": [thumbnail(dataset, name) for name in row["images"]]} for row in rows]
-
-
-def thumbnail(dataset: ImageDataset, name: str) -> str:
-    """Return a small JPEG as a ``data:`` address; empty if the image cannot be read any more."""
-    try:
-        picture = open_rgb(dataset.root / name)
-    except ImageError:
-        return ""
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return [{**row, "pictures": [thumbnail(dataset.root / name, SIDE) for name in row["images"]]} for row in rows]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.datasets.images import open_rgb
-from debias_pt.errors import ImageError
+from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.pages.blocks import Block, Gallery, Paragraph, Picture, Section
 from debias_pt.pages.text import named
 from debias_pt.utils.words import counted
@@ -17,7 +13,6 @@ from debias_pt.workflows.run_report.evidence import BEFORE, Answers, Evidence
 
 SIDE = 160  # pixels of a thumbnail
 SHOWN = 12  # in each gallery: all together stay far below the page's limit of 3 MB
-QUALITY = 70
 
 
 def samples(evidence: Evidence) -> Section | None:
@@ -58,17 +53,5 @@ def pictures(answers: Answers, rows: NDArray[np.bool_]) -> list[Picture]:
         good = bool(answers.right[row])
         said = f"right, {answer}" if good else f"taken for {answer}"
         alt = f"{group}; {said} ({named(answers.ids[row])})"
-        found.append(Picture(thumbnail(answers, answers.ids[row]), alt, f"{group}: {said}", good))
+        found.append(Picture(thumbnail(answers.root / answers.ids[row], SIDE), alt, f"{group}: {said}", good))
     return found
-
-
-def thumbnail(answers: Answers, name: str) -> str:
-    """Return a small JPEG as a data address; empty if the image cannot be read."""
-    try:
-        image = open_rgb(answers.root / name, SIDE)
-    except (ImageError, OSError):
-        return ""
-    image.thumbnail((SIDE, SIDE))
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
