@@ -26,6 +26,7 @@ FLOORS = (
     ("groups", "noise", "losses", "reweighting"),
     ("discovery",),
     ("training",),
+    ("sklearn",),
     ("workflows",),
     ("benchmarks",),
     ("cli",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +146,10 @@ class Groups:
     def names(self) -> tuple[str, ...]:
         """``"class, attribute"`` of each group."""
         return tuple(group_name(label, value) for label, value in self.labels)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the group's name of each sample, shape ``(N,)``: what fairlearn and scikit-learn take for groups."""
+        return np.asarray(self.names, dtype=object)[self.index].astype(dtype or object)
 
     def membership(self, *, soft: bool = False) -> NDArray[np.float64]:
         """Return how much each sample belongs to each group, shape ``(N, G)``, rows summing to one.

@@ -131,6 +131,10 @@ class Backbone:
         """Name the model, its precision and its device."""
         return f"Backbone({self.name!r}, {self.dim} features, {self.precision}, {self.device})"
 
+    def __sklearn_clone__(self) -> Backbone:
+        """Return itself: the model is frozen, so that clones of an estimator share it."""
+        return self
+
     @classmethod
     def load(
         cls,

@@ -1,0 +1,177 @@
+"""Which groups an estimator fits with: given ones, words that a model is asked about, found words, or inferred ones."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from debias_pt.datasets.attributes import Attribute, TrueAttribute
+from debias_pt.discovery import find_attributes
+from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.features.table import FeatureTable, table_from_arrays
+from debias_pt.groups.groups import Groups
+from debias_pt.groups.guard import NOT_USABLE, guard, overall
+from debias_pt.groups.inferred_groups import infer_groups
+from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.refinement import RefinedProbe
+from debias_pt.models.backbone import Backbone
+from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.sklearn.base import values_of
+from debias_pt.utils.registry import lookup
+
+AUTO, INFER = "auto", "infer"
+Asked = str | Attribute | Sequence[str] | Sequence[Attribute] | ArrayLike | None
+
+
+@dataclass(frozen=True)
+class FoundGroups:
+    """Groups of the training rows.
+
+    Parameters
+    ----------
+    groups : Groups
+    method : str
+        The scheduler to fit with.
+    source : {"given", "words", "found", "inferred", "classes"}
+        Where they come from.
+    facts : dict
+        Plain JSON: ``attributes`` asked about, the guard's ``verdict``, what was ``inferred``, a ``reason``.
+    """
+
+    groups: Groups
+    method: str
+    source: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def find_groups(asked: Asked, method: str, table: FeatureTable, backbone: Backbone | None) -> FoundGroups:
+    """Return the groups that an ``attribute`` stands for.
+
+    Parameters
+    ----------
+    asked : str, Attribute, a sequence of such, array or None
+        See :class:`~debias_pt.sklearn.DebiasedClassifier`.
+    method : str
+        A scheduler, or ``"auto"``.
+    table : FeatureTable
+        The training rows.
+    backbone : Backbone, optional
+        The model that made the features; words need it.
+
+    Raises
+    ------
+    UsageError
+        If words are given and no model, or an attribute cannot be read.
+    """
+    scheduler = None if method == AUTO else lookup(REWEIGHTERS, method, "method")
+    if scheduler is not None and not scheduler.uses_attributes:
+        return FoundGroups(Groups.by_class(table.y, table.class_names), method, "classes")
+    if asked is None or (isinstance(asked, str) and asked == INFER):
+        return _inferred(table, method)
+    if not is_words(asked, len(table)):
+        columns = [TrueAttribute(*column) for column in values_of(asked, len(table))]  # type: ignore[arg-type]
+        groups = Groups.true(table.y, table.class_names, columns)
+        return FoundGroups(groups, "anchored" if method == AUTO else method, "given")
+    if backbone is None:
+        raise UsageError(f"attribute is {asked!r}: words need the model that made the features; give backbone=...")
+    if isinstance(asked, str) and asked == AUTO:
+        return _found(table, method, backbone)
+    return _by_words(table, method, backbone, attributes_of(asked))
+
+
+def is_words(asked: Asked, rows: int) -> bool:
+    """Tell whether an attribute is given in words rather than by its value for each of so many rows."""
+    if isinstance(asked, str | Attribute):
+        return True
+    several = isinstance(asked, list | tuple) and 0 < len(asked) != rows
+    return several and all(isinstance(one, Attribute) or (isinstance(one, str) and "=" in one) for one in asked)  # type: ignore[union-attr]
+
+
+def attributes_of(asked: Any) -> list[Attribute]:
+    """Return attributes given as such or as ``name=value:value``."""
+    every = [asked] if isinstance(asked, str | Attribute) else list(asked)
+    return [one if isinstance(one, Attribute) else Attribute.parse(one) for one in every]
+
+
+def _inferred(table: FeatureTable, method: str, facts: dict[str, Any] | None = None) -> FoundGroups:
+    groups, told = infer_groups(table)
+    source = "inferred" if told["used"] else "classes"
+    return FoundGroups(groups, "inferred" if method == AUTO else method, source, {**(facts or {}), "inferred": told})
+
+
+def _found(table: FeatureTable, method: str, backbone: Backbone) -> FoundGroups:
+    """Fit with the first attribute found that the guard supports, else with inferred groups."""
+    found = find_attributes(table, backbone)
+    attributes = list(found.attributes)
+    verdicts = guard(backbone, table, attributes, AttributeProbe(backbone, attributes)) if attributes else {}
+    for one in attributes:
+        if verdicts[one.name].verdict != NOT_USABLE:
+            by_words = _by_words(table, "anchored" if method == AUTO else method, backbone, [one])
+            facts = {**by_words.facts, "verdict": verdicts[one.name].verdict}
+            return FoundGroups(by_words.groups, by_words.method, "found", facts)
+    reason = found.reason or "the guard supports none of: " + ", ".join(one.name for one in attributes)
+    _warn(f"no attribute in words is used, groups are inferred from the images: {reason}")
+    return _inferred(table, method, {"reason": reason})
+
+
+def _by_words(table: FeatureTable, method: str, backbone: Backbone, attributes: list[Attribute]) -> FoundGroups:
+    facts: dict[str, Any] = {"attributes": [one.describe() for one in attributes]}
+    probe = AttributeProbe(backbone, attributes, table.class_names)
+    if method == AUTO:
+        verdicts = guard(backbone, table, attributes, probe)
+        facts["verdict"] = overall(verdicts)
+        if facts["verdict"] == NOT_USABLE:
+            reasons = "; ".join(reason for one in verdicts.values() for reason in one.reasons)
+            _warn(f"the words are not usable, groups are inferred from the images: {reasons}")
+            return _inferred(table, method, {**facts, "reason": reasons})
+        method = "anchored"
+    kind = lookup(REWEIGHTERS, method, "method").probe
+    refined = None if kind == "zero-shot" else RefinedProbe(probe, kind).fit(table)
+    answers = refined.answer(table) if refined else probe.predict(table.features, table.y)
+    groups = Groups.pseudo(table.y, table.class_names, answers)
+    if method == "anchored":
+        groups, facts["inferred"] = infer_groups(table, groups)
+    return FoundGroups(groups, method, "words", facts)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DebiasWarning, stacklevel=4)
+
+
+def infer_attribute(X: ArrayLike, y: ArrayLike) -> NDArray[np.str_]:
+    """Infer an attribute from image features and class labels, for scorers and for fitting where nothing is annotated.
+
+    Parameters
+    ----------
+    X : array, shape (N, D)
+        Image features; rows are scaled to length 1.
+    y : array, shape (N,)
+        Classes.
+
+    Returns
+    -------
+    ndarray of str, shape (N,)
+        ``"like waterbird"``: the class that an image looks like to a biased head. ``"all"`` for each row, with a
+        warning, if the data do not support any.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["cat", "dog"], 100)
+    >>> cue = np.where(np.arange(200) % 10 == 0, np.roll(y, 100), y)
+    >>> X = np.stack([y == "dog", 6 * (cue == "dog"), np.full(200, 2)], axis=1) + 0.3 * rng.normal(size=(200, 3))
+    >>> found = infer_attribute(X, y)
+    >>> float(np.mean(found == np.char.add("like ", cue)))
+    1.0
+    """
+    classes, labels = np.unique(np.asarray(y), return_inverse=True)
+    table = table_from_arrays(X, labels, [str(name) for name in classes.tolist()], split="train")
+    groups, facts = infer_groups(table)
+    if not facts["used"]:
+        return np.full(len(table), "all")
+    return np.array(groups.attribute_names)[groups.attribute]
