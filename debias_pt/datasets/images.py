@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -128,7 +129,7 @@ def _warn_left_out(folder: str, others: Sequence[Path]) -> None:
     warnings.warn(text, DebiasWarning, stacklevel=4)
 
 
-def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
+def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | None = None) -> Image.Image:
     """Open an image file and return it as 8-bit RGB.
 
     The image becomes RGB before anything is resized, and transparency is dropped. For palettes and partial
@@ -143,6 +144,8 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     at_least : int, optional
         Let a larger JPEG file be decoded at a half, a quarter or an eighth of its size, as long as neither side
         comes below this; several times as fast, with slightly different pixels.
+    content : bytes, optional
+        The file's content, if it is at hand; `path` is then only what to call it.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def open_rgb(path: str | Path, at_least: int | None = None) -> Image.Image:
     (7, 7, 7)
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(path if content is None else BytesIO(content)) as opened:
             if at_least is not None:
                 opened.draft(None, (at_least, at_least))  # other formats ignore it
             return _rgb(cast(Image.Image, opened))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +21,8 @@ from debias_pt.datasets.splits import Shares, split_of
 from debias_pt.errors import DatasetError, ImageError, UsageError
 from debias_pt.features.cache import FeatureCache, table_features
 from debias_pt.features.encoding import EncodeStats, encode_tensors
+from debias_pt.features.loader import default_workers
+from debias_pt.features.sample_items import Columns, items_of, pair, require_samples, undecoded
 from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.files import default_cache_dir
@@ -37,6 +43,9 @@ def encode_samples(
     shares: Shares | None = None,
     name: str = "samples",
     cache_dir: Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    workers: int | None = None,
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode images given as Python objects; those that were encoded before come from the cache.
 
@@ -44,8 +53,9 @@ def encode_samples(
     ----------
     backbone : Backbone
         The frozen model.
-    samples : sequence, torch Dataset, WILDS data set or subset; or a mapping of split to such
-        N items ``(image, label, ...)``, each read once. An image is a path, a PIL image, or an array or
+    samples : sequence, stream, data set of torch, torchvision, ``datasets`` or WILDS; or a mapping of split to such
+        N items ``(image, label, ...)``, or rows with an image and a label, each read once. A stream (an
+        ``IterableDataset``, a generator) has no length. An image is a path, a PIL image, or an array or
         tensor: uint8 of shape (H, W) or (H, W, 3), or 0 to 1 of shape (3, H, W), without a model's
         normalisation. A label is a class's number or name.
     class_names : sequence of str
@@ -63,6 +73,11 @@ def encode_samples(
         The table's name.
     cache_dir : Path, optional
         Default: ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
+    image_column, label_column : str, optional
+        Where items are rows with names; by default the usual ones are tried.
+    workers : int, optional
+        Threads that decode and preprocess; default one per core, at most 8. Images in the cache are not decoded if
+        they come as paths or from ``datasets``.
 
     Returns
     -------
@@ -80,10 +95,12 @@ def encode_samples(
     >>> table, _ = encode_samples(backbone, [(image, "cat"), ...], ["cat", "dog"])   # doctest: +SKIP
     """
     if isinstance(samples, Mapping):
-        return _by_split(backbone, samples, class_names, cache_dir, name, [split, attributes, ids, shares])
+        more = {"image_column": image_column, "label_column": label_column, "workers": workers}
+        return _by_split(backbone, samples, class_names, cache_dir, name, [split, attributes, ids, shares], more)
     start = time.perf_counter()
     cache = FeatureCache(cache_dir or default_cache_dir(), backbone.fingerprint)
-    keys, y, encoded = _encode(backbone, samples, tuple(class_names), cache)
+    columns = (image_column, label_column)
+    keys, y, encoded = _encode(backbone, samples, tuple(class_names), cache, columns, workers)
     table = table_from_arrays(
         table_features(cache.read(), keys, cache.folder, f"samples {name}"),
         y,
@@ -106,14 +123,15 @@ def _by_split(
     cache_dir: Path | None,
     name: str,
     options: Sequence[object],
+    more: Mapping[str, Any],
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode one set of samples per split."""
     if any(option is not None for option in options):
         raise UsageError("split, attributes, ids and shares go with one set of samples, not with a mapping of splits")
     parts = []
     for split, one in samples.items():
-        ids = [f"{split}/{i}" for i in range(len(one))]
-        parts.append(encode_samples(backbone, one, class_names, split=split, ids=ids, name=name, cache_dir=cache_dir))
+        part, stats_of = encode_samples(backbone, one, class_names, split=split, name=name, cache_dir=cache_dir, **more)
+        parts.append((replace(part, ids=tuple(f"{split}/{i}" for i in range(len(part)))), stats_of))
     stats = [part for _, part in parts]
     whole = EncodeStats(
         sum(one.images for one in stats),
@@ -125,48 +143,70 @@ def _by_split(
 
 
 def _encode(
-    backbone: Backbone, samples: Any, class_names: tuple[str, ...], cache: FeatureCache
+    backbone: Backbone,
+    samples: Any,
+    class_names: tuple[str, ...],
+    cache: FeatureCache,
+    columns: Columns,
+    workers: int | None,
 ) -> tuple[list[str], NDArray[np.int64], int]:
     """Return every item's content hash and label, and how many were encoded now."""
     if backbone.decoder is not None:  # else the cache would file Pillow's features as the device's
         raise UsageError("samples in Python are decoded by Pillow; load the model with decode='cpu'")
-    total = len(samples)
-    if not total:
-        raise DatasetError("there are no samples; give at least one (image, label)")
+    total = require_samples(samples)
     keys: list[str] = []
     labels: list[int] = []
     rows = cache.read()
     added: set[str] = set()
-    with progress(f"encoding with {backbone.name}", total, "images") as advance:
-        for first in range(0, total, ROWS):
-            items = [_item(backbone, samples[i], i, class_names) for i in range(first, min(first + ROWS, total))]
-            unknown = set(rows.missing([key for key, _, _ in items])) - added
-            new = {key: image for key, image, _ in items if key in unknown}
+    items = enumerate(items_of(undecoded(samples, columns), total))
+    threads = default_workers() if workers is None else max(1, workers)
+    with ThreadPoolExecutor(threads) as pool, progress(f"encoding with {backbone.name}", total, "images") as advance:
+        while some := [_item(item, number, class_names, columns) for number, item in islice(items, ROWS)]:
+            unknown = set(rows.missing([one.key for one in some])) - added
+            new = {one.key: one for one in some if one.key in unknown}
             if new:
-                tensors = [backbone.preprocess(image) for image in new.values()]
-                features = encode_tensors(backbone, tensors, list(new))
-                cache.add(list(new), features)
+                tensors = list(pool.map(partial(_preprocessed, backbone), new.values()))
+                cache.add(list(new), encode_tensors(backbone, tensors, [one.what for one in new.values()]))
                 added |= unknown
-            keys += [key for key, _, _ in items]
-            labels += [label for _, _, label in items]
-            advance(len(items))
+            keys += [one.key for one in some]
+            labels += [one.label for one in some]
+            advance(len(some))
+    if not keys:
+        raise DatasetError("there are no samples; give at least one (image, label)")
     return keys, np.array(labels, dtype=np.int64), len(added)
 
 
-def _item(backbone: Backbone, item: Any, number: int, class_names: tuple[str, ...]) -> tuple[str, Any, int]:
-    """Return an item's content hash, RGB image and class number."""
-    try:
-        image, label = item[0], item[1]
-    except (TypeError, IndexError, KeyError) as error:
-        raise DatasetError(f"sample {number} is {type(item).__name__}; (image, label) expected") from error
+class _Item(NamedTuple):
+    """A sample: content hash, image (a path, a file's bytes, or RGB), class number, and what to call it."""
+
+    key: str
+    image: Any
+    label: int
+    what: str
+
+
+def _preprocessed(backbone: Backbone, item: _Item) -> torch.Tensor:
+    if isinstance(item.image, bytes):
+        return backbone.preprocess(open_rgb(item.what, backbone.decode_at_least, item.image))
+    if isinstance(item.image, str | Path):
+        return backbone.preprocess(open_rgb(item.image, backbone.decode_at_least))
+    return backbone.preprocess(item.image)
+
+
+def _item(item: Any, number: int, class_names: tuple[str, ...], columns: Columns) -> _Item:
+    """Return an item with its image's content hash; files are not decoded for it."""
+    image, given = pair(item, number, columns)
+    label = _label(given, number, class_names)
     if isinstance(image, str | Path):
-        return file_digest(str(image)), open_rgb(image, backbone.decode_at_least), _label(label, number, class_names)
+        return _Item(file_digest(str(image)), image, label, str(image))
+    what = f"sample {number}"
+    if isinstance(image, bytes):
+        return _Item(hashlib.sha256(image).hexdigest(), image, label, what)
     try:
         rgb = to_rgb(image)
     except ImageError as error:
         raise DatasetError(f"sample {number}: {error}") from error
-    key = hashlib.sha256(f"RGB {rgb.size} ".encode() + rgb.tobytes()).hexdigest()
-    return key, rgb, _label(label, number, class_names)
+    return _Item(hashlib.sha256(f"RGB {rgb.size} ".encode() + rgb.tobytes()).hexdigest(), rgb, label, what)
 
 
 def _label(label: Any, number: int, class_names: tuple[str, ...]) -> int:

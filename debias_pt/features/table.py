@@ -14,6 +14,7 @@ from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
+from debias_pt.features.table_files import TableFiles
 from debias_pt.utils.fingerprint import digest, require_match
 
 ROWS_AT_A_TIME = 8192
@@ -25,7 +26,7 @@ def is_mapped(array: object) -> bool:
 
 
 @dataclass(frozen=True, repr=False)
-class FeatureTable:
+class FeatureTable(TableFiles):
     """Unit features of N images, with what is known of each.
 
     Parameters

@@ -27,6 +27,7 @@ from debias_pt.training.inputs import Inputs, unit_features
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES
+from debias_pt.training.sharing.shared_tuner import SharedTuner
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
 from debias_pt.utils.registry import lookup
@@ -34,7 +35,7 @@ from debias_pt.utils.registry import lookup
 __all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
 
 
-class PromptTuner:
+class PromptTuner(SharedTuner):
     """Learns a prompt for a frozen model, with group weights that adapt during training.
 
     A pickle of a tuner holds what was learned and the model's name, not its weights; they are loaded again when an
@@ -253,7 +254,7 @@ class PromptTuner:
         require_distinct_runs(self.settings, len(train_groups))
         self.train_groups_ = train_groups
         self._annotated = dict(table.where("train").attributes)
-        self.class_names_ = table.class_names
+        self.class_names_, self.data_, self._oracle = table.class_names, table.name, None
         train = FitData.of(table.rows(np.flatnonzero(fitted_rows)), train_groups, device, soft=self.settings.soft)
         val = self._validation(table, validation_groups, train)
         if beside is not None:

@@ -22,7 +22,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -65,15 +65,16 @@ def test_scores_are_those_of_plain_loops() -> None:
 
 
 def test_a_grid_search_by_the_worst_group(routing: None) -> None:
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
     model = GroupReweightedLogisticRegression(**QUICK).set_fit_request(attribute=True)
     search = GridSearchCV(
-        model, {"method": ["erm", "balanced"], "alpha": [0.1, 1.0]}, scoring=make_group_scorer(), cv=3
+        model, {"method": ["erm", "balanced"], "alpha": [0.1, 1.0]}, scoring=make_group_scorer(), cv=folds
     )
     table = gaussian_table(scale=5).where("train")  # groups of 50, so that a fold's worst one is no accident
     x, y, place = table.features, table.y, table.attributes["background"].labels
     search.fit(x, y, attribute=place)
     assert search.best_params_["method"] == "balanced"
-    by_accuracy = GridSearchCV(model, {"method": ["erm", "balanced"]}, scoring="accuracy", cv=3)
+    by_accuracy = GridSearchCV(model, {"method": ["erm", "balanced"]}, scoring="accuracy", cv=folds)
     assert by_accuracy.fit(x, y, attribute=place).best_params_["method"] == "erm"
     assert search.score(x, y, attribute=place) == worst_group_score(y, search.predict(x), attribute=place)
 

@@ -128,6 +128,11 @@ def _words(path: Path, table: Table, column: str) -> list[str]:
     """Return a column as text, whole numbers without a decimal point."""
     words = []
     for row, value in enumerate(table[column], start=1):
+        if isinstance(value, bytes | dict):
+            raise DatasetError(
+                f"{path}: the column {column!r} holds images, not their paths; read it from Python: "
+                "encode_samples(backbone, datasets.load_dataset('parquet', data_files=...)['train'], class_names)"
+            )
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         word = "" if value is None or value != value else str(value).strip()

@@ -1,0 +1,155 @@
+"""Image tower and classifier as one function of pixels: ONNX, ``torch.export``, and an open_clip checkpoint."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from debias_pt.errors import OutputError, UsageError
+from debias_pt.models.backbone import Backbone, no_logging
+from debias_pt.training.sharing.saved_tuner import describe
+from debias_pt.utils.files import whole_file, whole_folder, write_json, write_tensors
+
+if TYPE_CHECKING:
+    from debias_pt.training.tuner import PromptTuner
+
+CHECKPOINT = ("open_clip_config.json", "open_clip_model.safetensors", "class_weights.json", "class_weights.safetensors")
+
+
+class ImageClassifier(nn.Module):
+    """Preprocessed images to logits.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    class_weights : Tensor, shape (K, D)
+    scale : float
+        Factor from products of unit vectors to logits.
+    """
+
+    weights: Tensor
+
+    def __init__(self, backbone: Backbone, class_weights: Tensor, scale: float) -> None:
+        super().__init__()
+        self.tower = _image_tower(backbone)
+        self.register_buffer("weights", scale * class_weights.to(backbone.device).T.contiguous())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits ``(B, K)`` of images ``(B, 3, H, W)``."""
+        features = nn.functional.normalize(self.tower(images).float(), dim=-1)
+        return features @ self.weights
+
+
+class _Encoder(nn.Module):
+    """A model whose images take another way than through its image tower alone."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.model.encode_image(images)
+        return features
+
+
+def _image_tower(backbone: Backbone) -> nn.Module:
+    """Return the image tower, where that is all that encodes images; a text tower need not be exported then."""
+    model = backbone.model
+    with torch.no_grad():
+        alone = model.visual(_example(backbone))
+        if isinstance(alone, Tensor) and torch.equal(alone, model.encode_image(_example(backbone))):
+            tower: nn.Module = model.visual
+            return tower
+    return _Encoder(model)
+
+
+def _example(backbone: Backbone) -> Tensor:
+    """Return two preprocessed images: a batch of one would be taken for a constant."""
+    from PIL import Image
+
+    one = backbone.preprocess(Image.new("RGB", (32, 32), (90, 120, 30)))
+    return torch.stack([one, one]).to(backbone.device)
+
+
+def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None) -> Path:
+    """Write a fitted tuner in another format; see :meth:`~debias_pt.training.tuner.PromptTuner.export`."""
+    tuner._require_fitted()
+    target, run = Path(path), _run_of(tuner, seed)
+    facts = {**describe(tuner), "preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}
+    if target.suffix in (".onnx", ".pt2"):
+        classifier = ImageClassifier(tuner.backbone, torch.from_numpy(tuner.class_weights_[run]), tuner.scale_).eval()
+        write = _write_onnx if target.suffix == ".onnx" else _write_program
+        with whole_file(target) as unfinished, no_logging(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, on its own internals
+            write(classifier, _example(tuner.backbone), unfinished, facts)
+        return target
+    if target.suffix:
+        raise UsageError(f"{target}: exports end in .onnx or .pt2, or are a folder (an open_clip checkpoint)")
+    return _write_checkpoint(tuner, target, run, facts)
+
+
+def _run_of(tuner: PromptTuner, seed: int | None) -> int:
+    if seed is not None and seed not in tuner.seeds:
+        raise UsageError(f"seed is {seed}; this tuner has {', '.join(map(str, tuner.seeds))}")
+    return 0 if seed is None else tuner.seeds.index(seed)
+
+
+def _program(classifier: ImageClassifier, example: Tensor) -> Any:
+    with torch.no_grad():
+        shapes = {"images": {0: torch.export.Dim("batch")}}
+        return torch.export.export(classifier, (example,), dynamic_shapes=shapes, strict=False)
+
+
+def _write_program(classifier: ImageClassifier, example: Tensor, file: Path, facts: dict[str, Any]) -> None:
+    place = file.with_name(file.name + ".pt2")  # torch insists on the ending
+    try:
+        torch.export.save(_program(classifier, example), place, extra_files={"debias_pt.json": json.dumps(facts)})
+        place.replace(file)
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _write_onnx(classifier: ImageClassifier, example: Tensor, file: Path, facts: dict[str, Any]) -> None:
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"ONNX needs {error.name}, which is not installed; pip install 'debias-pt[onnx]'") from error
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"], "verbose": False}
+    made = torch.onnx.export(_program(classifier, example), (), dynamo=True, **names)
+    assert made is not None
+    model = made.model_proto
+    for name in ("class_names", "preprocessing", "oracle", "data", "seed", "debias_pt"):
+        model.metadata_props.add(key=name, value=json.dumps(facts[name]))
+    onnx.save(model, str(file))
+
+
+def _write_checkpoint(tuner: PromptTuner, folder: Path, run: int, facts: dict[str, Any]) -> Path:
+    """Write model and class weights as a folder that open_clip loads by ``local-dir:``."""
+    foreign = sorted({file.name for file in folder.iterdir()} - set(CHECKPOINT)) if folder.is_dir() else []
+    if foreign or folder.is_file():
+        raise OutputError(f"{folder}: holds something else ({(foreign or [folder.name])[0]!r}); give a new folder")
+    name = tuner.backbone.source[0]
+    config = None if name is None or name.startswith("hf:") else open_clip.get_model_config(name)
+    if config is None:
+        raise UsageError(f"{tuner.backbone!r} is no model that open_clip loads by name; export .onnx or .pt2 instead")
+    preprocessing = {key: value for key, value in facts["preprocessing"].items() if key not in ("size", "mode")}
+    weights = torch.from_numpy(tuner.class_weights_[run])
+    whole = {key: value.clone(memory_format=torch.contiguous_format) for key, value in _state(tuner.backbone).items()}
+    with whole_folder(folder.resolve(), "path", replace=True) as unfinished:
+        write_json(unfinished / CHECKPOINT[0], {"model_cfg": config, "preprocess_cfg": preprocessing})
+        write_tensors(unfinished / CHECKPOINT[1], whole, {})
+        write_json(unfinished / CHECKPOINT[2], {**facts, "logit_scale": tuner.scale_})
+        write_tensors(unfinished / CHECKPOINT[3], {"class_weights": weights}, {**facts, "logit_scale": tuner.scale_})
+    return folder
+
+
+def _state(backbone: Backbone) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = backbone.model.state_dict()
+    return state
