@@ -11,14 +11,19 @@ from .options import Json
 
 def export(
     run: Annotated[str, typer.Argument(help="Run folder.", show_default=False)],
-    out: Annotated[str | None, typer.Option(help="Folder to write; default export in the run's folder.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder to write, or a file .onnx or .pt2 with the image tower; default export in the run's folder."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Which of the run's seeds; default its first.")] = None,
     model: Annotated[str | None, typer.Option(help="Where the model is now, if it has moved.")] = None,
     pretrained: Annotated[str | None, typer.Option(help="Where the weights are now, if they have moved.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default the run's.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run's class weights as plain files for open_clip."""
+    """Write a run's class weights as plain files for open_clip, or image tower and classifier as ONNX."""
     from debias_pt.workflows.export import export as job
 
     from .output import print_json, run_notes

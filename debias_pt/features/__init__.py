@@ -8,6 +8,7 @@ from debias_pt.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from debias_pt.features.augmentation import encode_views
+    from debias_pt.features.clip_retrieval import table_from_clip_retrieval
     from debias_pt.features.encoding import EncodeStats, encode, encode_paths
     from debias_pt.features.samples import encode_samples
     from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
@@ -21,6 +22,7 @@ _HOMES = {
     "encode_views": "augmentation",
     "join_tables": "table",
     "table_from_arrays": "table",
+    "table_from_clip_retrieval": "clip_retrieval",
 }
 __all__ = [
     "EncodeStats",
@@ -31,5 +33,6 @@ __all__ = [
     "encode_views",
     "join_tables",
     "table_from_arrays",
+    "table_from_clip_retrieval",
 ]
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -140,7 +140,7 @@ class TableFiles:
         matrix = _matrix(data[features], features)
         if not facts:
             length = np.linalg.norm(matrix, axis=1, keepdims=True)
-            matrix = matrix / np.where(length > 0, length, 1)
+            matrix = matrix / np.where(length > 0, length, 1).astype(np.float32)
         labels = data[label].to_pylist()
         names = tuple(class_names or facts.get("class_names") or in_order(map(str, labels)))
         ids = data["id"].to_pylist() if "id" in columns else [str(row) for row in range(len(data))]
@@ -198,7 +198,7 @@ def _facts(table: FeatureTable) -> dict[str, Any]:
 
 
 def _table(
-    cls: Any,
+    cls: type[T],
     facts: Mapping[str, Any],
     ids: Sequence[Any],
     features: NDArray[Any],
@@ -206,13 +206,23 @@ def _table(
     split: Sequence[str],
     words: Mapping[str, Sequence[str]],
     hashes: Sequence[str],
-) -> Any:
+) -> T:
     values = facts.get("attributes", {})
     known = {name: {name: tuple(values[name])} if name in values else {} for name in words}
     attributes = {name: _attribute(column, known[name].get(name)) for name, column in words.items()}
     more = {name: facts[name] for name in ("name", "fingerprint", "template") if name in facts}
-    return cls(tuple(map(str, ids)), features, y, np.array(split, dtype=np.dtype("U5")), tuple(facts["class_names"]),
-               attributes, image_hashes=tuple(hashes), **more)  # fmt: skip
+    make: Any = cls
+    made: T = make(
+        tuple(map(str, ids)),
+        features,
+        y,
+        np.array(split, dtype=np.dtype("U5")),
+        tuple(facts["class_names"]),
+        attributes,
+        image_hashes=tuple(hashes),
+        **more,
+    )
+    return made
 
 
 def _attribute(words: Sequence[str], values: tuple[str, ...] | None) -> TrueAttribute:

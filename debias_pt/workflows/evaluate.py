@@ -106,7 +106,13 @@ def load_run(
     settings = run_settings(run, {"model": model, "pretrained": pretrained, "device": device})
     backbone = load_backbone(settings)
     require_same_model(run, prompt, backbone)
-    return load_tuner(prompt, settings, backbone)
+    return with_origin(load_tuner(prompt, settings, backbone), run)
+
+
+def with_origin(tuner: PromptTuner, run: RunFolder) -> PromptTuner:
+    """Tell a run's tuner what it was fitted to and whether it is an oracle, for when it is saved or exported."""
+    tuner.data_, tuner._oracle = run.result["dataset"], run.result["oracle"]
+    return tuner
 
 
 def origin(run: RunFolder) -> dict[str, Any]:

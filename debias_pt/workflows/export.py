@@ -12,7 +12,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
-from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings
+from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings, with_origin
 from debias_pt.workflows.prepare import load_backbone
 
 WEIGHTS, FACTS = "class_weights.safetensors", "class_weights.json"
@@ -30,7 +30,8 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     path : str, optional
         The run's folder; default the newest finished run under ``./runs``.
     out : str, optional
-        Folder to write; default ``export`` in the run's folder.
+        Folder to write; default ``export`` in the run's folder. A name that ends in ``.onnx`` or ``.pt2`` becomes a
+        file with image tower and classifier; see :meth:`~debias_pt.training.tuner.PromptTuner.export`.
     seed : int, optional
         Which of the run's seeds; default its first.
     **moved
@@ -55,7 +56,9 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     if seed not in seeds:
         raise UsageError(f"{run.path}: seed is {seed}; this run has {', '.join(map(str, seeds))}")
     folder = Path(out) if out else run.path / "export"
-    require_replaceable(folder)
+    whole = folder.suffix in (".onnx", ".pt2")
+    if not whole:
+        require_replaceable(folder)
     settings = run_settings(run, moved)
     backbone = load_backbone(settings)
     require_same_model(run, prompt, backbone)
@@ -63,6 +66,9 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     weights = torch.from_numpy(tuner.class_weights_[seeds.index(seed)])
     facts = {**describe(tuner, backbone), "seed": seed, **origin(run)}
     facts.pop("dataset_path", None)  # an export is there to be shared
+    if whole:
+        with_origin(tuner, run).export(folder, seed=seed)
+        return {"run": str(run.path), "folder": str(folder), **facts}
     with whole_folder(folder.resolve(), "--out", replace=True) as unfinished:
         write_tensors(unfinished / WEIGHTS, {"class_weights": weights}, facts)
         write_json(unfinished / FACTS, facts)

@@ -1,5 +1,5 @@
-"""Promises: a tuner goes to the Hub with a card and comes back the same; the card says what its figures rest on; paths of
-this machine stay here; refusals are one line. The Hub is a server on this machine."""
+"""Promises: a tuner goes to the Hub with a card and comes back the same; the card says what its figures rest on; paths
+of this machine stay here; refusals are one line. The Hub is a server on this machine."""
 
 from __future__ import annotations
 

@@ -207,3 +207,14 @@ def test_an_export_that_fails_leaves_the_older_one(
         export(str(tiny_run), out=str(folder), seed=4)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter and onnxruntime
+def test_a_run_becomes_an_onnx_file(tiny_run: Path, tuner: PromptTuner, images: list[Path], tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    result = export(str(tiny_run), out=str(tmp_path / "birds.onnx"), seed=4)
+    session = runtime.InferenceSession(result["folder"], providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["data"]) == "waterbirds"
+    pixels = tuner.backbone.preprocess(Image.open(images[0]).convert("RGB"))[None].numpy()
+    np.testing.assert_allclose(session.run(None, {"images": pixels})[0], tuner.logits(images[0])[1], atol=1e-3)

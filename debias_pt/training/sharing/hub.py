@@ -47,7 +47,7 @@ def fetch(repo_id: str, revision: str | None, token: str | None) -> str:
     with _one_line(repo_id):
         endpoint = os.environ.get("HF_ENDPOINT")
         files = [FACTS, WEIGHTS]
-        return snapshot_download(repo_id, revision=revision, token=token, endpoint=endpoint, allow_patterns=files)
+        return str(snapshot_download(repo_id, revision=revision, token=token, endpoint=endpoint, allow_patterns=files))
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def model_card(
         f"# {name}",
         f"Class weights for {', '.join(tuner.class_names_)}, learned with "
         f"`{tuner.settings.method}` (head `{tuner.settings.head}`, {len(tuner.seeds)} seed(s)) on a frozen "
-        f"{tuner._model()} by [debias-pt](https://pypi.org/project/debias-pt/).",
+        f"{tuner._model()} by debias-pt.",
         *_warnings(oracle, synthetic),
         _use(repo_id),
         _figures(facts),

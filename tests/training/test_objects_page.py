@@ -1,0 +1,41 @@
+"""Promises: the code blocks of docs/objects.md run one after another, as they stand."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
+from debias_pt.models.backbone import Backbone
+from tests.helpers.tiny_data import FOLDER
+
+DOCS = (Path(__file__).resolve().parents[2] / "docs" / "objects.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore")  # of small groups, torch's exporter, onnxruntime
+def test_the_blocks_run(
+    backbone: Backbone, table: FeatureTable, waterbirds_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(waterbirds_root / FOLDER / table.ids[0], "photo.jpg")
+    kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
+    rows = {"image": [str(waterbirds_root / FOLDER / name) for name in table.ids], "label": table.y.tolist()}
+    names: dict[str, Any] = {
+        "backbone": backbone, "table": table, "hugging_face": datasets.Dataset.from_dict(rows, features=kinds),
+        "groups": Groups.true(table.y, table.class_names, [table.attributes["background"]]),
+    }  # fmt: skip
+    blocks = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        exec(block.replace('method="dpt", seeds=2', 'method="dpt", seeds=2, steps=2'), names)
+    assert names["logits"].shape == (1, 2)
+    assert names["again"].data_fingerprint() == table.data_fingerprint()
+    assert len(names["subset"]) == int((table.split != "test").sum())
