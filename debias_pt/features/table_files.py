@@ -137,7 +137,7 @@ class TableFiles:
                 raise DatasetError(f"the table has no column {name!r}; it has {', '.join(data.column_names)}")
             if data[name].null_count:
                 raise DatasetError(f"the column {name!r} is empty in {data[name].null_count} rows; fill it in")
-        matrix = _matrix(data[features], features)
+        matrix: NDArray[Any] = _matrix(data[features], features)
         if not facts:
             length = np.linalg.norm(matrix, axis=1, keepdims=True)
             matrix = matrix / np.where(length > 0, length, 1).astype(np.float32)
@@ -208,8 +208,7 @@ def _table(
     hashes: Sequence[str],
 ) -> T:
     values = facts.get("attributes", {})
-    known = {name: {name: tuple(values[name])} if name in values else {} for name in words}
-    attributes = {name: _attribute(column, known[name].get(name)) for name, column in words.items()}
+    attributes = {name: _attribute(column, values.get(name)) for name, column in words.items()}
     more = {name: facts[name] for name in ("name", "fingerprint", "template") if name in facts}
     make: Any = cls
     made: T = make(
@@ -225,12 +224,12 @@ def _table(
     return made
 
 
-def _attribute(words: Sequence[str], values: tuple[str, ...] | None) -> TrueAttribute:
+def _attribute(words: Sequence[str], values: Sequence[str] | None) -> TrueAttribute:
     """Return an attribute, its values in the order that was kept."""
     if values is None or not set(words) <= set(values):
         return TrueAttribute.of(words)
     number = {value: place for place, value in enumerate(values)}
-    return TrueAttribute(values, np.array([number[word] for word in words], dtype=np.int64))
+    return TrueAttribute(tuple(values), np.array([number[word] for word in words], dtype=np.int64))
 
 
 def _matrix(column: Any, name: str) -> NDArray[np.float32]:

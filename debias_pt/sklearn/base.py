@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import sklearn
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import validation
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
 
 from debias_pt.datasets.attributes import in_order
 from debias_pt.errors import UsageError
-
-if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 6):
-    raise UsageError(f"debias_pt.sklearn needs scikit-learn 1.6, {sklearn.__version__} is here; pip install -U it")
-
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 Array = NDArray[np.float64]
 
@@ -39,12 +35,12 @@ class AffineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: ArrayLike) -> NDArray[Any]:
         """Return checked features, as the affine map takes them."""
-        rows: NDArray[Any] = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        rows: NDArray[Any] = _validated(self, X, reset=False)
         return rows
 
     def _checked(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return checked features and class numbers; sets ``classes_``."""
-        rows, labels = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        rows, labels = _validated(self, X, y)
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -76,6 +72,13 @@ class AffineClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = (scores > 0).astype(np.int64) if scores.ndim == 1 else scores.argmax(axis=1)
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
+
+
+def _validated(estimator: Any, *data: ArrayLike, **options: Any) -> Any:
+    """Return features, and labels if given, as scikit-learn checks them; before 1.6 that was a method."""
+    if hasattr(validation, "validate_data"):
+        return validation.validate_data(estimator, *data, dtype=(np.float64, np.float32), **options)
+    return estimator._validate_data(*data, dtype=(np.float64, np.float32), **options)
 
 
 def words_of(options: dict[str, Any] | None) -> tuple[str, ...]:

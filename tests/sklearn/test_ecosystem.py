@@ -16,7 +16,7 @@ from debias_pt.models.backbone import Backbone
 from tests.helpers.tiny_data import gaussian_table
 
 if tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 6):
-    pytest.skip("debias_pt.sklearn needs scikit-learn 1.6", allow_module_level=True)
+    pytest.skip("these checks need scikit-learn 1.6", allow_module_level=True)
 
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV

@@ -42,6 +42,7 @@ def pixels(tuner: PromptTuner, paths: list[Path]) -> torch.Tensor:
 def test_onnx_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
+    pytest.importorskip("torch", minversion="2.8")
     file = tuner.export(tmp_path / "birds.onnx", seed=1)
     assert [one.name for one in tmp_path.iterdir()] == ["birds.onnx"]
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
@@ -56,6 +57,7 @@ def test_onnx_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_p
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_exported_program_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("torch", minversion="2.8")
     file = tuner.export(tmp_path / "birds.pt2")
     extra = {"debias_pt.json": ""}
     module = torch.export.load(str(file), extra_files=extra).module()

@@ -24,6 +24,7 @@ def test_the_blocks_run(
     datasets = pytest.importorskip("datasets")
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
+    pytest.importorskip("torch", minversion="2.8")
     monkeypatch.chdir(tmp_path)
     shutil.copy(waterbirds_root / FOLDER / table.ids[0], "photo.jpg")
     kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})

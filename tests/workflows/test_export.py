@@ -213,6 +213,7 @@ def test_an_export_that_fails_leaves_the_older_one(
 def test_a_run_becomes_an_onnx_file(tiny_run: Path, tuner: PromptTuner, images: list[Path], tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
+    pytest.importorskip("torch", minversion="2.8")
     result = export(str(tiny_run), out=str(tmp_path / "birds.onnx"), seed=4)
     session = runtime.InferenceSession(result["folder"], providers=["CPUExecutionProvider"])
     assert json.loads(session.get_modelmeta().custom_metadata_map["data"]) == "waterbirds"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from debias_pt.training.tuner import PromptTuner
 
 CHECKPOINT = ("open_clip_config.json", "open_clip_model.safetensors", "class_weights.json", "class_weights.safetensors")
+NEEDED = (2, 8)  # torch, for its exporter
 
 
 class ImageClassifier(nn.Module):
@@ -83,6 +84,7 @@ def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None) -> Path
     target, run = Path(path), _run_of(tuner, seed)
     facts = {**describe(tuner), "preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}
     if target.suffix in (".onnx", ".pt2"):
+        _require_torch()
         classifier = ImageClassifier(tuner.backbone, torch.from_numpy(tuner.class_weights_[run]), tuner.scale_).eval()
         write = _write_onnx if target.suffix == ".onnx" else _write_program
         with whole_file(target) as unfinished, no_logging(), warnings.catch_warnings():
@@ -113,6 +115,14 @@ def _write_program(classifier: ImageClassifier, example: Tensor, file: Path, fac
         place.replace(file)
     finally:
         place.unlink(missing_ok=True)
+
+
+def _require_torch() -> None:
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < NEEDED:
+        needed = ".".join(map(str, NEEDED))
+        raise UsageError(
+            f"exports to .onnx and .pt2 need torch {needed}, {torch.__version__} is here; pip install -U it"
+        )
 
 
 def _write_onnx(classifier: ImageClassifier, example: Tensor, file: Path, facts: dict[str, Any]) -> None:
