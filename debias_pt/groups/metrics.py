@@ -78,9 +78,10 @@ class GroupReport:
                 "give one row per run, one column per sample"
             )
         right = predictions == groups.y
-        inside = [groups.index == g for g in range(groups.n_groups)]
-        correct = np.stack([right[:, group].sum(axis=1) for group in inside], axis=1)
-        images = np.array([effective_images(right[:, group]) if group.any() else 0.0 for group in inside])
+        by_group = right[:, np.argsort(groups.index, kind="stable")]
+        inside = np.split(by_group, np.cumsum(groups.counts)[:-1], axis=1)
+        correct = np.stack([group.sum(axis=1) for group in inside], axis=1)
+        images = np.array([effective_images(group) if group.size else 0.0 for group in inside])
         return cls(correct, groups.counts, train_counts, groups.labels, groups.source, tuple(seeds), images)
 
     @property

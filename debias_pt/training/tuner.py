@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,8 @@ from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
 from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler
-from debias_pt.training.inputs import Inputs, unit_features
+from debias_pt.training.fit_plan import plan
+from debias_pt.training.inputs import Inputs, feature_blocks
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES
@@ -250,16 +251,22 @@ class PromptTuner:
         if self.settings.infer_groups and groups.source != "true":  # an annotation leaves nothing to be inferred
             groups, self.inferred_ = infer_groups(table, groups, splits=self.settings.fit_on.split("+"))
         train_groups = groups.rows(fitted_rows)
-        require_distinct_runs(self.settings, len(train_groups))
+        how = plan(table, len(train_groups), self.settings, device)
+        require_distinct_runs(how.settings, len(train_groups))
         self.train_groups_ = train_groups
-        self._annotated = dict(table.where("train").attributes)
+        self._annotated = {name: true.rows(table.split == "train") for name, true in table.attributes.items()}
         self.class_names_ = table.class_names
-        train = FitData.of(table.rows(np.flatnonzero(fitted_rows)), train_groups, device, soft=self.settings.soft)
-        val = self._validation(table, validation_groups, train)
+        train, val = (
+            FitData.of(table, of, device, soft=soft, rows=np.flatnonzero(rows), mapped=how.mapped)
+            for rows, of, soft in (
+                (fitted_rows, train_groups, self.settings.soft),
+                self._validation(table, validation_groups),
+            )
+        )
         if beside is not None:
             shared = ((train, beside.train), (val, beside.val))
             train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
-        return RunGroup(criterion(self.settings), reweighter, self.settings, self.seeds, train, val, groups)
+        return RunGroup(criterion(self.settings), reweighter, how.settings, self.seeds, train, val, groups)
 
     def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
         """Return the classes as groups, where no others are given and none are needed."""
@@ -269,12 +276,12 @@ class PromptTuner:
             raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
         return Groups.by_class(table.y, table.class_names)
 
-    def _validation(self, table: FeatureTable, groups: Groups, train: FitData) -> FitData:
+    def _validation(self, table: FeatureTable, groups: Groups) -> tuple[NDArray[np.bool_], Groups, bool]:
         """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
-        rows = table.split == "val"
-        if not rows.any() and self.settings.select == "last":
-            return train.at(slice(0, 0))
-        return FitData.of(table.where("val"), groups.rows(rows), self.backbone.device)
+        rows = np.asarray(table.split == "val")
+        if not rows.any() and self.settings.select != "last":
+            table.where("val")  # refuses, with the splits there are
+        return rows, groups.rows(rows), False
 
     def take(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""
@@ -310,10 +317,13 @@ class PromptTuner:
 
     def logits(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return logits ``(R, N, K)`` of images or their unit features ``(N, D)``; see :meth:`predict`."""
+        return np.concatenate(list(self._logits(inputs)), axis=1)
+
+    def _logits(self, inputs: Inputs) -> Iterator[NDArray[np.float32]]:
+        """Yield logits ``(R, n, K)``, block by block where features are in a file, else of all at once."""
         self._require_fitted()
-        features = unit_features(inputs, lambda: self.backbone, self.class_weights_.shape[-1])
-        product: NDArray[np.float32] = self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1))
-        return product
+        for features in feature_blocks(inputs, lambda: self.backbone, self.class_weights_.shape[-1]):
+            yield self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1))
 
     def predict(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.int64]:
         """Return class labels.
@@ -336,8 +346,9 @@ class PromptTuner:
         ImageError
             If an image cannot be read.
         """
-        scores = self.predict_proba(inputs, ensemble=True) if ensemble else self.logits(inputs)
-        return np.asarray(scores.argmax(axis=-1), dtype=np.int64)
+        if ensemble:
+            return np.asarray(self.predict_proba(inputs, ensemble=True).argmax(axis=-1), dtype=np.int64)
+        return np.concatenate([block.argmax(axis=-1) for block in self._logits(inputs)], axis=1)
 
     def predict_proba(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.float64]:
         """Return class probabilities ``(R, N, K)``, or with `ensemble` their mean ``(N, K)``; see :meth:`predict`."""
