@@ -97,7 +97,7 @@ class AttributeProbe:
             places = [slice(first, first + ROWS_AT_A_TIME) for first in range(0, len(features), ROWS_AT_A_TIME)]
             parts = [self.scores(np.array(features[p]), None if y is None else y[p]) for p in places]
             return tuple(np.concatenate(of_attribute) for of_attribute in zip(*parts, strict=True))
-        images = torch.from_numpy(np.require(features, np.float32, "CW"))
+        images = torch.from_numpy(np.require(features, np.float32, ["C", "W"]))
         return tuple(
             self._scores(images, weights, attribute, y)
             for attribute, weights in zip(self.attributes, self.weights_, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from debias_pt.errors import DebiasWarning
@@ -15,7 +16,7 @@ from debias_pt.utils.memory import free_bytes, gib
 
 BATCH = 8192  # rows of a step, where all are too many and no other number is given
 COPIES = 5  # of the logits, while a step is made: themselves, log-probabilities, probabilities, gradients
-LEFT = 0.8  # of the free memory that may be taken
+LEFT = 0.7  # of the free memory that may be taken
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def plan(table: FeatureTable, n: int, settings: FitSettings, device: torch.devic
     """
     if not is_mapped(table.features):
         return FitPlan(settings)
-    features = 4 * table.features.size
+    half = table.features.dtype == np.float16  # copied twice: as they are, and in single precision
+    features = (6 if half else 4) * table.features.size
     logits = 4 * settings.seeds * len(table.class_names) * (settings.batch_size or n) * COPIES
     free = int(LEFT * free_bytes(device))
     if features + logits <= free:

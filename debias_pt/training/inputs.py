@@ -61,7 +61,7 @@ def unit_features(inputs: Inputs, backbone: Callable[[], Backbone], dim: int) ->
 
 
 def feature_blocks(inputs: Inputs, backbone: Callable[[], Backbone], dim: int) -> Iterator[NDArray[np.float32]]:
-    """Yield unit features ``(n, D)`` of what is to be classified; those in a file some rows at a time, else all at once.
+    """Yield unit features ``(n, D)`` of what is to be classified: some rows at a time from a file, else all at once.
 
     See :func:`unit_features`.
     """

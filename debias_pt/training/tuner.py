@@ -15,7 +15,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
-from debias_pt.groups.metrics import GroupReport
+from debias_pt.groups.metrics import GroupReport, known_counts
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
 from debias_pt.reweighting import Reweighter
@@ -385,19 +385,7 @@ class PromptTuner:
             train = groups.rows(table.split == "train").counts
             groups, table = groups.rows(table.split == split), table.where(split)
             train_counts = train if train_counts is None else train_counts
-        counts = self._train_counts(groups) if train_counts is None else train_counts
+        counts = known_counts(groups, self.train_groups_, self._annotated) if train_counts is None else train_counts
         answers = self.predict(table.features, ensemble=ensemble)
         seeds = self.seeds[:1] if ensemble else self.seeds
         return GroupReport.of(answers.reshape(len(seeds), -1), groups, counts, seeds)
-
-    def _train_counts(self, groups: Groups) -> NDArray[np.int64]:
-        """Return how often these groups are among the training rows, as far as that is known; else zeros."""
-        fitted = self.train_groups_
-        if fitted is not None:
-            of_all = list(self._annotated.values())
-            choices = [[true] for true in of_all] + ([of_all] if len(of_all) > 1 else [])
-            known = [fitted, *(Groups.true(fitted.y, fitted.class_names, some) for some in choices)]
-            for one in known:
-                if (one.source, one.names) == (groups.source, groups.names):
-                    return one.counts
-        return np.zeros(groups.n_groups, dtype=np.int64)
