@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import sys
 import time
 from pathlib import Path
 
@@ -40,16 +39,14 @@ def fit(path: Path, steps: int, batch: int | None, method: str) -> dict[str, obj
     from debias_pt import Attribute, AttributeProbe, Groups
     from debias_pt.datasets.attributes import TrueAttribute
     from debias_pt.features.table import FeatureTable
-    from debias_pt.models.backbone import Backbone
     from debias_pt.training.tuner import PromptTuner
 
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     start = time.perf_counter()
     features = np.load(path, mmap_mode="r")
     n = len(features)
     y, a = labels(0, n)
     split = np.full(n, "train", dtype="<U5")
-    split[5::50], split[7::50] = "val", "test"  # scattered over the file
+    split[5::49], split[7::49] = "val", "test"  # scattered over the file
     truth = {"place": TrueAttribute(("land", "water"), a)}
     table = FeatureTable(tuple(map(str, range(n))), features, y, split, ("cat", "dog"), truth, "generated")
     checked = time.perf_counter()
