@@ -69,7 +69,7 @@ def test_an_epoch_in_blocks_has_every_row_once_and_batches_lie_together() -> Non
     epoch = torch.cat([batches.rows(step)[0] for step in range(math.ceil(n / 4096))])  # type: ignore[index]
     assert torch.equal(epoch.sort().values, torch.arange(n))
     pool = epoch[: BLOCK * POOL - BLOCK]
-    assert len((pool // BLOCK).unique()) <= POOL  # of 385 blocks
+    assert len((pool // BLOCK).unique()) <= POOL + 1  # of 385; the last block, cut short, shifts the others
     assert not torch.equal(epoch, torch.cat([batches.rows(step)[0] for step in range(33, 33 + 49)])[:n])  # type: ignore[index]
 
 
@@ -102,11 +102,11 @@ def test_the_processs_own_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mapped memory on Linux only")
 def test_a_limit_of_the_operating_system_holds(tmp_path: Path) -> None:
-    # Single precision in memory would be 800 MB; torch alone takes some 700 of the limit.
-    words = [str(tmp_path / "a.npy"), "--rows", "400000", "--limit-gib", "1.3", "--steps", "60"]
+    # Torch alone takes some 900 MB of the limit; the features would take 460 more.
+    words = [str(tmp_path / "a.npy"), "--rows", "150000", "--limit-gib", "1.15", "--steps", "40"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "are read from the file in shuffled blocks" in done.stderr
     result = json.loads(done.stdout)
-    assert result["worst_group"] > 0.9 and result["answers"] == [400000, 2]
+    assert result["worst_group"] > 0.9 and result["answers"] == [150000, 2]
