@@ -7,6 +7,7 @@ import json
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,10 @@ def fit(path: Path, steps: int, batch: int | None, method: str) -> dict[str, obj
     }
 
 
+def _no_images(image: object) -> Any:
+    raise NotImplementedError("features only")
+
+
 def _backbone(dim: int):  # type: ignore[no-untyped-def]
     """Return a tiny random CLIP of the features' size: only its text tower is used."""
     import open_clip
@@ -93,7 +98,9 @@ def _backbone(dim: int):  # type: ignore[no-untyped-def]
     }
     torch.manual_seed(0)
     model = open_clip.model.CLIP(**config)
-    return Backbone(model, open_clip.get_tokenizer("ViT-B-32"), None, name="tiny", config=config, preprocessing={})
+    return Backbone(
+        model, open_clip.get_tokenizer("ViT-B-32"), _no_images, name="tiny", config=config, preprocessing={}
+    )
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ def test_rows_and_blocks_are_those_of_the_array(tmp_path: Path) -> None:
 def test_a_table_of_half_precision_stays_mapped(tmp_path: Path) -> None:
     rows = mapped(tmp_path / "a.npy", unit(40).astype(np.float16))
     table = table_from_arrays(rows, [0, 1] * 20, ["cat", "dog"], split="train")
-    assert is_mapped(table.features) and table.features.dtype == np.float16
+    assert is_mapped(table.features)
+    assert table.features.dtype == np.float16
     assert table.data_fingerprint()["content"] != ""
     again = table_from_arrays(2 * unit(40), [0, 1] * 20, ["cat", "dog"], split="train")
     assert np.allclose(again.features, unit(40), atol=1e-6)

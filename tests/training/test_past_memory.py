@@ -60,7 +60,8 @@ def test_a_fit_from_the_file_is_the_fit_from_memory(
 def test_what_fits_is_a_full_batch_and_nothing_is_said(backbone: Backbone, table: FeatureTable) -> None:
     groups = Groups.true(table.y, table.class_names, list(table.attributes.values()))
     run_group = PromptTuner(backbone, method="dpt", head="linear").run_group(table, groups)
-    assert run_group.minibatches.whole and isinstance(run_group.train.features, torch.Tensor)
+    assert run_group.minibatches.whole
+    assert isinstance(run_group.train.features, torch.Tensor)
 
 
 def test_an_epoch_in_blocks_has_every_row_once_and_batches_lie_together() -> None:
@@ -109,4 +110,5 @@ def test_a_limit_of_the_operating_system_holds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert "are read from the file in shuffled blocks" in done.stderr
     result = json.loads(done.stdout)
-    assert result["worst_group"] > 0.9 and result["answers"] == [150000, 2]
+    assert result["worst_group"] > 0.9
+    assert result["answers"] == [150000, 2]

@@ -1,4 +1,4 @@
-"""Promise: one integer per sample, or a posterior over neighbouring groups, gives what the matrix of all groups gives."""
+"""Promise: an integer per sample, or a posterior over neighbouring groups, gives what the matrix of groups gives."""
 
 from __future__ import annotations
 
