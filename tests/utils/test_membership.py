@@ -85,7 +85,9 @@ def test_memory_does_not_grow_with_the_number_of_groups() -> None:
     y = np.arange(rows) % 1000
     groups = Groups.true(y, names, [TrueAttribute(("a", "b"), y % 2)])
     found = membership_of(groups)
-    assert groups.n_groups == 2000 and found.shares is None and found.first.nbytes == 8 * rows
+    assert groups.n_groups == 2000
+    assert found.shares is None
+    assert found.first.nbytes == 8 * rows
     assert groups.values.ndim == 1
     assert found.sizes().sum() == rows  # the matrix would take 1.6 GB
 
@@ -95,9 +97,11 @@ def test_several_annotations_stay_one_integer_and_mixed_ones_become_a_posterior(
     y, a, b = (rng.integers(0, 2, N) for _ in range(3))
     true = [TrueAttribute(("l", "w"), a), TrueAttribute(("d", "n"), b)]
     groups = Groups.true(y, ("x", "y"), true)
-    assert groups.hard and (groups.attribute == 2 * a + b).all()
+    assert groups.hard
+    assert (groups.attribute == 2 * a + b).all()
     mixed = groups.split_by(("s", "t"), np.full((N, 2), 0.5))
-    assert not mixed.hard and np.allclose(mixed.posterior.reshape(N, 4, 2).sum(axis=2), groups.posterior)
+    assert not mixed.hard
+    assert np.allclose(mixed.posterior.reshape(N, 4, 2).sum(axis=2), groups.posterior)
     again = replace(groups, values=groups.posterior)
     assert (again.index == groups.index).all()
 
@@ -108,5 +112,7 @@ def test_many_small_groups_are_one_warning_with_the_smallest() -> None:
     with pytest.warns(DebiasWarning) as caught:
         groups.warn_if_small()
     (text,) = [str(one.message) for one in caught]
-    assert "of 200 true groups 100 are empty" in text and "100 have fewer than 10 samples" in text
-    assert "(0, a) with 3" in text and len(text) < 400
+    assert "of 200 true groups 100 are empty" in text
+    assert "100 have fewer than 10 samples" in text
+    assert "(0, a) with 3" in text
+    assert len(text) < 400
