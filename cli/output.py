@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
+
+MOST_GROUPS = 40  # rows of a table for people
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -245,11 +248,22 @@ def print_groups(result: dict[str, Any], others: dict[str, Any]) -> None:
             interval(g["ci"]),
             *[interval(g["image_ci"]) for _ in more],
         ]
-        for i, g in enumerate(result["groups"])
+        for i, g in shown_groups(result["groups"])
     ]
     header = f"{KINDS[result['groups_from']]} group".strip()
     names = [f"{name}, %" for name in (*others, result["method"])]
     print_table([header, "n", *names, result["interval"], *more], rows)
+    if len(rows) < len(result["groups"]):
+        print(f"The {len(rows)} worst of {len(result['groups'])} groups; --json has all of them.")
+
+
+def shown_groups(groups: Sequence[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+    """Return the groups to print with their places: all in their order, or the worst where there are many."""
+    numbered = list(enumerate(groups))
+    if len(groups) <= MOST_GROUPS:
+        return numbered
+    there = [one for one in numbered if one[1]["accuracy"] is not None]
+    return sorted(there, key=lambda one: one[1]["accuracy"])[:MOST_GROUPS]
 
 
 def group_text(group: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from debias_pt.groups.groups import Groups
 from debias_pt.models.heads import Head
 from debias_pt.settings import FitSettings, TrainSettings, identity, resolve
 from debias_pt.training.callbacks import Callback
+from debias_pt.training.data import membership_of
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES, Selector
@@ -118,7 +119,7 @@ def watch_true(run_group: RunGroup, case: Case) -> Selector | None:
     if true is None:
         return None
     selector = Selector("true-wga", run_group.own.parameters, run_group.selector.first_step)
-    membership = torch.from_numpy(true.rows(case.split("val")).membership()).float().to(run_group.val.y.device)
+    membership = membership_of(true.rows(case.split("val")), run_group.val.y.device)
     y = torch.from_numpy(case.prepared.table.y[case.split("val")]).to(run_group.val.y.device)
     run_group.watchers.append(lambda step, logits: selector.observe(step, logits, y, membership))
     return selector

@@ -52,7 +52,7 @@ class Flipped:
             wrong = rng.random(likely[chosen].shape) if self.kind == "uniform" else likely[chosen]
             wrong[np.arange(len(chosen)), true.attribute[chosen]] = -1.0
             values[chosen] = wrong.argmax(axis=1)
-        return dataclasses.replace(true, posterior=np.eye(len(true.attribute_names))[values])
+        return dataclasses.replace(true, values=values)
 
     def choose(self, wrong: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Choose the samples of one split to flip, from the probe's posterior of a wrong value ``(n,)``."""
@@ -159,7 +159,7 @@ class Shuffled:
             for label in range(len(groups.class_names)):
                 rows = np.flatnonzero((split == name) & (groups.y == label))
                 order[rows] = rng.permutation(rows)
-        return dataclasses.replace(groups, posterior=groups.posterior[order])
+        return dataclasses.replace(groups, values=groups.values[order])
 
     def for_selection(self, case: Case) -> Groups:
         """Return the permuted groups: the control knows nothing of the attribute."""

@@ -60,7 +60,7 @@ class Confused:
             for cell in np.unique(cells[inside]):
                 rows = inside[cells[inside] == cell]
                 values[rows] = rng.permutation(answers[rows])
-        return dataclasses.replace(true, posterior=np.eye(len(true.attribute_names))[values])
+        return dataclasses.replace(true, values=values)
 
     def for_selection(self, case: Case) -> Groups:
         """Return the same groups: steps are selected with the same errors."""

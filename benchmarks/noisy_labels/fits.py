@@ -17,7 +17,7 @@ from debias_pt.groups.groups import Groups
 from debias_pt.noise.confident_learning import confident_mask
 from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
 from debias_pt.settings import FitSettings
-from debias_pt.training.data import FitData
+from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.ensemble import predict_ensemble
 from debias_pt.training.gradients import GradientWatch, log_steps
 from debias_pt.training.loop import Training
@@ -135,8 +135,7 @@ def run_group(case: Case, settings: FitSettings, one: Sample, seed: int) -> RunG
     groups = Groups.true(one.y, names, [TrueAttribute(("all",), np.zeros(len(one.y), dtype=np.int64))])
     device = case.backbone.device
     y = torch.from_numpy(one.y).to(device)
-    membership = torch.from_numpy(groups.membership()).float().to(device)
-    train = FitData(torch.from_numpy(one.features).to(device), y, membership)
+    train = FitData(torch.from_numpy(one.features).to(device), y, membership_of(groups, device))
     return RunGroup(criterion(settings), scheduler(settings), settings, [seed], train, train.at(slice(0, 0)), groups)
 
 

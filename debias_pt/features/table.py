@@ -15,14 +15,12 @@ from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
 from debias_pt.features.table_files import TableFiles
+from debias_pt.features.mapped import as_slice, is_mapped
 from debias_pt.utils.fingerprint import digest, require_match
 
 ROWS_AT_A_TIME = 8192
-
-
-def is_mapped(array: object) -> bool:
-    """Return whether an array is memory-mapped, or a view of one that is: too large to copy without need."""
-    return isinstance(array, np.memmap) or (isinstance(array, np.ndarray) and is_mapped(array.base))
+TINY = 1e-20  # a squared length that single precision may have lost
+UNIT = 1e-2  # how far the length of a feature row may be off 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,7 +32,7 @@ class FeatureTable(TableFiles):
     ids : tuple of str
         One per row, unique: the image's path inside its data set.
     features : ndarray of float32, shape (N, D)
-        Rows of unit length.
+        Rows of unit length. Memory-mapped features stay in their file, and may be float16.
     y : ndarray of int, shape (N,)
         Class labels, 0 to K - 1.
     split : ndarray of str, shape (N,)
@@ -81,7 +79,8 @@ class FeatureTable(TableFiles):
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        object.__setattr__(self, "features", np.asarray(self.features, dtype=np.float32))
+        if not (is_mapped(self.features) and self.features.dtype == np.float16):
+            object.__setattr__(self, "features", np.asarray(self.features, dtype=np.float32))
         object.__setattr__(self, "y", np.asarray(self.y, dtype=np.int64))
         lengths = {"features": len(self.features), "y": len(self.y), "split": len(self.split)}
         lengths |= {f"attribute {name}": len(true.labels) for name, true in self.attributes.items()}
@@ -96,16 +95,13 @@ class FeatureTable(TableFiles):
                 f"{self.name}: labels go from {self.y.min()} to {self.y.max()} for {len(self.class_names)} classes; "
                 "they must be 0 to K - 1"
             )
-        unknown = set(self.split.tolist()) - set(SPLITS)
-        if unknown:
-            raise DatasetError(f"{self.name}: unknown split {sorted(unknown)[0]!r}; use {', '.join(SPLITS)}")
+        unknown = self.split[~np.isin(self.split, SPLITS)]
+        if len(unknown):
+            raise DatasetError(f"{self.name}: unknown split {str(min(unknown))!r}; use {', '.join(SPLITS)}")
         self._require_unit()
 
     def _require_unit(self) -> None:
-        length = np.empty(len(self), dtype=np.float64)
-        for first in range(0, len(self), ROWS_AT_A_TIME):  # a memory-mapped table is not copied
-            part = self.features[first : first + ROWS_AT_A_TIME]
-            length[first : first + len(part)] = np.sqrt(np.einsum("nd,nd->n", part, part, dtype=np.float64))
+        length = lengths(self.features)
         finite = np.isfinite(length)
         if not finite.all():
             bad = self.ids[int(np.argmin(finite))]
@@ -113,7 +109,7 @@ class FeatureTable(TableFiles):
                 f"{self.name}: {int((~finite).sum())} of {len(self)} feature rows hold NaN or infinity, first {bad!r}; "
                 "encode again, in fp32 if the precision was lower"
             )
-        if len(self) and abs(length - 1).max() > 1e-2:
+        if len(self) and abs(length - 1).max() > UNIT:
             worst = int(abs(length - 1).argmax())
             raise UsageError(
                 f"{self.name}: features of {self.ids[worst]!r} have length {length[worst]:.3g}, not 1; normalise them"
@@ -141,8 +137,7 @@ class FeatureTable(TableFiles):
 
     def rows(self, index: NDArray[np.int64]) -> FeatureTable:
         """Return these rows only, in this order."""
-        together = is_mapped(self.features) and len(index) > 0 and bool((np.diff(index) == 1).all())
-        place = slice(index[0], index[-1] + 1) if together else index  # adjacent rows of a mapped file stay a view
+        place = as_slice(index) if is_mapped(self.features) else index  # adjacent rows of a mapped file stay a view
         return replace(
             self,
             ids=tuple(self.ids[row] for row in index),
@@ -180,8 +175,30 @@ class FeatureTable(TableFiles):
         The content is that of the image files, or of the features where there are no files.
         """
         labels = [self.ids, self.y.tolist(), self.split.tolist(), self.class_names]
-        content = self.image_hashes or hashlib.sha256(self.features.tobytes()).hexdigest()
+        content = self.image_hashes or self._features_hash()
         return {"name": self.name, "rows": len(self), "labels": digest(labels), "content": digest(content)}
+
+    def _features_hash(self) -> str:
+        content = hashlib.sha256()
+        for first in range(0, len(self), ROWS_AT_A_TIME):
+            content.update(np.ascontiguousarray(self.features[first : first + ROWS_AT_A_TIME]).data)
+        return content.hexdigest()
+
+
+def lengths(features: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the length of each row ``(N,)``, in one pass that copies a block at a time.
+
+    In single precision, which is some five times as fast; a row whose square overflows is measured again in double.
+    """
+    found = np.empty(len(features), dtype=np.float64)
+    for first in range(0, len(features), ROWS_AT_A_TIME):
+        part = features[first : first + ROWS_AT_A_TIME].astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            squares = np.einsum("nd,nd->n", part, part).astype(np.float64)
+        beyond = np.flatnonzero(~np.isfinite(squares) | (squares < TINY))
+        squares[beyond] = np.square(part[beyond], dtype=np.float64).sum(axis=1)
+        found[first : first + len(part)] = np.sqrt(squares)
+    return found
 
 
 def table_from_arrays(
@@ -200,7 +217,8 @@ def table_from_arrays(
     Parameters
     ----------
     features : array, shape (N, D)
-        Of any length above 0; rows are scaled to length 1.
+        Of any length above 0; rows are scaled to length 1. A memory-mapped array of float16 or float32 whose rows
+        have that length (within 1 %) is not copied.
     y : array of int, shape (N,)
         Class labels, 0 to K - 1.
     class_names : sequence of str
@@ -229,18 +247,28 @@ def table_from_arrays(
     >>> sorted(table.split.tolist())
     ['test', 'test', 'train', 'train', 'train', 'train', 'val', 'val']
     """
-    rows, labels = np.asarray(features, dtype=np.float32), np.asarray(y, dtype=np.int64)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    if (length == 0).any():
-        raise UsageError(f"row {int(np.argmin(length))} of the features is all 0; it has no direction")
-    names = [str(i) for i in range(len(rows))] if ids is None else list(ids)
-    given = [split] * len(rows) if isinstance(split, str) else split
+    unit, labels = _unit_rows(features), np.asarray(y, dtype=np.int64)
+    names = [str(i) for i in range(len(unit))] if ids is None else list(ids)
+    given = np.full(len(unit), split) if isinstance(split, str) else split
     true = {name: TrueAttribute.of(words) for name, words in (attributes or {}).items()}
     if given is None:
         parts, _ = complete(names, labels, None, shares or Shares(), {name: one.labels for name, one in true.items()})
     else:
         parts = np.array(given)
-    return FeatureTable(tuple(names), rows / length, labels, parts, tuple(class_names), true, **known)
+    return FeatureTable(tuple(names), unit, labels, parts, tuple(class_names), true, **known)
+
+
+def _unit_rows(features: ArrayLike) -> NDArray[np.float32]:
+    """Scale rows to length 1; a mapped array whose rows have it stays in its file."""
+    given: NDArray[Any] = np.asanyarray(features)
+    mapped = is_mapped(given) and given.dtype in (np.float16, np.float32)
+    rows: NDArray[Any] = given if mapped else np.asarray(given, dtype=np.float32)
+    length = lengths(rows)
+    if (length == 0).any():
+        raise UsageError(f"row {int(np.argmin(length))} of the features is all 0; it has no direction")
+    if mapped and (abs(length - 1) < UNIT).all():
+        return rows
+    return np.asarray(rows / length[:, None].astype(np.float32), dtype=np.float32)
 
 
 def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:

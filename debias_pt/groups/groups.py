@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.utils.words import counted
 
 SMALL_GROUP = 10
+SHOWN_GROUPS = 5  # small groups that are warned of one by one, or named where there are more
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Groups:
     ----------
     y : ndarray of int, shape (N,)
         Class labels.
-    posterior : ndarray of float, shape (N, A)
-        Probability of each attribute value; one-hot rows for true attributes.
+    values : ndarray of int, shape (N,), or of float, shape (N, A)
+        The attribute value of each sample, where it is known; else the probability of each value.
     class_names : tuple of str
         K names.
     attribute_names : tuple of str
@@ -47,16 +49,22 @@ class Groups:
     """
 
     y: NDArray[np.int64]
-    posterior: NDArray[np.float64]
+    values: NDArray[np.int64] | NDArray[np.float64]
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     source: str
 
     def __post_init__(self) -> None:
-        if self.posterior.shape != (len(self.y), len(self.attribute_names)):
+        n, names = len(self.y), self.attribute_names
+        if self.values.shape not in ((n,), (n, len(names))) or (self.hard and self.values.dtype.kind not in "iu"):
             raise UsageError(
-                f"posterior has shape {self.posterior.shape} for {len(self.y)} labels and "
-                f"{len(self.attribute_names)} attribute values; give one row per label, one column per value"
+                f"the attribute has shape {self.values.shape} and type {self.values.dtype} for {n} labels and "
+                f"{len(names)} attribute values; give an integer per label, or a row per label and a column per value"
+            )
+        if self.hard and n and not 0 <= self.values.min() <= self.values.max() < len(names):
+            raise UsageError(
+                f"attribute values go from {self.values.min()} to {self.values.max()} for {len(names)} names; "
+                "they must be 0 to A - 1"
             )
 
     @classmethod
@@ -68,7 +76,7 @@ class Groups:
     @classmethod
     def true(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[TrueAttribute]) -> Groups:
         """Cross classes with annotated attributes: an oracle when fitted with, the report_groups when reported by."""
-        named = [(attribute.values, np.eye(len(attribute.values))[attribute.labels]) for attribute in attributes]
+        named = [(attribute.values, attribute.labels) for attribute in attributes]
         return cls._cross(y, class_names, named, "true")
 
     @classmethod
@@ -80,21 +88,26 @@ class Groups:
         >>> Groups.by_class(np.array([0, 1, 1]), ("cat", "dog")).names
         ('cat', 'dog')
         """
-        return cls(y, np.ones((len(y), 1)), tuple(class_names), ("",), "class")
+        return cls(y, np.zeros(len(y), dtype=np.int64), tuple(class_names), ("",), "class")
 
     @classmethod
     def _cross(
         cls,
         y: NDArray[np.int64],
         class_names: Sequence[str],
-        named: Sequence[tuple[tuple[str, ...], NDArray[np.float64]]],
+        named: Sequence[tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float64]]],
         source: str,
     ) -> Groups:
-        values, posterior = named[0]
+        hard = all(given.ndim == 1 for _, given in named)
+        names, first = named[0]
+        values = first if hard else one_hot(first, len(names))
         for more, other in named[1:]:
-            values = tuple(f"{a}+{b}" for a in values for b in more)
-            posterior = (posterior[:, :, None] * other[:, None, :]).reshape(len(y), -1)
-        return cls(y, posterior, tuple(class_names), values, source)
+            names = tuple(f"{a}+{b}" for a in names for b in more)
+            if hard:
+                values = values * len(more) + other
+            else:
+                values = (values[:, :, None] * one_hot(other, len(more))[:, None, :]).reshape(len(y), -1)
+        return cls(y, values, tuple(class_names), names, source)
 
     def split_by(self, values: tuple[str, ...], posterior: NDArray[np.float64]) -> Groups:
         """Return every group split by the values of one more attribute, given their posterior ``(N, V)``.
@@ -105,7 +118,7 @@ class Groups:
         >>> by_class.split_by(("small", "large"), np.eye(2)).names
         ('cat, small', 'cat, large', 'dog, small', 'dog, large')
         """
-        known = [] if self.source == "class" else [(self.attribute_names, self.posterior)]
+        known = [] if self.source == "class" else [(self.attribute_names, self.values)]
         source = "pseudo" if self.source == "class" else self.source
         return self._cross(self.y, self.class_names, [*known, (values, posterior)], source)
 
@@ -118,9 +131,19 @@ class Groups:
         return len(self.class_names) * len(self.attribute_names)
 
     @property
+    def hard(self) -> bool:
+        """Whether the attribute of every sample is known: one integer per row, and no posterior is kept."""
+        return self.values.ndim == 1
+
+    @property
+    def posterior(self) -> NDArray[np.float64]:
+        """Probability of each attribute value, shape ``(N, A)``; one-hot rows where the value is known."""
+        return one_hot(self.values, len(self.attribute_names))
+
+    @cached_property
     def attribute(self) -> NDArray[np.int64]:
         """The most probable attribute value of each sample, shape ``(N,)``."""
-        return np.asarray(self.posterior.argmax(axis=1), dtype=np.int64)
+        return np.asarray(self.values if self.hard else self.values.argmax(axis=1), dtype=np.int64)
 
     @property
     def index(self) -> NDArray[np.int64]:
@@ -150,36 +173,73 @@ class Groups:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the group's name of each sample, shape ``(N,)``: what fairlearn and scikit-learn take for groups."""
         return np.asarray(self.names, dtype=object)[self.index].astype(dtype or object)
+    def name(self, g: int) -> str:
+        """Return the name of one group."""
+        k, a = divmod(g, len(self.attribute_names))
+        return group_name(self.class_names[k], self.attribute_names[a])
 
     def membership(self, *, soft: bool = False) -> NDArray[np.float64]:
         """Return how much each sample belongs to each group, shape ``(N, G)``, rows summing to one.
+
+        For a look at small data: fitting uses :class:`~debias_pt.groups.membership.Membership`, which keeps
+        one integer per sample, or its posterior.
 
         Parameters
         ----------
         soft : bool
             Spread a sample over the groups of its class by the posterior, instead of one-hot.
         """
-        values = self.posterior if soft else np.eye(len(self.attribute_names))[self.attribute]
-        classes = np.eye(len(self.class_names))[self.y]
-        return (classes[:, :, None] * values[:, None, :]).reshape(len(self), -1)
+        membership = np.zeros((len(self), len(self.class_names), len(self.attribute_names)))
+        membership[np.arange(len(self)), self.y] = (
+            self.posterior if soft else one_hot(self.attribute, membership.shape[2])
+        )
+        return membership.reshape(len(self), -1)
+
+    def sizes(self, *, soft: bool = False) -> NDArray[np.float64]:
+        """Return the number of samples of each group, the expected one if `soft`, shape ``(G,)``."""
+        if self.hard or not soft:
+            return self.counts.astype(np.float64)
+        columns = [np.bincount(self.y, column, len(self.class_names)) for column in self.posterior.T]
+        return np.stack(columns, axis=1).astype(np.float64).reshape(-1)
 
     def rows(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Groups:
         """Return the groups of some of the samples."""
-        return replace(self, y=self.y[rows], posterior=self.posterior[rows])
+        return replace(self, y=self.y[rows], values=self.values[rows])
 
     def warn_if_small(self, *, soft: bool = False) -> None:
-        """Warn of groups that are empty or have fewer than 10 (expected) samples, by name."""
-        counts = np.round(self.membership(soft=soft).sum(axis=0), 1)
+        """Warn of groups that are empty or have fewer than 10 (expected) samples: by name, or of many at once."""
+        sizes = np.round(self.sizes(soft=soft), 1)
+        small = np.flatnonzero(sizes < SMALL_GROUP)
+        small = small[np.argsort(sizes[small], kind="stable")]
         kind = "" if self.source == "class" else f"{self.source} "
-        for name, count in zip(self.names, counts.tolist(), strict=True):
-            if count == 0:
-                warnings.warn(f"the {kind}group ({name}) is empty; its weight is 0", DebiasWarning, stacklevel=2)
-            elif count < SMALL_GROUP:
-                warnings.warn(
-                    f"the {kind}group ({name}) has {counted(count, 'sample')}; its weight rests on very few",
-                    DebiasWarning,
-                    stacklevel=2,
-                )
+        if len(small) > SHOWN_GROUPS:
+            warnings.warn(self._many_small(kind, sizes, small), DebiasWarning, stacklevel=2)
+            return
+        for g in small.tolist():
+            name, size = self.name(g), float(sizes[g])
+            what = (
+                f"has {counted(size, 'sample')}; its weight rests on very few" if size else "is empty; its weight is 0"
+            )
+            warnings.warn(f"the {kind}group ({name}) {what}", DebiasWarning, stacklevel=2)
+
+    def _many_small(self, kind: str, sizes: NDArray[np.float64], small: NDArray[np.int64]) -> str:
+        """Say in one line how many groups are empty, how many are small, and which are the smallest of these."""
+        few = small[sizes[small] > 0]
+        shown = "; ".join(f"({self.name(g)}) with {sizes[g]:g}" for g in few[:SHOWN_GROUPS].tolist())
+        smallest = f", the smallest are {shown}" if len(few) else ""
+        return (
+            f"of {self.n_groups} {kind}groups {len(small) - len(few)} are empty (their weight is 0) and {len(few)} "
+            f"have fewer than {SMALL_GROUP} samples (their weights rest on very few){smallest}"
+        )
+
+
+def one_hot(values: NDArray[np.int64] | NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return rows of a posterior as they are, integers ``(N,)`` as one-hot rows ``(N, size)``."""
+    if values.ndim == 2:
+        return values.astype(np.float64, copy=False)
+    rows = np.zeros((len(values), size))
+    rows[np.arange(len(values)), values.astype(np.int64, copy=False)] = 1.0
+    return rows
 
 
 def group_name(label: str, value: str | None) -> str:

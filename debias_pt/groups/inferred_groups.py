@@ -13,6 +13,9 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.refinement.inferred import infer
 from debias_pt.groups.refinement.mixture import RefinementError
+from debias_pt.utils.memory import require_free
+
+DOUBLE_COPIES = 4  # of the features in double precision: themselves, a fold, its standardised rows, the mixture's
 
 
 def infer_groups(
@@ -47,6 +50,9 @@ def infer_groups(
     """
     groups = Groups.by_class(table.y, table.class_names) if groups is None else groups
     rows = np.isin(table.split, list(splits))
+    n, dim = int(rows.sum()), table.features.shape[1]
+    advice = "take --method dpt or class-balanced, which read minibatches, or fit on fewer rows"
+    require_free(DOUBLE_COPIES * 8 * n * dim, f"inferring groups from {n:,} rows of {dim} features", advice)
     try:
         found = infer(table.features[rows], table.y[rows], len(table.class_names))
     except RefinementError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.intervals import effective_images, student_interval, wilson_interval, worst_group_interval
@@ -78,9 +79,10 @@ class GroupReport:
                 "give one row per run, one column per sample"
             )
         right = predictions == groups.y
-        inside = [groups.index == g for g in range(groups.n_groups)]
-        correct = np.stack([right[:, group].sum(axis=1) for group in inside], axis=1)
-        images = np.array([effective_images(right[:, group]) if group.any() else 0.0 for group in inside])
+        by_group = right[:, np.argsort(groups.index, kind="stable")]
+        inside = np.split(by_group, np.cumsum(groups.counts)[:-1], axis=1)
+        correct = np.stack([group.sum(axis=1) for group in inside], axis=1)
+        images = np.array([effective_images(group) if group.size else 0.0 for group in inside])
         return cls(correct, groups.counts, train_counts, groups.labels, groups.source, tuple(seeds), images)
 
     @property
@@ -189,3 +191,18 @@ class GroupReport:
 def _clipped(interval: tuple[float, float], least: float) -> list[float]:
     """Return an interval of accuracies, cut at 0 and 1."""
     return [min(max(end, least), 1.0) for end in interval]
+
+
+def known_counts(groups: Groups, fitted: Groups | None, annotated: Mapping[str, TrueAttribute]) -> NDArray[np.int64]:
+    """Return how often groups are among the training rows, as far as that is known; else zeros, shape ``(G,)``.
+
+    Known are the groups that were fitted with, and those of the training rows' annotations, each and all together.
+    """
+    if fitted is not None:
+        of_all = list(annotated.values())
+        choices = [[true] for true in of_all] + ([of_all] if len(of_all) > 1 else [])
+        known = [fitted, *(Groups.true(fitted.y, fitted.class_names, some) for some in choices)]
+        for one in known:
+            if (one.source, one.names) == (groups.source, groups.names):
+                return one.counts
+    return np.zeros(groups.n_groups, dtype=np.int64)

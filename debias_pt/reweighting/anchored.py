@@ -9,6 +9,7 @@ from torch import Tensor
 
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter, mean_one
+from debias_pt.utils.membership import Membership
 from debias_pt.utils.registry import register
 
 LEAST = 5.0  # expected samples from which on a group gets its whole share
@@ -45,5 +46,5 @@ class Anchored(Reweighter):
         weights = share / of_class.clamp_min(1e-12) / self.counts_.clamp_min(1e-12)
         return mean_one(weights, self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""

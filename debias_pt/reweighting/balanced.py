@@ -8,6 +8,7 @@ from torch import Tensor
 
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter
+from debias_pt.utils.membership import Membership
 from debias_pt.utils.registry import register
 
 
@@ -26,5 +27,5 @@ class Balanced(Reweighter):
     tensor([[0.6667, 2.0000]])
     """
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.utils.membership import Membership
 from debias_pt.utils.registry import build
 from debias_pt.utils.stateful import Stateful
 
@@ -17,8 +18,9 @@ from debias_pt.utils.stateful import Stateful
 class Reweighter(Stateful, ABC):
     """Base of all schedulers: the public methods check, a subclass only computes.
 
-    Membership matrices ``(B, G)`` say how much each sample belongs to each group: one-hot rows for
-    hard attributes, the probe's posterior for soft ones. Every formula is written for both.
+    A :class:`~debias_pt.utils.membership.Membership` says how much each sample belongs to each group: one integer
+    per sample for hard attributes, the probe's posterior for soft ones. Every formula is written for both; the public
+    methods also take a matrix ``(B, G)``.
 
     Attributes
     ----------
@@ -45,22 +47,22 @@ class Reweighter(Stateful, ABC):
         """Return whether groups by an attribute in words are needed: none are without any use of them."""
         return cls.uses_attributes and cls.needs_words
 
-    def start(self, membership: Tensor, class_of_group: Tensor, runs: int) -> None:
+    def start(self, membership: Membership | Tensor, class_of_group: Tensor, runs: int) -> None:
         """Take the training set's groups and set the first weights.
 
         Parameters
         ----------
-        membership : Tensor, shape (N, G) or (R, N, G)
+        membership : Membership, or Tensor of shape (N, G) or (R, N, G)
             Of the whole training set, shared or separate for each run.
         class_of_group : Tensor of int, shape (G,)
             The class each group belongs to.
         runs : int
             R.
         """
-        self.counts_ = membership.sum(dim=-2)
+        self.counts_ = Membership.of_matrix(membership).sizes()
         self.weights_ = self._first_weights(class_of_group).expand(runs, -1).clone()
 
-    def __call__(self, p: Tensor, losses: Tensor, membership: Tensor) -> Tensor:
+    def __call__(self, p: Tensor, losses: Tensor, membership: Membership | Tensor) -> Tensor:
         """Update the group weights and return one weight per sample.
 
         Parameters
@@ -69,7 +71,7 @@ class Reweighter(Stateful, ABC):
             Probability of the true class, from the same forward pass as the loss.
         losses : Tensor, shape (R, B)
             Per-sample losses.
-        membership : Tensor, shape (B, G) or (R, B, G)
+        membership : Membership, or Tensor of shape (B, G) or (R, B, G)
             Of these samples.
 
         Returns
@@ -77,16 +79,16 @@ class Reweighter(Stateful, ABC):
         Tensor, shape (R, B)
             Without gradient.
         """
-        groups = self.counts_.shape[-1]
-        if membership.shape[-2:] != (p.shape[-1], groups):
-            raise ValueError(f"membership {tuple(membership.shape)} for p {tuple(p.shape)}, {groups} groups")
+        of_batch, groups = Membership.of_matrix(membership), self.counts_.shape[-1]
+        if (len(of_batch), of_batch.n_groups) != (p.shape[-1], groups):
+            raise ValueError(f"membership of {of_batch.n_groups} groups for p {tuple(p.shape)}, {groups} groups")
         with torch.no_grad():
-            self._update(p, losses, membership)
-            return self._of_samples(losses, membership)
+            self._update(p, losses, of_batch)
+            return self._of_samples(losses, of_batch)
 
-    def _of_samples(self, losses: Tensor, membership: Tensor) -> Tensor:
+    def _of_samples(self, losses: Tensor, membership: Membership) -> Tensor:
         """Return each sample's weight, shape ``(R, B)``: that of its group."""
-        return (membership @ self.weights_.unsqueeze(-1)).squeeze(-1)
+        return membership.of_samples(self.weights_)
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         """Return the weights before the first step, shape ``(G,)`` or ``(R, G)``: group-balanced."""
@@ -101,7 +103,7 @@ class Reweighter(Stateful, ABC):
         return torch.where(self.counts_ > 0, 1 / self.counts_.clamp_min(1.0), 0.0)
 
     @abstractmethod
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Compute new ``weights_`` from a batch."""
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter, mean_one
+from debias_pt.utils.membership import Membership
 from debias_pt.utils.registry import register
 
 
@@ -36,5 +37,5 @@ class ClassBalanced(Reweighter):
         of_class = sizes.index_add(-1, class_of_group, self.counts_)[..., class_of_group]
         return mean_one(torch.where(of_class > 0, 1 / of_class.clamp_min(1e-12), 0.0), self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""

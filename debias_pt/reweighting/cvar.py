@@ -11,8 +11,8 @@ from torch import Tensor
 from debias_pt.errors import UsageError
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter
+from debias_pt.utils.membership import Membership, group_means
 from debias_pt.utils.registry import register
-from debias_pt.utils.tensors import group_means
 
 
 @register(REWEIGHTERS, "cvar")
@@ -54,10 +54,10 @@ class CVaR(Reweighter):
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         return torch.ones_like(self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update: a sample's loss decides, not its group."""
 
-    def _of_samples(self, losses: Tensor, membership: Tensor) -> Tensor:
+    def _of_samples(self, losses: Tensor, membership: Membership) -> Tensor:
         share = self.alpha * losses.shape[-1]
         order = losses.argsort(dim=-1, descending=True, stable=True)
         by_rank = (share - torch.arange(losses.shape[-1], device=losses.device)).clamp(0, 1) / self.alpha

@@ -11,8 +11,8 @@ from torch import Tensor
 from debias_pt.errors import UsageError
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter, mean_one
+from debias_pt.utils.membership import Membership, group_means
 from debias_pt.utils.registry import register
-from debias_pt.utils.tensors import group_means
 
 
 @register(REWEIGHTERS, "dpt")
@@ -72,7 +72,7 @@ class DPT(Reweighter):
         if self.normalize not in ("mean", "sum"):
             raise UsageError(f"normalize is {self.normalize!r}; DPT takes mean or sum")
 
-    def start(self, membership: Tensor, class_of_group: Tensor, runs: int) -> None:
+    def start(self, membership: Membership | Tensor, class_of_group: Tensor, runs: int) -> None:
         """Take the training set's groups and set the first weights."""
         super().start(membership, class_of_group, runs)
         self.sums_, self.sizes_ = torch.zeros_like(self.weights_), torch.zeros_like(self.weights_)
@@ -83,7 +83,7 @@ class DPT(Reweighter):
             return weights / weights.sum(dim=-1, keepdim=True)
         return mean_one(weights, self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         means, sizes = group_means(p, membership)
         self.sums_ = self.sums_ + means * sizes
         self.sizes_ = self.sizes_ + sizes

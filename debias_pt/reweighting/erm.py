@@ -10,6 +10,7 @@ from torch import Tensor
 
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter
+from debias_pt.utils.membership import Membership
 from debias_pt.utils.registry import register
 
 
@@ -31,5 +32,5 @@ class Uniform(Reweighter):
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         return torch.ones_like(self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from debias_pt.errors import UsageError
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.reweighting.base import Reweighter
+from debias_pt.utils.membership import Membership, group_means
 from debias_pt.utils.registry import register
-from debias_pt.utils.tensors import group_means
 
 
 @register(REWEIGHTERS, "group-dro")
@@ -54,10 +54,10 @@ class GroupDRO(Reweighter):
         self.shares_ = (balanced * self.counts_ / self.counts_.sum(dim=-1, keepdim=True)).view(-1, balanced.shape[-1])
         return balanced
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         means, sizes = group_means(losses, membership)
         exponent = self.eta * means  # an absent group has mean 0
         shares = self.shares_ * torch.exp(exponent - exponent.amax(dim=-1, keepdim=True))
         self.shares_ = shares / shares.sum(dim=-1, keepdim=True)
-        per_sample = membership.shape[-2] * self.shares_ / sizes.clamp_min(1e-12)
+        per_sample = len(membership) * self.shares_ / sizes.clamp_min(1e-12)
         self.weights_ = torch.where(sizes > 0, per_sample, 0.0)

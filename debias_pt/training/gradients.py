@@ -133,6 +133,8 @@ class GradientWatch(Callback):
         train = watched[0].train if len(watched) == 1 else FitData.stack([one.train for one in watched])
         runs = slice(watched[0].runs.start, watched[-1].runs.stop)
         noisy = self.noisy.to(train.y.device)
+        if not isinstance(train.features, Tensor):
+            raise UsageError("gradients are measured on all training rows, which do not fit into memory; leave it out")
         share = gradient_share(training.head, watched[0].loss, train.features, train.y, noisy, runs=runs)
         self.rows_.append(share.row(training.step_))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from debias_pt.datasets.images import gather, to_rgb
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import encode_paths, encode_tensors
+from debias_pt.features.mapped import ROWS_AT_A_TIME, is_mapped
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 
@@ -57,6 +58,19 @@ def unit_features(inputs: Inputs, backbone: Callable[[], Backbone], dim: int) ->
         if all(isinstance(one, Image.Image) or np.ndim(one) > 1 for one in inputs):
             return _encoded(inputs, backbone())
     return _checked(inputs, dim)
+
+
+def feature_blocks(inputs: Inputs, backbone: Callable[[], Backbone], dim: int) -> Iterator[NDArray[np.float32]]:
+    """Yield unit features ``(n, D)`` of what is to be classified: some rows at a time from a file, else all at once.
+
+    See :func:`unit_features`.
+    """
+    features = inputs.features if isinstance(inputs, FeatureTable) else inputs
+    if not (is_mapped(features) and isinstance(features, np.ndarray) and len(features)):
+        yield unit_features(inputs, backbone, dim)
+        return
+    for first in range(0, len(features), ROWS_AT_A_TIME):
+        yield _checked(features[first : first + ROWS_AT_A_TIME], dim)
 
 
 def _encoded(images: Sequence[Any], backbone: Backbone) -> NDArray[np.float32]:

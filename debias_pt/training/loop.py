@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from debias_pt.errors import NonFiniteError
+from debias_pt.features.mapped import MappedRows
 from debias_pt.models.heads import Head
 from debias_pt.training.optimizer import learning_rate, make_optimizer
 from debias_pt.training.run_group import RunGroup, require_shared_settings
-from debias_pt.utils.tensors import group_means, of_true_class
+from debias_pt.utils.membership import Membership, group_means
+from debias_pt.utils.tensors import of_true_class
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Forward:
     losses: Tensor
     weights: Tensor
     p: Tensor
-    membership: Tensor
+    membership: Membership
     objective: Tensor
 
 
@@ -87,7 +89,7 @@ class Training:
         while self.step_ < self.settings.steps:
             weights = self.head()  # of all runs at once: the expensive run group
             passes = [self._forward(run_group, own) for run_group, own in self._by_group(weights)]
-            scores = self._validate(weights)
+            scores = self._validate(weights)  # None where it is not time
 
             self.head.zero_grad()
             # One number per run; their sum keeps the runs apart.
@@ -104,7 +106,7 @@ class Training:
             self.step_ += 1
             for callback in callbacks:
                 callback.on_step(self)
-        self._validate(self.head())
+        self._validate(self.head(), last=True)
         for run_group in self.run_groups:
             run_group.selector.restore()
 
@@ -112,7 +114,7 @@ class Training:
         """Go from class weights ``(r, K, D)`` to one objective per run."""
         rows = run_group.minibatches.rows(self.step_)
         batch = run_group.train.at(rows)
-        logits = self.head.logits(weights, batch.features)
+        logits = logits_of(self.head, weights, batch.features)
         y = batch.y.expand(logits.shape[:-1])
         if run_group.loss.sees_epochs and run_group.minibatches.starts_epoch(self.step_):
             self._start_epoch(run_group, weights.detach(), logits.detach())
@@ -124,7 +126,7 @@ class Training:
     def _start_epoch(self, run_group: RunGroup, weights: Tensor, logits: Tensor) -> None:
         """Show the loss the logits of the whole training set; with full-batch steps they are at hand."""
         if not run_group.minibatches.whole:
-            logits = self.head.logits(weights, run_group.train.features)
+            logits = logits_of(self.head, weights, run_group.train.features)
         run_group.loss.start_epoch(logits, run_group.train.y.expand(logits.shape[:-1]))
 
     def _by_group(self, weights: Tensor) -> list[tuple[RunGroup, Tensor]]:
@@ -132,23 +134,25 @@ class Training:
         return list(zip(self.run_groups, torch.split(weights, sizes), strict=True))
 
     @torch.no_grad()
-    def _validate(self, weights: Tensor) -> list[Tensor]:
-        """Validate with this step's class weights; no second text pass is needed."""
+    def _validate(self, weights: Tensor, *, last: bool = False) -> list[Tensor | None]:
+        """Validate with this step's class weights, where it is time; no second text pass is needed."""
         return [
-            run_group.observe(self.step_, self.head.logits(own, run_group.val.features))
+            run_group.observe(self.step_, logits_of(self.head, own, run_group.val.features))
+            if last or run_group.validates(self.step_)
+            else None
             for run_group, own in self._by_group(self.head.class_weights(weights))
         ]
 
-    def _record(self, run_group: RunGroup, forward: Forward, score: Tensor) -> None:
+    def _record(self, run_group: RunGroup, forward: Forward, score: Tensor | None) -> None:
         p_bar, _ = group_means(forward.p, forward.membership)
         run_group.history_.append(
             {
                 "step": self.step_,
                 "lr": learning_rate(self.step_, run_group.settings),
                 "loss": forward.objective.tolist(),
-                "selection_score": score.tolist(),
+                "selection_score": [None] * len(run_group.seeds) if score is None else score.tolist(),
                 "p_bar": p_bar.tolist(),
-                "val_accuracy": run_group.val_accuracy(),
+                "val_accuracy": run_group.val_accuracy(there=score is not None),
                 "group_weights": run_group.reweighter.weights_.tolist(),
             }
         )
@@ -179,6 +183,13 @@ class Training:
         optimizer = self.optimizer.state_dict()
         optimizer["state"] = {int(index): values for index, values in kinds.get("optimizer", {}).items()}
         self.optimizer.load_state_dict(optimizer)
+
+
+def logits_of(head: Head, weights: Tensor, features: Tensor | MappedRows) -> Tensor:
+    """Return logits ``(R, B, K)``; features that stay in their file are read block by block."""
+    if isinstance(features, Tensor):
+        return head.logits(weights, features)
+    return torch.cat([head.logits(weights, block) for block in features.blocks()], dim=-2)
 
 
 class Callback:
@@ -221,8 +232,8 @@ def require_finite(run_group: RunGroup, forward: Forward, when: str, lr: float) 
     group = "any group"
     if name != "gradient":
         sample = int(bad[run].int().argmax())
-        of_sample = forward.membership[sample] if forward.membership.dim() == 2 else forward.membership[run, sample]
-        group = f"group ({run_group.groups.names[int(of_sample.argmax())]})"
+        likeliest = forward.membership.likeliest().expand_as(forward.losses)
+        group = f"group ({run_group.groups.name(int(likeliest[run, sample]))})"
     raise NonFiniteError(
         f"{when}, seed {run_group.seeds[run]}: the {name} of {group} is NaN or infinite at learning rate "
         f"{lr:.3g}; lower --lr, or check the features"

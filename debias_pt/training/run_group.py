@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from debias_pt.errors import UsageError
+from debias_pt.features.mapped import MappedRows
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss
 from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings
-from debias_pt.training.data import FitData, Minibatches
+from debias_pt.training.data import BLOCK, FitData, Minibatches
 from debias_pt.training.optimizer import RunSlice
 from debias_pt.training.selection import Selector
-from debias_pt.utils.tensors import group_means
+from debias_pt.utils.membership import group_means
 
 Watcher = Callable[[int, Tensor], object]
 
@@ -82,7 +84,8 @@ class RunGroup:
         val.require_runs(len(seeds))
         self.loss, self.reweighter, self.settings, self.seeds = loss, reweighter, settings, tuple(seeds)
         self.train, self.val, self.groups = train, val, groups
-        self.minibatches = Minibatches(len(train), settings.batch_size, self.seeds, train.y.device)
+        block = BLOCK if isinstance(train.features, MappedRows) else None
+        self.minibatches = Minibatches(len(train), settings.batch_size, self.seeds, train.y.device, block=block)
         self.watchers: list[Watcher] = []
         self.history_: list[dict[str, object]] = []
 
@@ -95,6 +98,17 @@ class RunGroup:
         class_of_group = torch.from_numpy(self.groups.class_of_group).to(self.train.y.device)
         self.reweighter.start(self.train.membership, class_of_group, len(self.seeds))
 
+    def validates(self, step: int) -> bool:
+        """Tell whether it is time to look at the validation rows.
+
+        Before every update of a full-batch fit. With minibatches as often as the fit has seen as many training rows as
+        there are validation rows, and at least once an epoch: validation then costs no more than the fit. The
+        end of the fit is always validated.
+        """
+        batches = self.minibatches
+        every = min(batches.per_epoch, max(1, math.ceil(len(self.val) / max(1, batches.size))))
+        return step % every == 0
+
     def observe(self, step: int, logits: Tensor) -> Tensor:
         """Pass validation logits ``(r, B, K)`` to watchers and selector; return the rule's score ``(r,)``."""
         for watch in self.watchers:
@@ -103,8 +117,13 @@ class RunGroup:
         self.val_accuracy_, self.val_sizes_ = group_means(right, self.val.membership)
         return self.selector.observe(step, logits, self.val.y, self.val.membership)
 
-    def val_accuracy(self) -> list[list[float | None]]:
-        """Return the validation accuracy by run and group, as plain JSON; None for groups without an image."""
+    def val_accuracy(self, *, there: bool = True) -> list[list[float | None]]:
+        """Return the validation accuracy by run and group, as plain JSON.
+
+        None for groups without an image, and for all where it was not time to validate (`there` is false).
+        """
+        if not there:
+            return [[None] * self.val.membership.n_groups for _ in self.seeds]
         sizes = self.val_sizes_.expand_as(self.val_accuracy_).tolist()
         return [
             [value if size else None for value, size in zip(*row, strict=True)]

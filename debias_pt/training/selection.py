@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from debias_pt.utils.membership import Membership, group_means
 from debias_pt.utils.registry import lookup, register
-from debias_pt.utils.tensors import group_means, of_true_class
+from debias_pt.utils.tensors import of_true_class
 
-Score = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+Groups = Membership | Tensor  # a matrix (B, G) will do
+Score = Callable[[int, Tensor, Tensor, Groups], Tensor]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class SelectionRule:
     Parameters
     ----------
     score : callable
-        ``(step, logits (R, B, K), y (B,), membership (B, G)) -> (R,)``. The later step wins ties.
+        ``(step, logits (R, B, K), y (B,), membership) -> (R,)``. The later step wins ties.
     uses_true_attributes : bool
         Whether the membership it is given comes from annotated attributes: the literature's
         protocol, an oracle.
@@ -34,22 +36,22 @@ class SelectionRule:
 RULES: dict[str, SelectionRule] = {}
 
 
-def last(step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
+def last(step: int, logits: Tensor, y: Tensor, membership: Groups) -> Tensor:
     """Prefer the later step."""
     return logits.new_full((len(logits),), float(step))
 
 
-def average_accuracy(step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
+def average_accuracy(step: int, logits: Tensor, y: Tensor, membership: Groups) -> Tensor:
     """Plain validation accuracy."""
     return (logits.argmax(dim=-1) == y).float().mean(dim=-1)
 
 
-def worst_group_accuracy(step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
+def worst_group_accuracy(step: int, logits: Tensor, y: Tensor, membership: Groups) -> Tensor:
     """Accuracy of the worst non-empty group."""
     return _worst_group_mean((logits.argmax(dim=-1) == y).float(), membership)
 
 
-def worst_group_confidence(step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
+def worst_group_confidence(step: int, logits: Tensor, y: Tensor, membership: Groups) -> Tensor:
     """Mean probability of the true class in the worst non-empty group: DPT's ``p_bar``, on validation.
 
     It varies smoothly where the accuracy of a group of a hundred images jumps from step to step,
@@ -58,7 +60,7 @@ def worst_group_confidence(step: int, logits: Tensor, y: Tensor, membership: Ten
     return _worst_group_mean(of_true_class(logits.softmax(dim=-1), y), membership)
 
 
-def _worst_group_mean(values: Tensor, membership: Tensor) -> Tensor:
+def _worst_group_mean(values: Tensor, membership: Groups) -> Tensor:
     """Return the lowest mean of ``(R, B)`` values over non-empty groups, shape ``(R,)``."""
     means, sizes = group_means(values, membership)
     return torch.where(sizes > 0, means, torch.inf).amin(dim=-1)
@@ -100,7 +102,7 @@ class Selector:
         self.score_ = torch.full((runs,), -torch.inf, device=device)
         self.step_ = torch.zeros(runs, dtype=torch.long, device=device)
 
-    def observe(self, step: int, logits: Tensor, y: Tensor, membership: Tensor) -> Tensor:
+    def observe(self, step: int, logits: Tensor, y: Tensor, membership: Groups) -> Tensor:
         """Score the current parameters on validation logits; keep those that are the best so far."""
         score = self.rule.score(step, logits, y, membership)
         if step < self.first_step:

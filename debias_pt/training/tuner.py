@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
-from debias_pt.groups.metrics import GroupReport
+from debias_pt.groups.metrics import GroupReport, known_counts
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head
 from debias_pt.reweighting import Reweighter
@@ -23,7 +23,8 @@ from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
 from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler
-from debias_pt.training.inputs import Inputs, unit_features
+from debias_pt.training.fit_plan import plan
+from debias_pt.training.inputs import Inputs, feature_blocks
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES
@@ -251,16 +252,22 @@ class PromptTuner(SharedTuner):
         if self.settings.infer_groups and groups.source != "true":  # an annotation leaves nothing to be inferred
             groups, self.inferred_ = infer_groups(table, groups, splits=self.settings.fit_on.split("+"))
         train_groups = groups.rows(fitted_rows)
-        require_distinct_runs(self.settings, len(train_groups))
+        how = plan(table, len(train_groups), self.settings, device)
+        require_distinct_runs(how.settings, len(train_groups))
         self.train_groups_ = train_groups
-        self._annotated = dict(table.where("train").attributes)
+        self._annotated = {name: true.rows(table.split == "train") for name, true in table.attributes.items()}
         self.class_names_, self.data_, self._oracle = table.class_names, table.name, None
-        train = FitData.of(table.rows(np.flatnonzero(fitted_rows)), train_groups, device, soft=self.settings.soft)
-        val = self._validation(table, validation_groups, train)
+        train, val = (
+            FitData.of(table, of, device, soft=soft, rows=np.flatnonzero(rows), mapped=how.mapped)
+            for rows, of, soft in (
+                (fitted_rows, train_groups, self.settings.soft),
+                self._validation(table, validation_groups),
+            )
+        )
         if beside is not None:
             shared = ((train, beside.train), (val, beside.val))
             train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
-        return RunGroup(criterion(self.settings), reweighter, self.settings, self.seeds, train, val, groups)
+        return RunGroup(criterion(self.settings), reweighter, how.settings, self.seeds, train, val, groups)
 
     def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
         """Return the classes as groups, where no others are given and none are needed."""
@@ -270,12 +277,12 @@ class PromptTuner(SharedTuner):
             raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
         return Groups.by_class(table.y, table.class_names)
 
-    def _validation(self, table: FeatureTable, groups: Groups, train: FitData) -> FitData:
+    def _validation(self, table: FeatureTable, groups: Groups) -> tuple[NDArray[np.bool_], Groups, bool]:
         """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
-        rows = table.split == "val"
-        if not rows.any() and self.settings.select == "last":
-            return train.at(slice(0, 0))
-        return FitData.of(table.where("val"), groups.rows(rows), self.backbone.device)
+        rows = np.asarray(table.split == "val")
+        if not rows.any() and self.settings.select != "last":
+            table.where("val")  # refuses, with the splits there are
+        return rows, groups.rows(rows), False
 
     def take(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""
@@ -311,10 +318,13 @@ class PromptTuner(SharedTuner):
 
     def logits(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return logits ``(R, N, K)`` of images or their unit features ``(N, D)``; see :meth:`predict`."""
+        return np.concatenate(list(self._logits(inputs)), axis=1)
+
+    def _logits(self, inputs: Inputs) -> Iterator[NDArray[np.float32]]:
+        """Yield logits ``(R, n, K)``, block by block where features are in a file, else of all at once."""
         self._require_fitted()
-        features = unit_features(inputs, lambda: self.backbone, self.class_weights_.shape[-1])
-        product: NDArray[np.float32] = self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1))
-        return product
+        for features in feature_blocks(inputs, lambda: self.backbone, self.class_weights_.shape[-1]):
+            yield self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1))
 
     def predict(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.int64]:
         """Return class labels.
@@ -337,8 +347,9 @@ class PromptTuner(SharedTuner):
         ImageError
             If an image cannot be read.
         """
-        scores = self.predict_proba(inputs, ensemble=True) if ensemble else self.logits(inputs)
-        return np.asarray(scores.argmax(axis=-1), dtype=np.int64)
+        if ensemble:
+            return np.asarray(self.predict_proba(inputs, ensemble=True).argmax(axis=-1), dtype=np.int64)
+        return np.concatenate([block.argmax(axis=-1) for block in self._logits(inputs)], axis=1)
 
     def predict_proba(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.float64]:
         """Return class probabilities ``(R, N, K)``, or with `ensemble` their mean ``(N, K)``; see :meth:`predict`."""
@@ -375,19 +386,7 @@ class PromptTuner(SharedTuner):
             train = groups.rows(table.split == "train").counts
             groups, table = groups.rows(table.split == split), table.where(split)
             train_counts = train if train_counts is None else train_counts
-        counts = self._train_counts(groups) if train_counts is None else train_counts
+        counts = known_counts(groups, self.train_groups_, self._annotated) if train_counts is None else train_counts
         answers = self.predict(table.features, ensemble=ensemble)
         seeds = self.seeds[:1] if ensemble else self.seeds
         return GroupReport.of(answers.reshape(len(seeds), -1), groups, counts, seeds)
-
-    def _train_counts(self, groups: Groups) -> NDArray[np.int64]:
-        """Return how often these groups are among the training rows, as far as that is known; else zeros."""
-        fitted = self.train_groups_
-        if fitted is not None:
-            of_all = list(self._annotated.values())
-            choices = [[true] for true in of_all] + ([of_all] if len(of_all) > 1 else [])
-            known = [fitted, *(Groups.true(fitted.y, fitted.class_names, some) for some in choices)]
-            for one in known:
-                if (one.source, one.names) == (groups.source, groups.names):
-                    return one.counts
-        return np.zeros(groups.n_groups, dtype=np.int64)

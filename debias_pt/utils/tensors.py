@@ -11,16 +11,6 @@ def of_true_class(values: Tensor, y: Tensor) -> Tensor:
     return values.gather(-1, y.expand(values.shape[:-1])[..., None]).squeeze(-1)
 
 
-def group_means(values: Tensor, membership: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean of per-sample values ``(R, B)`` in each group ``(R, G)``, and the groups' sizes.
-
-    A group without samples has mean 0 and size 0.
-    """
-    sizes = membership.sum(dim=-2)
-    sums = (values.unsqueeze(-2) @ membership).squeeze(-2)
-    return sums / sizes.clamp_min(1e-12), sizes
-
-
 Rows = slice | Tensor
 """Rows of a split: a slice, the same for all runs, or an int tensor ``(R, B)``, separate for each run."""
 

@@ -45,5 +45,5 @@ def test_empty_and_small_groups_are_named() -> None:
 
 
 def test_misaligned_posterior_is_refused() -> None:
-    with pytest.raises(UsageError, match="one row per label"):
+    with pytest.raises(UsageError, match="a row per label"):
         Groups(np.array([0, 1]), np.ones((3, 2)), ("a", "b"), ("x", "y"), "pseudo")

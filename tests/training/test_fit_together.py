@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from debias_pt.benchmarks.group_robustness import suite
@@ -26,7 +27,7 @@ from debias_pt.losses.cross_entropy import CrossEntropy
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import LinearHead
 from debias_pt.settings import FitSettings
-from debias_pt.training.data import FitData
+from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.loop import Callback, Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.stacking import fit_together
@@ -69,6 +70,11 @@ def train(run_groups: Sequence[RunGroup]) -> Training:
     return training
 
 
+def figures(value: object) -> NDArray[np.float64]:
+    """As numbers; NaN where there is none, as between two looks at the validation rows."""
+    return np.array(value, dtype=np.float64)
+
+
 def assert_same(together: Training, alone: Sequence[Training]) -> None:
     """Every step's figures, and what was learned, run group by run group."""
     for of_stack, single in zip(together.run_groups, alone, strict=True):
@@ -77,7 +83,7 @@ def assert_same(together: Training, alone: Sequence[Training]) -> None:
         for row, other in zip(of_stack.history_, own.history_, strict=True):
             assert row.keys() == other.keys()
             for name, value in row.items():
-                np.testing.assert_allclose(np.array(value), np.array(other[name]), rtol=2e-4, atol=2e-6, err_msg=name)
+                np.testing.assert_allclose(figures(value), figures(other[name]), rtol=2e-4, atol=2e-6, err_msg=name)
         for whole, one in zip(together.head.parameters(), single.head.parameters(), strict=True):
             assert torch.allclose(whole[of_stack.runs], one, atol=1e-5)
         assert of_stack.selector.step_.tolist() == own.selector.step_.tolist()
@@ -103,7 +109,7 @@ def test_runs_with_data_of_their_own_are_the_runs_alone(method: str, batch_size:
         assert torch.allclose(together.head.weight[1 + run], alone.head.weight[0], atol=1e-5)  # type: ignore[index]
         for row, single in zip(both.history_, alone.run_groups[0].history_, strict=True):
             for name in ("loss", "selection_score", "p_bar", "group_weights"):
-                assert np.array(row[name])[run] == pytest.approx(np.array(single[name])[0], rel=2e-4, abs=2e-6)
+                np.testing.assert_allclose(figures(row[name])[run], figures(single[name])[0], 2e-4, 2e-6)
         assert int(both.selector.step_[run]) == int(alone.run_groups[0].selector.step_[0])
 
 
@@ -120,7 +126,9 @@ def test_rows_of_a_split_are_those_a_plain_loop_takes() -> None:
     own = FitData.stack([noisy(seed, "train") for seed in range(3)])
     for run, i in np.ndindex(3, 2):
         row = int(rows[run, i])
-        for name in ("features", "y", "membership"):
+        assert shared.at(rows).membership.first[run, i] == shared.membership.first[row]
+        assert own.at(rows).membership.first[run, i] == own.membership.first[run, row]
+        for name in ("features", "y"):
             assert torch.equal(getattr(shared.at(rows), name)[run, i], getattr(shared, name)[row])
             assert torch.equal(getattr(own.at(rows), name)[run, i], getattr(own, name)[run, row])
     assert torch.equal(own.at(slice(2, 4)).y, own.y[:, 2:4])
@@ -191,7 +199,7 @@ def test_a_loss_that_knows_its_rows_looks_once_an_epoch_and_resumes(batch_size: 
 
 def test_nan_names_the_seed_and_group_of_its_own_part() -> None:
     own = FitData.stack([noisy(seed, "train") for seed in range(2)])
-    bad = int(own.membership[1, :, 3].argmax())
+    bad = int((own.membership.first[1] == 3).int().argmax())
     own.features[1, bad, 0] = torch.nan
     run_groups = [run_group(**DIFFERENT[0]), run_group(train=own, seed=6, seeds=2, lr=0.3)]
     with pytest.raises(NonFiniteError, match=r"step 0, seed 7: the loss of group \(waterbird, water\) .* rate 0\.3;"):
@@ -259,8 +267,8 @@ def noisy(seed: int, name: str, rate: float = 0.3) -> FitData:
     rng = np.random.default_rng(seed)
     rows = rng.choice(np.flatnonzero(TABLE.split == name), 40, replace=False)
     y = np.where(rng.random(40) < rate, 1 - TABLE.y[rows], TABLE.y[rows])
-    membership = replace(TRUE.rows(rows), y=y).membership()
-    return FitData(torch.from_numpy(TABLE.features[rows]), torch.from_numpy(y), torch.from_numpy(membership).float())
+    membership = membership_of(replace(TRUE.rows(rows), y=y))
+    return FitData(torch.from_numpy(TABLE.features[rows]), torch.from_numpy(y), membership)
 
 
 def test_rows_of_the_suite_fitted_together_are_the_rows_alone(backbone: Backbone, tmp_path: Path) -> None:

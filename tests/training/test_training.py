@@ -241,7 +241,7 @@ def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -
     table = replace(TABLE, fingerprint={})
     posterior = TRUE.posterior.copy()
     posterior[table.y == 1] = [0.0, 1.0]
-    groups = replace(TRUE, posterior=posterior, source="pseudo")
+    groups = replace(TRUE, values=posterior, source="pseudo")
     with pytest.warns(DebiasWarning, match=r"the pseudo group \(waterbird, land\) is empty; its weight is 0"):
         tuner = PromptTuner(backbone, steps=3).fit(table, groups)
     assert tuner.train_groups_ is not None
@@ -321,7 +321,7 @@ def test_settings_layers_and_types() -> None:
 def test_a_prompt_head_on_gce_and_soft_groups(backbone: Backbone) -> None:
     rng = np.random.default_rng(0)
     posterior = rng.dirichlet([1, 1], len(TABLE))
-    groups = replace(TRUE, posterior=posterior, source="pseudo")
+    groups = replace(TRUE, values=posterior, source="pseudo")
     tuner = PromptTuner(backbone, loss="gce", q=0.5, soft=True, steps=3, batch_size=100, class_specific=True)
     tuner.fit(replace(TABLE, fingerprint={}), groups)
     assert isinstance(tuner.head_, PromptHead)

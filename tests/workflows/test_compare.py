@@ -88,7 +88,7 @@ def test_other_images_groups_or_splits_are_refused(tmp_path: Path, runs: tuple[P
     with pytest.raises(FingerprintError, match="its data rows is"):
         require_same_images(cats, evidence_of(tmp_path / "d", ["cat", "dog"], ["in", "out"], per_group=7))
     assert cats.answers is not None
-    turned = replace(cats.answers.groups, posterior=cats.answers.groups.posterior[:, ::-1])
+    turned = replace(cats.answers.groups, values=cats.answers.groups.posterior[:, ::-1])
     other = replace(cats, answers=replace(cats.answers, groups=turned))
     with pytest.raises(UsageError, match="put images into different groups"):
         difference(cats, other)

@@ -12,6 +12,7 @@ from debias_pt.groups.groups import Groups
 from debias_pt.groups.refinement.biased_head import fit_biased_head
 from debias_pt.reweighting.base import Reweighter, mean_one
 from debias_pt.settings import MADE_OF
+from debias_pt.utils.membership import Membership
 
 from ..case import CLASSES, Case, Fitted
 from .loop import LINEAR, fit
@@ -66,5 +67,5 @@ class IndependentCells(Reweighter):
         shares = of_prediction / of_prediction.sum(dim=1, keepdim=True).clamp_min(1e-12)
         return mean_one((shares / cells.clamp_min(1e-12)).reshape(-1), self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""

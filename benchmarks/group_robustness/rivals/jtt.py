@@ -14,6 +14,7 @@ from torch import Tensor
 from debias_pt.groups.groups import Groups
 from debias_pt.reweighting import Reweighter
 from debias_pt.reweighting.base import mean_one
+from debias_pt.utils.membership import Membership
 
 from ..case import CLASSES, Case, Fitted, joined
 from .loop import fit
@@ -33,7 +34,7 @@ class UpWeight(Reweighter):
         last = torch.arange(len(class_of_group), device=self.counts_.device) % per_class == per_class - 1
         return mean_one(torch.where(last, self.factor, 1.0), self.counts_)
 
-    def _update(self, p: Tensor, losses: Tensor, membership: Tensor) -> None:
+    def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""
 
 

@@ -17,7 +17,7 @@ from debias_pt.losses import Loss
 from debias_pt.losses.cross_entropy import CrossEntropy
 from debias_pt.models.heads import LinearHead
 from debias_pt.reweighting import make_reweighter
-from debias_pt.training.data import FitData
+from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 
@@ -139,8 +139,7 @@ class PPA:
         projected = torch.from_numpy((table.features @ off_span(classes)).astype(np.float32))
         train = np.flatnonzero(table.split == "train")
         y = torch.from_numpy(table.y)
-        membership = torch.from_numpy(pseudo.membership()).float()
-        data = FitData(projected[train], y[train], membership[train])
+        data = FitData(projected[train], y[train], membership_of(pseudo.rows(train)))
         head = LinearHead(
             projected.shape[1],
             len(classes),
@@ -168,7 +167,7 @@ class PPA:
             make_reweighter("erm"),
             case.options(**LINEAR, method="erm", lr=self.rate * case.settings.lr),
             seeds,
-            FitData(features, y, torch.from_numpy(train.membership()).float()),
+            FitData(features, y, membership_of(train)),
             FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),
             groups,
         )

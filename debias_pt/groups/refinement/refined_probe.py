@@ -20,6 +20,7 @@ from debias_pt.groups.refinement.anchored import anchor, with_estimated_shares
 from debias_pt.groups.refinement.biased_head import BiasedHead, biased_head_of
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import Refinement, refine
+from debias_pt.utils.memory import require_free
 from debias_pt.utils.registry import lookup
 
 KINDS: dict[str, dict[str, bool]] = {  # by the name of the setting: options of refine()
@@ -27,6 +28,7 @@ KINDS: dict[str, dict[str, bool]] = {  # by the name of the setting: options of 
     "mixture": {"in_features": True},
     "anchored": {},  # anchor() takes none
 }
+DOUBLE_COPIES = 4  # of the features in double precision: themselves, a fold, its standardised rows, the mixture's
 
 
 class RefinedProbe:
@@ -73,6 +75,9 @@ class RefinedProbe:
 
     def fit(self, table: FeatureTable) -> RefinedProbe:
         """Fit on the table's ``train`` rows: their features and classes."""
+        n, dim = int((table.split == "train").sum()), table.features.shape[1]
+        advice = "take --probe zero-shot with --method dpt or balanced, which read minibatches, or fit on fewer rows"
+        require_free(DOUBLE_COPIES * 8 * n * dim, f"the {self.kind} probe of {n:,} rows of {dim} features", advice)
         train = table.where("train")
         self.refinements_, self.training_, self.facts_ = {}, {}, {}
         of_all = self.probe.scores(train.features, train.y)

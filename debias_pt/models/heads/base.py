@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,13 @@ from debias_pt.utils.registry import register
 
 # The settings that describe a prompt.
 PROMPT_OPTIONS = ("template", "context_length", "context_init", "class_specific", "class_position")
+
+
+class Blocks(Protocol):
+    """Features that do not fit into memory."""
+
+    def blocks(self) -> Iterator[Tensor]:
+        """Yield all rows in order, some at a time, ``(n, D)``."""
 
 
 class Head(nn.Module, ABC):
@@ -37,7 +45,7 @@ class Head(nn.Module, ABC):
         """Return the class weights ``(R, K, D)`` to predict with, from what :meth:`forward` gave."""
         return weights
 
-    def see(self, features: Tensor, runs: slice) -> None:
+    def see(self, features: Tensor | Blocks, runs: slice) -> None:
         """Look at the training features ``(N, D)``, or ``(r, N, D)``, of some runs before the first step."""
 
     def penalty(self) -> Tensor:

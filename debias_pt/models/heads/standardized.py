@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads.base import Head, provides_head
+from debias_pt.models.heads.base import Blocks, Head, provides_head
 from debias_pt.settings import FitSettings
 
 PENALTY = 0.5  # of the squared weights, halved; chosen on training and validation rows of the development sets
@@ -60,10 +60,15 @@ class StandardizedHead(Head):
         self.register_buffer("mean", torch.full((len(seeds), dim), dim**-0.5))
         self.register_buffer("deviation", torch.ones(len(seeds), dim))
 
-    def see(self, features: Tensor, runs: slice) -> None:
-        """Take mean and standard deviation of each feature."""
-        self.mean[runs] = features.mean(dim=-2)
-        self.deviation[runs] = features.std(dim=-2, correction=0).clamp_min(1e-6)
+    def see(self, features: Tensor | Blocks, runs: slice) -> None:
+        """Take mean and standard deviation of each feature; in one pass where they do not fit into memory."""
+        if isinstance(features, Tensor):
+            mean, deviation = features.mean(dim=-2), features.std(dim=-2, correction=0)
+        else:
+            sums = [(len(b), b.double().sum(dim=0), b.double().square().sum(dim=0)) for b in features.blocks()]
+            n, total, squares = (sum(part) for part in zip(*sums, strict=True))
+            mean, deviation = total / n, (squares / n - (total / n).square()).clamp_min(0).sqrt()
+        self.mean[runs], self.deviation[runs] = mean, deviation.clamp_min(1e-6)
 
     def forward(self) -> Tensor:
         """Return class weights on raw features, shape ``(R, K, D)``."""

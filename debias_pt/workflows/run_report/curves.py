@@ -39,7 +39,9 @@ def training_section(evidence: Evidence) -> Section:
             # Validation groups are not split by what was inferred, so that they may be fewer.
             ranked = p_bar if len(p_bar) == len(of) else values[-1]
             order = _order(ranked, of.index(evidence.worst_name) if evidence.worst_name in of else None)
-            charts.append(chart(BY_GROUP[field], steps, values, of, mark, order, percent=field != "group_weights"))
+            there = np.flatnonzero(np.isfinite(values).any(axis=1)).tolist()  # minibatch fits validate now and then
+            seen, percent = [steps[i] for i in there], field != "group_weights"
+            charts.append(chart(BY_GROUP[field], seen, values[there], of, mark, order, percent=percent))
     return Section("How it was trained", [*_said(evidence, kept), Charts(charts)])
 
 
