@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.utils.files import locked, make_folder, read_arrays, whole_file, write_arrays, write_json
+from debias_pt.utils.files import make_folder, read_arrays, whole_file, write_arrays, write_json
 from debias_pt.utils.fingerprint import digest, require_match
 
 
@@ -58,7 +56,7 @@ class FeatureCache:
             dim = read_arrays(shards[0], ["features"])[0]["features"].shape[1]
         return CachedRows.of(keys, shards, dim)
 
-    def add(self, keys: list[str], features: NDArray[np.float32]) -> None:
+    def add(self, keys: Sequence[str], features: NDArray[np.float32]) -> None:
         """Write one shard: n hexadecimal SHA-256 keys and their features ``(n, D)``.
 
         Raises
@@ -71,25 +69,15 @@ class FeatureCache:
             write_json(self.folder / "fingerprint.json", self.fingerprint)
         raw = raw_keys(keys).view(np.uint8).reshape(len(keys), 32)
         shard: dict[str, NDArray[Any]] = {"keys": raw, "features": features}
-        write_arrays(self.folder / f"{digest(keys)[:16]}.safetensors", shard, self.fingerprint)
+        write_arrays(self.folder / f"{self.shard_name(keys)}.safetensors", shard, self.fingerprint)
 
-    @contextmanager
-    def encoding(self, hashes: Sequence[str]) -> Iterator[None]:
-        """Hold the work on these images: a second process that wants the same ones waits, and says so.
+    def shard_name(self, keys: Sequence[str]) -> str:
+        """Return what the shard of exactly these keys is called."""
+        return digest(list(keys))[:16]
 
-        Others do not wait: shards are named after their content and appear whole, so that any number of processes
-        may add to a cache.
-
-        Raises
-        ------
-        OutputError
-            If the folder cannot be written to.
-        """
-        folder = make_folder(self.folder)
-        waiting = f"waiting: another process is encoding the same images into {folder}"
-        name = f".{digest(sorted(set(hashes)))[:16]}.lock"
-        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir", name):
-            yield
+    def has_shard(self, keys: Sequence[str]) -> bool:
+        """Tell whether exactly these keys were added as one shard."""
+        return (self.folder / f"{self.shard_name(keys)}.safetensors").exists()
 
 
 KEY = np.dtype("S32")  # a SHA-256; all are of full length, so that numpy's padding changes no comparison
