@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from debias_pt.settings import DataSettings
 
@@ -14,6 +16,9 @@ PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 @with_settings(DataSettings, without=("dataset", *PROBE_ONLY))
 def encode(
     dataset: DatasetName,
+    engine: Annotated[
+        str | None, typer.Option(help="ray or ray:ADDRESS encodes on a Ray cluster (docs/scale.md).")
+    ] = None,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -25,6 +30,10 @@ def encode(
 
     settings = resolve(DataSettings, given, {"dataset": dataset})  # wrong words are refused before torch comes
 
+    if engine is not None:
+        from debias_pt.cluster.join import check_engine
+
+        check_engine(engine)
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.workflows.source import data_names
 
@@ -32,7 +41,7 @@ def encode(
 
     images = load_images(settings)
     backbone = load_backbone(settings)
-    _, stats = encode_dataset(settings, backbone, images)
+    _, stats = encode_dataset(settings, backbone, images, engine)
     named = {**data_names(settings, images.name), "synthetic": images.synthetic, "model": backbone.name}
     if as_json:
         print_json({**named, "dim": backbone.dim, **asdict(stats)})

@@ -9,6 +9,7 @@ from debias_pt.utils.lazy import lazy_names
 if TYPE_CHECKING:
     from debias_pt.features.augmentation import encode_views
     from debias_pt.features.encoding import EncodeStats, encode, encode_paths
+    from debias_pt.features.merging import merge_caches
     from debias_pt.features.samples import encode_samples
     from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
 
@@ -20,6 +21,7 @@ _HOMES = {
     "encode_samples": "samples",
     "encode_views": "augmentation",
     "join_tables": "table",
+    "merge_caches": "merging",
     "table_from_arrays": "table",
 }
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "encode_samples",
     "encode_views",
     "join_tables",
+    "merge_caches",
     "table_from_arrays",
 ]
 __getattr__ = lazy_names(__name__, _HOMES)

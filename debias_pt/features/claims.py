@@ -12,7 +12,6 @@ from filelock import FileLock, Timeout
 from debias_pt.errors import OutputError
 from debias_pt.features.cache import FeatureCache
 from debias_pt.utils.files import make_folder
-from debias_pt.utils.words import counted
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,16 @@ class Claims:
 
         Whoever waits must hold no block: two processes could wait for each other.
         """
-        if self.busy:
-            text = f"waiting: another process is encoding {counted(len(self.busy), 'block')} of the same images into"
-            print(f"{text} {self.cache.folder}", file=sys.stderr)
+        said = False
         for block in self.busy:
-            self._acquire(block, -1)
+            try:
+                self._acquire(block, 0)
+            except Timeout:
+                if not said:
+                    print(f"waiting: another process is encoding some of the same images into {self.cache.folder}",
+                          file=sys.stderr)  # fmt: skip
+                said = True
+                self._acquire(block, -1)
             yield from self._unless_done(block)
 
     def release(self, block: Block) -> None:

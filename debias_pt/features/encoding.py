@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from debias_pt.datasets.base import ImageDataset
 from debias_pt.errors import DebiasWarning, ImageError
-from debias_pt.features.blocks import LocalEncoder, fill, require_finite
+from debias_pt.features.blocks import Encoder, LocalEncoder, fill, require_finite
 from debias_pt.features.cache import FeatureCache, table_features
 from debias_pt.features.loader import batches, default_batch_size, in_batches, workers_for
 from debias_pt.features.table import FeatureTable
@@ -61,6 +62,7 @@ def encode(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
+    engine: str | None = None,
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode every image of a data set that the cache does not hold yet.
 
@@ -78,6 +80,9 @@ def encode(
         Processes that read and preprocess images; default one per core, at most 8.
     skip_bad : bool
         Leave out images that are missing or cannot be read, warn, and list them in the stats.
+    engine : str, optional
+        ``"ray"`` or ``"ray:ADDRESS"`` encodes on the workers of a Ray cluster, which see the same paths; with the same
+        kind of device and threads the features are those of one machine, bit for bit. Default: this process.
 
     Returns
     -------
@@ -104,8 +109,8 @@ def encode(
     if missing:
         names = dict(zip(hashes, dataset.ids, strict=True))
         paths = [str(dataset.root / names[key]) for key in missing]
-        how = LocalEncoder(backbone, batch_size or default_batch_size(backbone), workers, len(missing))
-        encoded = fill(cache, missing, paths, how, backbone.name, unreadable if skip_bad else None)
+        with _encoder(engine, backbone, batch_size, workers, len(missing)) as encoder:
+            encoded = fill(cache, missing, paths, encoder, backbone.name, unreadable if skip_bad else None)
         rows = cache.read()
     if skip_bad:
         skipped |= {name: unreadable[key] for name, key in zip(dataset.ids, hashes, strict=True) if key in unreadable}
@@ -125,6 +130,16 @@ def encode(
         template=dataset.template,
     )
     return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder), skipped)
+
+
+def _encoder(
+    engine: str | None, backbone: Backbone, batch_size: int | None, workers: int | None, images: int
+) -> AbstractContextManager[Encoder]:
+    if engine is None:
+        return nullcontext(LocalEncoder(backbone, batch_size or default_batch_size(backbone), workers, images))
+    from debias_pt.features.ray_encoding import ray_encoder
+
+    return ray_encoder(engine, backbone, batch_size, workers, images)
 
 
 def warn_of_skipped(skipped: Mapping[str, str], total: int) -> None:

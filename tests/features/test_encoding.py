@@ -238,7 +238,6 @@ def test_two_processes_share_the_work(
     dataset = load_dataset("waterbirds", data_root, check_counts=False)
     assert sum(counts) == len(dataset)
     assert min(counts) >= 8
-    assert any("waiting: another process is encoding 1 block of the same images" in err for _, err in outputs)
     (start(tiny_checkpoint, data_root, tmp_path / "one", 0)).communicate(timeout=120)
     both, one = (encode(backbone, dataset, cache_dir=tmp_path / name) for name in ("both", "one"))
     assert both[1].encoded == one[1].encoded == 0

@@ -1,0 +1,150 @@
+"""Promises: a cluster gives one machine's features bit for bit, whatever happens to its workers: nothing is lost and
+nothing done twice; workers that would give others are refused before they work; what is wrong takes one line."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from debias_pt.cluster.join import check_engine
+from debias_pt.datasets import ImageDataset, load_dataset
+from debias_pt.errors import FingerprintError, ImageError, UsageError
+from debias_pt.features import blocks, ray_encoding
+from debias_pt.features.cache import FeatureCache
+from debias_pt.features.encoding import encode
+from debias_pt.models.backbone import Backbone
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class SlowWorker(ray_encoding.ImageWorker):
+    """Takes its time, so that there is a middle to be killed in."""
+
+    def encode(self, paths: tuple[str, ...], batch_size: int) -> ray_encoding.Result:
+        time.sleep(0.4)
+        return super().encode(paths, batch_size)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two machines with a core each, as two node processes on this one; the program is on a third without a core."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        made.nodes = [made.add_node(num_cpus=1) for _ in range(2)]
+        ray.init(address=made.address, logging_level="ERROR", log_to_driver=False)
+        yield made
+        ray.shutdown()
+        made.shutdown()
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(blocks, "SHARD_ROWS", 8)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def dataset(data_root: Path) -> ImageDataset:
+    return load_dataset("waterbirds", data_root, check_counts=False)
+
+
+def stored(cache_dir: Path, backbone: Backbone) -> FeatureCache:
+    return FeatureCache(cache_dir, backbone.fingerprint)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_bad_image_is_named_and_the_rest_kept(
+    cluster: Any, backbone: Backbone, dataset: ImageDataset, tmp_path: Path
+) -> None:
+    broken = dataset.root / dataset.ids[40]
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:200])
+    with pytest.raises(ImageError, match="cannot read this image"):
+        encode(backbone, dataset, cache_dir=tmp_path, batch_size=4, engine="ray")
+    kept = len(stored(tmp_path, backbone).read())
+    assert kept >= 7
+    with pytest.warns(match="cannot be read"):
+        _, stats = encode(backbone, dataset, cache_dir=tmp_path, batch_size=4, engine="ray", skip_bad=True)
+    assert stats.encoded == len(dataset) - 1 - kept
+    assert list(stats.skipped) == [dataset.ids[40]]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_workers_that_differ_are_refused(
+    cluster: Any, backbone: Backbone, dataset: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(backbone, "fingerprint", {**backbone.fingerprint, "weights": "others"})
+        with pytest.raises(FingerprintError, match=r"the worker on .*: its weights is '.*', here it is 'others'; give"):
+            encode(backbone, dataset, cache_dir=tmp_path, engine="ray")
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_encoding, "installed", lambda: {"debias-pt": "9.9"})
+        with pytest.raises(FingerprintError, match="its debias-pt is .*, here it is 9.9; install the same everywhere"):
+            encode(backbone, dataset, cache_dir=tmp_path, engine="ray")
+    assert not list(tmp_path.glob("features/*/*.safetensors"))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_machine_that_dies_costs_nothing(
+    cluster: Any, backbone: Backbone, dataset: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test: a node is killed in the middle. A block is 8 images; each machine has two in hand."""
+    monkeypatch.setattr(ray_encoding, "ImageWorker", SlowWorker)
+    folder = stored(tmp_path / "cluster", backbone).folder
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while len(list(folder.glob("*.safetensors"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        cluster.remove_node(cluster.nodes[1], allow_graceful=False)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+    killer.join()
+    assert stats.encoded == len(dataset)
+    assert len(stored(tmp_path / "cluster", backbone).read()) == len(dataset)  # nothing lost, nothing twice
+    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
+    assert (table.features == alone.features).all()
+    again, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", engine="ray")
+    assert stats.encoded == 0
+    assert np.array_equal(again.features, alone.features)
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [("spark", "engine is 'spark'; ray"), ("ray:here", "the cluster's address is 'here'; HOST:PORT expected")],
+)
+def test_an_unknown_engine_is_refused(engine: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_engine(engine)
+
+
+def test_no_cluster_at_the_address(cli: Callable[..., CompletedProcess[str]], tiny: list[str]) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    done = cli("encode", "waterbirds", *tiny, "--engine", f"ray:127.0.0.1:{port}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: no Ray cluster answers at 127.0.0.1:{port}")
+    assert done.stderr.count("\n") == 1
