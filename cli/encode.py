@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from debias_pt.settings import DataSettings
 
-from .options import DatasetName, Json, with_settings
+from .options import DatasetName, Engine, Json, require_engine, with_settings
 
 PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
@@ -16,9 +14,7 @@ PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 @with_settings(DataSettings, without=("dataset", *PROBE_ONLY))
 def encode(
     dataset: DatasetName,
-    engine: Annotated[
-        str | None, typer.Option(help="ray or ray:ADDRESS encodes on a Ray cluster (docs/scale.md).")
-    ] = None,
+    engine: Engine = None,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -31,9 +27,7 @@ def encode(
     settings = resolve(DataSettings, given, {"dataset": dataset})  # wrong words are refused before torch comes
 
     if engine is not None:
-        from debias_pt.cluster.join import check_engine
-
-        check_engine(engine)
+        require_engine(engine)
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.workflows.source import data_names
 

@@ -112,12 +112,12 @@ class CachedRows:
     @classmethod
     def of(cls, keys: Sequence[NDArray[np.bytes_]], shards: Sequence[Path], dim: int) -> CachedRows:
         """Index shards by the keys that each of them holds."""
-        sizes = [len(part) for part in keys]
+        starts = np.cumsum([0, *map(len, keys)])
         whole = np.concatenate([np.empty(0, KEY), *keys])
         order = np.argsort(whole, kind="stable")
-        shard = np.repeat(np.arange(len(shards)), sizes)
-        row = np.concatenate([np.empty(0, np.int64), *map(np.arange, sizes)])
-        return cls(whole[order], shard[order], row[order], tuple(shards), dim)
+        whole = whole[order]  # at once, for at 10^8 rows each copy is 3 GB
+        shard = np.searchsorted(starts[1:], order, side="right")
+        return cls(whole, shard, order - starts[shard], tuple(shards), dim)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -12,18 +12,24 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from debias_pt.benchmarks.group_robustness.rows import choose
+from debias_pt.benchmarks.group_robustness.stacked_fits import fit_missing
+from debias_pt.benchmarks.noisy_labels.cells import Cell
+from debias_pt.benchmarks.noisy_labels.compute import compute
+from debias_pt.benchmarks.shared.results_store import ResultStore
 from debias_pt.cluster.join import check_engine
 from debias_pt.datasets import ImageDataset, load_dataset
-from debias_pt.errors import FingerprintError, ImageError, UsageError
+from debias_pt.errors import FingerprintError, UsageError
 from debias_pt.features import blocks, ray_encoding
 from debias_pt.features.cache import FeatureCache
 from debias_pt.features.encoding import encode
 from debias_pt.models.backbone import Backbone
+from tests.helpers.small_case import gaussian_case, noisy_case
 
+NOISY = (("here", None), ("there", "ray"))
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -73,23 +79,6 @@ def stored(cache_dir: Path, backbone: Backbone) -> FeatureCache:
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_a_bad_image_is_named_and_the_rest_kept(
-    cluster: Any, backbone: Backbone, dataset: ImageDataset, tmp_path: Path
-) -> None:
-    broken = dataset.root / dataset.ids[40]
-    whole = broken.read_bytes()
-    broken.write_bytes(whole[:200])
-    with pytest.raises(ImageError, match="cannot read this image"):
-        encode(backbone, dataset, cache_dir=tmp_path, batch_size=4, engine="ray")
-    kept = len(stored(tmp_path, backbone).read())
-    assert kept >= 7
-    with pytest.warns(match="cannot be read"):
-        _, stats = encode(backbone, dataset, cache_dir=tmp_path, batch_size=4, engine="ray", skip_bad=True)
-    assert stats.encoded == len(dataset) - 1 - kept
-    assert list(stats.skipped) == [dataset.ids[40]]
-
-
-@pytest.mark.usefixtures("small_blocks")
 def test_workers_that_differ_are_refused(
     cluster: Any, backbone: Backbone, dataset: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,11 +86,34 @@ def test_workers_that_differ_are_refused(
         patch.setattr(backbone, "fingerprint", {**backbone.fingerprint, "weights": "others"})
         with pytest.raises(FingerprintError, match=r"the worker on .*: its weights is '.*', here it is 'others'; give"):
             encode(backbone, dataset, cache_dir=tmp_path, engine="ray")
-    with monkeypatch.context() as patch:
-        patch.setattr(ray_encoding, "installed", lambda: {"debias-pt": "9.9"})
-        with pytest.raises(FingerprintError, match="its debias-pt is .*, here it is 9.9; install the same everywhere"):
-            encode(backbone, dataset, cache_dir=tmp_path, engine="ray")
     assert not list(tmp_path.glob("features/*/*.safetensors"))
+
+
+def test_another_version_is_refused(backbone: Backbone) -> None:
+    greeting = {"host": "b", "versions": {**ray_encoding.installed(), "torch": "1.0"}, "model": backbone.fingerprint}
+    with pytest.raises(FingerprintError, match="the worker on b: its torch is 1.0, here it is .*; install the same"):
+        ray_encoding.check_worker(greeting, backbone.fingerprint)
+
+
+def test_a_benchmark_gives_the_same_figures(cluster: Any, backbone: Backbone, tmp_path: Path) -> None:
+    case = gaussian_case(backbone, steps=5)
+    rows = [(case, row.fit) for row in choose(["erm", "dpt"])]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    here = fit_missing(rows, ResultStore(tmp_path))
+    there = fit_missing(rows, ResultStore(tmp_path), "ray")
+    torch.set_num_threads(threads)
+    test = case.prepared.table.where("test").features
+    assert here.keys() == there.keys()
+    assert len(here) == 2
+    for name, timed in here.items():
+        assert (timed.fitted.predict(test) == there[name].fitted.predict(test)).all()
+        assert timed.fitted.steps == there[name].fitted.steps
+    noisy, cells = noisy_case(backbone), [Cell("prompt", rate=0.25), Cell("zero-shot")]
+    found = [compute(noisy, cells, ResultStore(tmp_path / name), engine) for name, engine in NOISY]
+    assert [[one[cell]["per_seed"] for cell in cells] for one in found[:1]] == [
+        [one[cell]["per_seed"] for cell in cells] for one in found[1:]
+    ]
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -118,17 +130,17 @@ def test_a_machine_that_dies_costs_nothing(
             time.sleep(0.05)
         cluster.remove_node(cluster.nodes[1], allow_graceful=False)
 
+    broken = dataset.root / dataset.ids[40]
+    broken.write_bytes(broken.read_bytes()[:200])
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray", skip_bad=True)
     killer.join()
-    assert stats.encoded == len(dataset)
-    assert len(stored(tmp_path / "cluster", backbone).read()) == len(dataset)  # nothing lost, nothing twice
-    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
+    assert list(stats.skipped) == [dataset.ids[40]]
+    assert stats.encoded == len(dataset) - 1
+    assert len(stored(tmp_path / "cluster", backbone).read()) == len(dataset) - 1  # nothing lost, nothing twice
+    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0, skip_bad=True)
     assert (table.features == alone.features).all()
-    again, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", engine="ray")
-    assert stats.encoded == 0
-    assert np.array_equal(again.features, alone.features)
 
 
 @pytest.mark.parametrize(
