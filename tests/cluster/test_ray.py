@@ -31,7 +31,7 @@ from tests.helpers.small_case import gaussian_case, noisy_case
 
 NOISY = (("here", None), ("there", "ray"))
 ray = pytest.importorskip("ray", reason="Ray is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.cluster]
 
 
 class SlowWorker(ray_encoding.ImageWorker):
@@ -53,8 +53,10 @@ def started(start: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(pytestconfig: pytest.Config) -> Iterator[Any]:
     """Two machines with a core each, as two node processes on this one; the program runs on the first."""
+    if "cluster" not in pytestconfig.getoption("-m"):
+        pytest.skip("starts a Ray cluster, a minute of one core; run it with -m cluster")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
