@@ -11,7 +11,7 @@ from debias_pt.settings import METHOD_OPTIONS, SUITE, DataSettings, TrainSetting
 from . import bench_noisy_labels, bench_speed
 from .discovery import bench as bench_discovery
 from .help import SettingsCommand
-from .options import DatasetName, Json, names_in, with_settings
+from .options import DatasetName, Engine, Json, names_in, require_engine, with_settings
 
 # What the rows of the suite set themselves.
 PER_ROW = ("groups", "head", "method", "method_option", *METHOD_OPTIONS)
@@ -49,6 +49,7 @@ def group_robustness(
     ] = None,
     html: Annotated[str | None, typer.Option(help="Write the result as one HTML page to this file.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
+    engine: Engine = None,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -71,6 +72,10 @@ def group_robustness(
     from .output import print_json
 
     several = len(dataset) > 1
+    if engine is not None:
+        require_engine(engine)
+        if several or ablation:
+            raise UsageError(f"--engine {engine} is for the rows of one data set; run several sets and ablations apart")
     if plot is not None:
         require_plot(Path(plot))
     if html is not None:
@@ -88,7 +93,7 @@ def group_robustness(
         by_name = dict(zip(compare.short_names(list(sets)), sets.values(), strict=True))
         result, view = compare.group_robustness_on(by_name, names, fresh=fresh), several_table.markdown
     else:
-        result, view = suite.group_robustness(settings, names, fresh=fresh), table.markdown
+        result, view = suite.group_robustness(settings, names, fresh=fresh, engine=engine), table.markdown
     if csv is not None:
         make_folder(Path(csv).parent)
         write_csv(Path(csv), *(several_table if several else table).csv_table(result))

@@ -9,7 +9,7 @@ import typer
 from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 from debias_pt.settings import SUITE
 
-from .options import DatasetName, Json, names_in, with_settings
+from .options import DatasetName, Engine, Json, names_in, require_engine, with_settings
 
 
 @with_settings(NoisySettings, without=("dataset", "probe"))
@@ -30,6 +30,7 @@ def noisy_labels(
     html: Annotated[str | None, typer.Option(help="Write the result as one HTML page to this file.")] = None,
     samples: Annotated[str | None, typer.Option(help="Write the drawn images and their labels here (JSON).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute everything again, ignoring stored results.")] = False,
+    engine: Engine = None,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -54,9 +55,11 @@ def noisy_labels(
         require_plot(Path(plot))
     if html is not None:
         require_page(Path(html), "--html")
+    if engine is not None:
+        require_engine(engine)
     names = names_in(",".join(experiment or ()))
     settings = resolve(NoisySettings, QUICK if quick else {}, given, {"dataset": dataset})
-    result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh)
+    result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh, engine=engine)
     if csv is not None:
         make_folder(Path(csv).parent)
         write_csv(Path(csv), *table.csv_table(result))

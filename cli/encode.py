@@ -6,7 +6,7 @@ from typing import Any
 
 from debias_pt.settings import DataSettings
 
-from .options import DatasetName, Json, with_settings
+from .options import DatasetName, Engine, Json, require_engine, with_settings
 
 PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
@@ -14,6 +14,7 @@ PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 @with_settings(DataSettings, without=("dataset", *PROBE_ONLY))
 def encode(
     dataset: DatasetName,
+    engine: Engine = None,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -25,6 +26,8 @@ def encode(
 
     settings = resolve(DataSettings, given, {"dataset": dataset})  # wrong words are refused before torch comes
 
+    if engine is not None:
+        require_engine(engine)
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.workflows.source import data_names
 
@@ -32,7 +35,7 @@ def encode(
 
     images = load_images(settings)
     backbone = load_backbone(settings)
-    _, stats = encode_dataset(settings, backbone, images)
+    _, stats = encode_dataset(settings, backbone, images, engine)
     named = {**data_names(settings, images.name), "synthetic": images.synthetic, "model": backbone.name}
     if as_json:
         print_json({**named, "dim": backbone.dim, **asdict(stats)})

@@ -17,6 +17,7 @@ from . import bench, data, doctor, encode, evaluate, export, predict, probe, tra
 from .discovery import discover
 from .help import SettingsCommand
 from .start import leave_compiler_out
+from .storage import cache
 
 INTERRUPTED = 130
 ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
@@ -73,6 +74,7 @@ app.command("doctor", cls=SettingsCommand)(doctor.doctor)
 app.command("models", cls=SettingsCommand)(doctor.models)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
+app.add_typer(cache.app, name="cache")
 
 
 def main(arguments: list[str] | None = None) -> None:

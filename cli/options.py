@@ -41,6 +41,17 @@ DatasetName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
+Engine = Annotated[
+    str | None, typer.Option(help="ray or ray:ADDRESS computes on a Ray cluster (docs/scale.md).", show_default=False)
+]
+
+
+def require_engine(engine: str) -> None:
+    """Refuse an engine that cannot be used, before anything slow."""
+    from debias_pt.cluster.join import check_engine
+
+    check_engine(engine)
+
 
 def names_in(text: str) -> list[str]:
     """Return the names in a comma-separated list."""

@@ -18,7 +18,7 @@ ROOT = Path(debias_pt.__file__).resolve().parents[1]
 FLOORS = (
     ("errors",),
     ("utils",),
-    ("pages",),
+    ("pages", "cluster"),
     ("settings",),
     ("datasets",),
     ("models",),

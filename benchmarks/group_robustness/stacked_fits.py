@@ -49,14 +49,28 @@ def timed(case: Case, fit: Fit) -> Timed:
     return Timed(fitted, time.perf_counter() - start, len(fitted.seeds))
 
 
-def fit_missing(wanted: Iterable[tuple[Case, Fit]], store: ResultStore) -> dict[str, Timed]:
-    """Fit all of the training loop's rows that the store does not hold, by the digest of their key."""
+def fit_missing(wanted: Iterable[tuple[Case, Fit]], store: ResultStore, engine: str | None = None) -> dict[str, Timed]:
+    """Fit all of the training loop's rows that the store does not hold, by the digest of their key.
+
+    With an `engine` (``ray``, ``ray:ADDRESS``) each stack of rows is a task of the cluster.
+    """
     keyed = [(key(case, fit), (case, fit)) for case, fit in wanted if isinstance(fit, Loop)]
     missing = {digest(depends_on): job for depends_on, job in keyed if not store.holds(depends_on)}
+    lots = list(stacks(missing))
+    jobs = [[missing[name] for name in names] for names in lots]
     found: dict[str, Timed] = {}
-    for names in stacks(missing):
-        found |= zip(names, fit_stack([missing[name] for name in names]), strict=True)
+    for number, fitted in _fitted(jobs, engine):
+        found |= zip(lots[number], fitted, strict=True)
     return found
+
+
+def _fitted(jobs: Sequence[list[Job]], engine: str | None) -> Iterator[tuple[int, list[Timed]]]:
+    if engine is None:
+        return enumerate(map(fit_stack, jobs))
+    from debias_pt.cluster.tasks import remote_calls
+
+    on_gpu = bool(jobs) and jobs[0][0][0].prepared.backbone.device.type == "cuda"
+    return remote_calls(engine, fit_stack, [(lot,) for lot in jobs], gpu=on_gpu)
 
 
 def stacks(jobs: dict[str, Job]) -> Iterator[list[str]]:

@@ -28,7 +28,9 @@ from .rows import BASELINE, ORACLES, Row, choose
 from .stacked_fits import Timed, fit_missing, timed
 
 
-def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fresh: bool = False) -> dict[str, Any]:
+def group_robustness(
+    settings: TrainSettings, names: Sequence[str] = (), *, fresh: bool = False, engine: str | None = None
+) -> dict[str, Any]:
     """Fit every row on the same features and report on the same split.
 
     Parameters
@@ -39,6 +41,8 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         Rows by name; none means all, except those that need missing annotations.
     fresh : bool
         Compute all rows again, ignoring stored results.
+    engine : str, optional
+        ``"ray"`` or ``"ray:ADDRESS"``: fit on a cluster, one task per stack of rows.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def group_robustness(settings: TrainSettings, names: Sequence[str] = (), *, fres
         case.prepared.require_true(f"the row {next(row.name for row in rows if row.oracle)}")
     possible = [row for row in rows if known or not row.oracle]
     store = result_store(settings.cache_dir, fresh)
-    ready = fit_missing([(case, row.fit) for row in possible], store)
+    ready = fit_missing([(case, row.fit) for row in possible], store, engine)
     with progress("rows", len(possible), "rows") as advance:
         results = []
         for row in possible:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -22,8 +22,12 @@ USUAL_RULES = {"draw": "nested", "replacement": "distinct"}  # results from befo
 AT_ONCE = {"cpu": 1, "cuda": 8}  # cells in one fit: memory grows with them, and a CPU gains nothing
 
 
-def compute(case: Case, cells: Sequence[Cell], store: ResultStore) -> dict[Cell, dict[str, Any]]:
+def compute(
+    case: Case, cells: Sequence[Cell], store: ResultStore, engine: str | None = None
+) -> dict[Cell, dict[str, Any]]:
     """Return the figures of every cell, each with ``stored``: whether they come from the folder.
+
+    With an `engine` (``ray``, ``ray:ADDRESS``) each batch of cells is a task of the cluster.
 
     All samples are drawn first, so that impossible requests are refused before anything is fitted.
     """
@@ -34,12 +38,22 @@ def compute(case: Case, cells: Sequence[Cell], store: ResultStore) -> dict[Cell,
     found = {cell: store.find(wanted) for cell, wanted in keys.items()}
     absent = [cell for cell in cells if found[cell] is None]
     with progress("cells", len(absent), "cells") as advance:
-        for chunk in chunks(case, absent):
-            for cell, figures in zip(chunk, measure(case, chunk), strict=True):
+        lots = chunks(case, absent)
+        for number, measured in _measured(case, lots, engine):
+            for cell, figures in zip(lots[number], measured, strict=True):
                 store.keep(keys[cell], figures)
                 found[cell] = {**figures, "stored": False}
                 advance(1)
     return {cell: {"stored": True, **(figures or {})} for cell, figures in found.items()}
+
+
+def _measured(case: Case, lots: Sequence[list[Cell]], engine: str | None) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    if engine is None:
+        return enumerate(measure(case, lot) for lot in lots)
+    from debias_pt.cluster.tasks import remote_calls
+
+    on_gpu = case.backbone.device.type == "cuda"
+    return remote_calls(engine, measure, [(case, lot) for lot in lots], gpu=on_gpu)
 
 
 def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:

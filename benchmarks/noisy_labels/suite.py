@@ -28,7 +28,12 @@ QUICK_EXPERIMENTS = ("curves", "kinds", "unsupervised")
 
 
 def noisy_labels(
-    settings: NoisySettings, names: Sequence[str] = (), *, quick: bool = False, fresh: bool = False
+    settings: NoisySettings,
+    names: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    fresh: bool = False,
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """Run experiments on one data set with one model.
 
@@ -41,6 +46,8 @@ def noisy_labels(
         Without names, only some of them.
     fresh : bool
         Compute everything again, ignoring stored results.
+    engine : str, optional
+        ``"ray"`` or ``"ray:ADDRESS"``: fit on a cluster, one task per batch of cells.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def noisy_labels(
     points, impossible = possible([name for name in chosen if name != GROUPS], plan)
     left_out |= impossible
     cells = list(dict.fromkeys(point.cell for own in points.values() for point in own))
-    figures = compute(case, cells, result_store(settings.cache_dir, fresh))
+    figures = compute(case, cells, result_store(settings.cache_dir, fresh), engine)
     experiments = [report(EXPERIMENTS[name], plan, own, figures, case.seeds) for name, own in points.items()]
     if GROUPS in chosen and GROUPS not in left_out:
         experiments += with_groups(settings, quick=quick, fresh=fresh)

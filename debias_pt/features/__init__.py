@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from debias_pt.features.augmentation import encode_views
     from debias_pt.features.clip_retrieval import table_from_clip_retrieval
     from debias_pt.features.encoding import EncodeStats, encode, encode_paths
+    from debias_pt.features.merging import merge_caches
     from debias_pt.features.samples import encode_samples
     from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
 
@@ -21,6 +22,7 @@ _HOMES = {
     "encode_samples": "samples",
     "encode_views": "augmentation",
     "join_tables": "table",
+    "merge_caches": "merging",
     "table_from_arrays": "table",
     "table_from_clip_retrieval": "clip_retrieval",
 }
@@ -32,6 +34,7 @@ __all__ = [
     "encode_samples",
     "encode_views",
     "join_tables",
+    "merge_caches",
     "table_from_arrays",
     "table_from_clip_retrieval",
 ]

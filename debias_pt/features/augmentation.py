@@ -8,6 +8,7 @@ a finite sample of crops stands for their whole distribution, and the same few a
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from debias_pt.datasets.base import ImageDataset
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import UsageError
 from debias_pt.features.cache import FeatureCache
+from debias_pt.features.claims import Claims
 from debias_pt.features.encoding import encode_tensors
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.files import default_cache_dir
@@ -153,11 +155,10 @@ def encode_views(
     keys = [[_key(content, view, seed) for content in hashes] for view in range(views)]
     wanted = [key for of_view in keys for key in of_view]
     known = cache.read()
-    if known.missing(wanted):
-        with cache.encoding(wanted):
-            paths = dict(zip(wanted, [dataset.root / name for name in names] * views, strict=True))
-            missing = cache.read().missing(wanted)  # another process may have filled it meanwhile
-            _encode(backbone, {key: paths[key] for key in missing}, augmentation, cache)
+    missing = known.missing(wanted)
+    if missing:
+        paths = dict(zip(wanted, [str(dataset.root / name) for name in names] * views, strict=True))
+        _encode(backbone, missing, [paths[key] for key in missing], augmentation, cache)
         known = cache.read()
     return known.gather(wanted).reshape(views, len(names), -1)
 
@@ -172,21 +173,25 @@ def _key(content: str, view: int, seed: int) -> str:
     return hashlib.sha256(f"{content} {view} {seed}".encode()).hexdigest()
 
 
-def _encode(backbone: Backbone, missing: dict[str, Path], augmentation: Augmentation, cache: FeatureCache) -> None:
-    """Encode and keep crops shard by shard, each drawn by its own key; threads read (Pillow releases the GIL)."""
+def _encode(
+    backbone: Backbone, missing: Sequence[str], paths: Sequence[str], augmentation: Augmentation, cache: FeatureCache
+) -> None:
+    """Encode and keep crops block by block, each drawn by its own key; threads read (Pillow releases the GIL)."""
     size = _side(backbone)
 
-    def crop(key: str) -> Tensor:
+    def crop(key: str, path: str) -> Tensor:
         generator = np.random.default_rng(int(key, 16))
-        return backbone.preprocess(augmentation(open_rgb(missing[key]), size, generator))
+        return backbone.preprocess(augmentation(open_rgb(path), size, generator))
 
-    keys = list(missing)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, progress("encoding views", len(keys), "crops") as advance:
-        for start in range(0, len(keys), SHARD_CROPS):
-            shard = keys[start : start + SHARD_CROPS]
-            features = encode_tensors(backbone, list(pool.map(crop, shard)), [str(missing[key]) for key in shard])
-            cache.add(shard, features)
-            advance(len(shard))
+    with (
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        progress("encoding views", len(missing), "crops") as advance,
+        Claims(cache, missing, paths, SHARD_CROPS) as claims,
+    ):
+        for block in itertools.chain(claims.free(), claims.others()):  # one at a time: waiting holds nothing
+            cache.add(block.keys, encode_tensors(backbone, list(pool.map(crop, block.keys, block.paths)), block.paths))
+            claims.release(block)
+            advance(len(block))
 
 
 def _side(backbone: Backbone) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.utils.files import locked, make_folder, read_arrays, whole_file, write_arrays, write_json
+from debias_pt.utils.files import make_folder, read_arrays, whole_file, write_arrays, write_json
 from debias_pt.utils.fingerprint import digest, require_match
 
 
@@ -58,7 +56,7 @@ class FeatureCache:
             dim = read_arrays(shards[0], ["features"])[0]["features"].shape[1]
         return CachedRows.of(keys, shards, dim)
 
-    def add(self, keys: list[str], features: NDArray[np.float32]) -> None:
+    def add(self, keys: Sequence[str], features: NDArray[np.float32]) -> None:
         """Write one shard: n hexadecimal SHA-256 keys and their features ``(n, D)``.
 
         Raises
@@ -71,25 +69,15 @@ class FeatureCache:
             write_json(self.folder / "fingerprint.json", self.fingerprint)
         raw = raw_keys(keys).view(np.uint8).reshape(len(keys), 32)
         shard: dict[str, NDArray[Any]] = {"keys": raw, "features": features}
-        write_arrays(self.folder / f"{digest(keys)[:16]}.safetensors", shard, self.fingerprint)
+        write_arrays(self.folder / f"{self.shard_name(keys)}.safetensors", shard, self.fingerprint)
 
-    @contextmanager
-    def encoding(self, hashes: Sequence[str]) -> Iterator[None]:
-        """Hold the work on these images: a second process that wants the same ones waits, and says so.
+    def shard_name(self, keys: Sequence[str]) -> str:
+        """Return what the shard of exactly these keys is called."""
+        return digest(list(keys))[:16]
 
-        Others do not wait: shards are named after their content and appear whole, so that any number of processes
-        may add to a cache.
-
-        Raises
-        ------
-        OutputError
-            If the folder cannot be written to.
-        """
-        folder = make_folder(self.folder)
-        waiting = f"waiting: another process is encoding the same images into {folder}"
-        name = f".{digest(sorted(set(hashes)))[:16]}.lock"
-        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir", name):
-            yield
+    def has_shard(self, keys: Sequence[str]) -> bool:
+        """Tell whether exactly these keys were added as one shard."""
+        return (self.folder / f"{self.shard_name(keys)}.safetensors").exists()
 
 
 KEY = np.dtype("S32")  # a SHA-256; all are of full length, so that numpy's padding changes no comparison
@@ -98,6 +86,14 @@ KEY = np.dtype("S32")  # a SHA-256; all are of full length, so that numpy's padd
 def raw_keys(hashes: Sequence[str]) -> NDArray[np.bytes_]:
     """Return hexadecimal SHA-256 keys as 32 bytes each."""
     return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=KEY)
+
+
+def _sorting(keys: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Return the order that sorts keys: by their first 8 bytes, unless two have the same; thrice as fast."""
+    first = keys.view(">u8")[::4].astype(np.uint64)
+    order = np.argsort(first, kind="stable")
+    first = first[order]
+    return np.argsort(keys, kind="stable") if (first[1:] == first[:-1]).any() else order
 
 
 @dataclass(frozen=True)
@@ -124,12 +120,12 @@ class CachedRows:
     @classmethod
     def of(cls, keys: Sequence[NDArray[np.bytes_]], shards: Sequence[Path], dim: int) -> CachedRows:
         """Index shards by the keys that each of them holds."""
-        sizes = [len(part) for part in keys]
+        starts = np.cumsum([0, *map(len, keys)])
         whole = np.concatenate([np.empty(0, KEY), *keys])
-        order = np.argsort(whole, kind="stable")
-        shard = np.repeat(np.arange(len(shards)), sizes)
-        row = np.concatenate([np.empty(0, np.int64), *map(np.arange, sizes)])
-        return cls(whole[order], shard[order], row[order], tuple(shards), dim)
+        order = _sorting(whole)
+        whole = whole[order]  # at once, for at 10^8 rows each copy is 3 GB
+        shard = np.searchsorted(starts[1:], order, side="right")
+        return cls(whole, shard, order - starts[shard], tuple(shards), dim)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from debias_pt.datasets.base import ImageDataset
-from debias_pt.errors import DebiasWarning, ImageError, NonFiniteError
+from debias_pt.errors import DebiasWarning, ImageError
+from debias_pt.features.blocks import Encoder, LocalEncoder, fill, require_finite
 from debias_pt.features.cache import FeatureCache, table_features
-from debias_pt.features.loader import batches, default_batch_size
+from debias_pt.features.loader import batches, default_batch_size, in_batches, workers_for
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.hashing import content_hashes
 from debias_pt.utils.progress import progress
 
-SHARD_ROWS = 512
 # Reading fewer images than this takes less time than starting processes.
 FEW_IMAGES = 64
 
@@ -61,6 +62,7 @@ def encode(
     batch_size: int | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
+    engine: str | None = None,
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode every image of a data set that the cache does not hold yet.
 
@@ -78,6 +80,9 @@ def encode(
         Processes that read and preprocess images; default one per core, at most 8.
     skip_bad : bool
         Leave out images that are missing or cannot be read, warn, and list them in the stats.
+    engine : str, optional
+        ``"ray"`` or ``"ray:ADDRESS"`` encodes on the workers of a Ray cluster, which see the same paths; with the same
+        kind of device and threads the features are those of one machine, bit for bit. Default: this process.
 
     Returns
     -------
@@ -100,16 +105,12 @@ def encode(
     hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
     rows = cache.read()
     encoded = 0
-    if rows.missing(hashes):
-        with cache.encoding(hashes):
-            names = dict(zip(hashes, dataset.ids, strict=True))
-            missing = cache.read().missing(hashes)  # another process may have filled it meanwhile
-            paths = [str(dataset.root / names[key]) for key in missing]
-            for keys, features in _shards(
-                backbone, missing, paths, batch_size, workers, unreadable if skip_bad else None
-            ):
-                cache.add(keys, features)
-                encoded += len(keys)
+    missing = rows.missing(hashes)
+    if missing:
+        names = dict(zip(hashes, dataset.ids, strict=True))
+        paths = [str(dataset.root / names[key]) for key in missing]
+        with _encoder(engine, backbone, batch_size, workers, len(missing)) as encoder:
+            encoded = fill(cache, missing, paths, encoder, backbone.name, unreadable if skip_bad else None)
         rows = cache.read()
     if skip_bad:
         skipped |= {name: unreadable[key] for name, key in zip(dataset.ids, hashes, strict=True) if key in unreadable}
@@ -129,6 +130,16 @@ def encode(
         template=dataset.template,
     )
     return table, EncodeStats(len(table), encoded, time.perf_counter() - start, str(cache.folder), skipped)
+
+
+def _encoder(
+    engine: str | None, backbone: Backbone, batch_size: int | None, workers: int | None, images: int
+) -> AbstractContextManager[Encoder]:
+    if engine is None:
+        return nullcontext(LocalEncoder(backbone, batch_size or default_batch_size(backbone), workers, images))
+    from debias_pt.features.ray_encoding import ray_encoder
+
+    return ray_encoder(engine, backbone, batch_size, workers, images)
 
 
 def warn_of_skipped(skipped: Mapping[str, str], total: int) -> None:
@@ -177,10 +188,12 @@ def encode_paths(
         If the model gives NaN or infinity; names the image.
     """
     workers = 0 if workers is None and len(paths) < FEW_IMAGES else workers
+    size = batch_size or default_batch_size(backbone)
     parts = [torch.zeros(0, backbone.dim)]
     with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
-        for rows, features in batches(backbone, paths, batch_size, workers, bad):
-            _require_finite(features.numpy(), [paths[row] for row in rows])
+        work = in_batches(paths, size)
+        for rows, features in batches(backbone, work, workers_for(len(paths), size, workers), bad):
+            require_finite(features.numpy(), [paths[row] for row in rows])
             parts.append(features)
             advance(len(rows))
     return torch.cat(parts)
@@ -191,47 +204,5 @@ def encode_tensors(backbone: Backbone, images: Sequence[Tensor], names: Sequence
     size = default_batch_size(backbone)
     parts = [backbone.encode_images(torch.stack(list(images[i : i + size]))).cpu() for i in range(0, len(images), size)]
     features: NDArray[np.float32] = torch.cat(parts).numpy()
-    _require_finite(features, names)
+    require_finite(features, names)
     return features
-
-
-def _shards(
-    backbone: Backbone,
-    keys: list[str],
-    paths: list[str],
-    batch_size: int | None,
-    workers: int | None,
-    unreadable: dict[str, str] | None,
-) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    """Yield shards of keys and features; what has been encoded when an error stops the work is yielded first."""
-    rows: list[int] = []
-    waiting: list[Tensor] = []
-    stopped: BaseException | None = None
-    bad: dict[int, str] | None = None if unreadable is None else {}
-    found = batches(backbone, paths, batch_size, workers, bad)
-    more = True
-    with progress(f"encoding with {backbone.name}", len(paths), "images") as advance:
-        while more:
-            try:
-                good, features = next(found)
-                rows, waiting = rows + good, [*waiting, features]
-                advance(len(good))
-            except StopIteration:
-                more = False
-            except (ImageError, KeyboardInterrupt) as error:
-                more, stopped = False, error
-            if rows and (len(rows) >= SHARD_ROWS or not more):
-                shard = torch.cat(waiting).numpy()
-                _require_finite(shard, [paths[row] for row in rows])
-                yield [keys[row] for row in rows], shard
-                rows, waiting = [], []
-    if stopped is not None:
-        raise stopped
-    if unreadable is not None and bad:
-        unreadable.update({keys[row]: reason for row, reason in bad.items()})
-
-
-def _require_finite(features: NDArray[np.float32], paths: Sequence[str]) -> None:
-    finite = np.isfinite(features).all(axis=1)
-    if not finite.all():
-        raise NonFiniteError(f"{paths[int(np.argmin(finite))]}: the model gave NaN or infinity; encode in fp32")

@@ -6,10 +6,11 @@ workers.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import ImageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
+
+Numbered = tuple[int, str]  # an image's number in the work, and its path
+Item = tuple[Numbered, Tensor | str]
 
 
 def default_batch_size(backbone: Backbone) -> int:
@@ -31,34 +35,66 @@ def default_workers() -> int:
     return min(os.cpu_count() or 1, 8)
 
 
+def workers_for(images: int, batch_size: int, workers: int | None) -> int:
+    """Return as many processes as there are batches for, at most `workers`.
+
+    Examples
+    --------
+    >>> workers_for(100, 16, 8), workers_for(10, 16, 8), workers_for(10, 16, 0)
+    (6, 1, 0)
+    """
+    most = default_workers() if workers is None else workers
+    return min(most, max(1, images // batch_size))
+
+
+def in_batches(paths: Sequence[str], size: int, first: int = 0) -> Iterator[list[Numbered]]:
+    """Yield the paths with their numbers, counted from `first`, `size` at a time."""
+    numbered = list(enumerate(paths, start=first))
+    return (numbered[i : i + size] for i in range(0, len(numbered), size))
+
+
 def batches(
-    backbone: Backbone,
-    paths: Sequence[str],
-    batch_size: int | None,
-    workers: int | None,
-    bad: dict[int, str] | None = None,
+    backbone: Backbone, work: Iterable[Sequence[Numbered]], workers: int, bad: dict[int, str] | None = None
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """Yield numbers of paths and their features; an image that cannot be read goes to `bad`, or is an error."""
-    workers = default_workers() if workers is None else workers
-    batch_size = batch_size or default_batch_size(backbone)
+    """Yield numbers of images and their features, batch by batch, in order.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The frozen model; batches take turns on its devices.
+    work : iterable
+        Batches of numbered paths; taken some batches ahead of the features.
+    workers : int
+        Processes that read and preprocess; 0 for this one.
+    bad : dict, optional
+        Collects unreadable images, number to reason.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read and there is no `bad`.
+    """
     on_gpu = backbone.device.type == "cuda"
-    source = _Images(paths, backbone)
+    source = _Images(backbone)
     loader = DataLoader(
         source,
-        batch_size=batch_size,
-        num_workers=min(workers, max(1, len(paths) // batch_size)) if workers else 0,
+        batch_sampler=cast("Iterable[list[int]]", work),
+        num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_leave_interrupts_to_the_parent,
         pin_memory=on_gpu,
     )
     begun: list[tuple[list[int], Tensor]] = []
+    turns = itertools.cycle(range(len(backbone.devices)))
+    # While a GPU works on one batch, the next one is copied to it; so features are fetched late.
+    late = len(backbone.devices) - (0 if on_gpu else 1)
     for batch in loader:
         decoded = batch if backbone.decoder is None else _decoded(batch, backbone.decoder, source)
-        good, images, broken = decoded.good, decoded.images, decoded.broken
-        if images is not None:
-            begun.append((good, backbone.encode_images(images)))
-        # While a GPU works on one batch, the next one is copied to it; so features are fetched one batch late.
-        while len(begun) > (1 if on_gpu and not broken else 0):
+        broken = {number: reason for (number, _), reason in decoded.broken.items()}
+        if decoded.images is not None:
+            numbers = [number for number, _ in decoded.good]
+            begun.append((numbers, backbone.encode_images(decoded.images, next(turns))))
+        while len(begun) > (0 if broken else late):
             rows, features = begun.pop(0)
             yield rows, features.cpu()
         if broken and bad is None:
@@ -70,52 +106,49 @@ def batches(
 
 
 class _Batch(NamedTuple):
-    """Numbers of images with the images `(n, 3, H, W)`, error texts by number, and files still to be decoded.
+    """Numbered paths with their images `(n, 3, H, W)`, error texts, and files still to be decoded.
 
     The files' bytes are one tensor: each tensor that comes from a worker takes up a file descriptor.
     """
 
-    good: list[int]
+    good: list[Numbered]
     images: Tensor | None
-    broken: dict[int, str]
-    files: list[int]
+    broken: dict[Numbered, str]
+    files: list[Numbered]
     sizes: list[int]
     data: Tensor | None
 
 
-class _Images(Dataset[tuple[int, Tensor | str]]):
-    """Numbered preprocessed images, or the bytes of JPEG files; an unreadable one comes as its error text.
+class _Images(Dataset[Item]):
+    """Preprocessed images by number and path, or the bytes of JPEG files; an unreadable one comes as its error text.
 
     An exception raised in a worker would arrive wrapped in the worker's traceback.
     """
 
-    def __init__(self, paths: Sequence[str], backbone: Backbone) -> None:
-        self.paths = paths
+    def __init__(self, backbone: Backbone) -> None:
         self.preprocess, self.at_least = backbone.preprocess, backbone.decode_at_least
         self.on_device = backbone.decoder is not None
 
-    def __len__(self) -> int:
-        return len(self.paths)
+    def __getitem__(self, numbered: Numbered) -> Item:
+        path = numbered[1]
+        file = read_jpeg(path) if self.on_device else None
+        return numbered, self.by_pillow(path) if file is None else file
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
-        file = read_jpeg(self.paths[index]) if self.on_device else None
-        return index, self.by_pillow(index) if file is None else file
-
-    def by_pillow(self, index: int) -> Tensor | str:
+    def by_pillow(self, path: str) -> Tensor | str:
         try:
-            return self.preprocess(open_rgb(self.paths[index], self.at_least))
+            return self.preprocess(open_rgb(path, self.at_least))
         except ImageError as error:
             return str(error)
 
 
-def _collate(items: list[tuple[int, Tensor | str]]) -> _Batch:
-    """Stack the readable images, concatenate the files, and collect the error texts of the others, all by number."""
-    good = {number: item for number, item in items if isinstance(item, Tensor) and item.ndim == 3}
-    files = {number: item for number, item in items if isinstance(item, Tensor) and item.ndim == 1}
+def _collate(items: list[Item]) -> _Batch:
+    """Stack the readable images, concatenate the files, and collect the error texts of the others."""
+    good = {image: item for image, item in items if isinstance(item, Tensor) and item.ndim == 3}
+    files = {image: item for image, item in items if isinstance(item, Tensor) and item.ndim == 1}
     return _Batch(
         list(good),
         torch.stack(list(good.values())) if good else None,
-        {number: item for number, item in items if isinstance(item, str)},
+        {image: item for image, item in items if isinstance(item, str)},
         list(files),
         [len(file) for file in files.values()],
         torch.cat(list(files.values())) if files else None,
@@ -124,13 +157,13 @@ def _collate(items: list[tuple[int, Tensor | str]]) -> _Batch:
 
 def _decoded(batch: _Batch, decoder: DeviceDecoder, source: _Images) -> _Batch:
     """Decode the files of a batch; Pillow reads, or refuses, what the device's decoder rejects."""
-    items: dict[int, Tensor | str] = dict(batch.broken)
+    items: dict[Numbered, Tensor | str] = dict(batch.broken)
     if batch.images is not None:
         items.update(zip(batch.good, batch.images.to(decoder.device), strict=True))
     if batch.data is not None:
-        for number, image in zip(batch.files, decoder(torch.split(batch.data, batch.sizes)), strict=True):
-            item = source.by_pillow(number) if image is None else image
-            items[number] = item if isinstance(item, str) else item.to(decoder.device)
+        for numbered, image in zip(batch.files, decoder(torch.split(batch.data, batch.sizes)), strict=True):
+            item = source.by_pillow(numbered[1]) if image is None else image
+            items[numbered] = item if isinstance(item, str) else item.to(decoder.device)
     return _collate(sorted(items.items(), key=lambda item: item[0]))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,8 @@ class Backbone:
     preprocessing : dict, optional
         The preprocessing's settings, for the fingerprint; default its ``repr``.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"`` (all GPUs), ``"cuda:N"`` or ``"cuda:N,M"``. With several, images are encoded
+        on all of them, and everything else is done on the first.
     precision : {"fp32", "bf16", "fp16"}
         Precision of image encoding on a GPU. Text encoding and everything learned stay in fp32.
     draft : bool
@@ -63,6 +66,10 @@ class Backbone:
     fingerprint : dict
         Weights' content hash, architecture, QuickGELU, preprocessing and precision: what features depend
         on. The name is not part of it: a checkpoint may be moved or renamed.
+    device : torch.device
+        Where everything but images is computed.
+    devices : tuple of torch.device
+        Where images are encoded; the first is `device`.
     dim : int
         Size of the joint embedding, D.
     decode_at_least : int or None
@@ -101,7 +108,8 @@ class Backbone:
     ) -> None:
         if precision not in PRECISIONS:
             raise UsageError(f"unknown precision {precision!r}; use {', '.join(PRECISIONS)}")
-        self.device = resolve_device(device)
+        self.devices = resolve_devices(device)
+        self.device = self.devices[0]
         self.model: Any = model.eval().requires_grad_(False).to(self.device)
         # Convolutions run about twice as fast channels-last, on CPUs and GPUs; other layers are not affected.
         self.model.visual.to(memory_format=torch.channels_last)
@@ -182,9 +190,15 @@ class Backbone:
         """The text tower for prompts given as embeddings."""
         return TextTower(self.model, self.tokenizer)
 
+    @cached_property
+    def replicas(self) -> tuple[Any, ...]:
+        """The model on each of its devices; copied when images are first encoded on several."""
+        others = tuple(copy.deepcopy(self.model).to(device) for device in self.devices[1:])
+        return (self.model, *others)
+
     @torch.no_grad()
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Encode preprocessed images ``(B, 3, H, W)`` to unit features ``(B, D)`` in fp32.
+    def encode_images(self, images: Tensor, replica: int = 0) -> Tensor:
+        """Encode preprocessed images ``(B, 3, H, W)`` to unit features ``(B, D)`` in fp32, on one of the devices.
 
         Raises
         ------
@@ -194,9 +208,9 @@ class Backbone:
         lower = self.precision != "fp32"
         if lower and self.device.type != "cuda":
             raise UsageError(f"precision {self.precision!r} needs a GPU, the device is {self.device}; use fp32")
-        images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+        images = images.to(self.devices[replica], non_blocking=True, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=PRECISIONS[self.precision], enabled=lower):
-            features = self.model.encode_image(images)
+            features = (self.replicas[replica] if replica else self.model).encode_image(images)
         return nn.functional.normalize(features.float(), dim=-1)
 
     @torch.no_grad()
@@ -222,27 +236,32 @@ def _side(preprocessing: dict[str, Any] | None) -> int:
     return max(size) if isinstance(size, list | tuple) else int(size)
 
 
-def resolve_device(device: str) -> torch.device:
-    """Turn ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"`` into a torch device.
+def resolve_devices(device: str) -> tuple[torch.device, ...]:
+    """Turn ``"auto"``, ``"cpu"``, ``"cuda"`` (all GPUs), ``"cuda:N"`` or ``"cuda:N,M"`` into torch devices.
 
     Raises
     ------
     UsageError
-        If the name is none of these, or no such GPU is present.
+        If the name is none of these, a GPU is named twice, or no such GPU is present.
 
     Examples
     --------
-    >>> resolve_device("cpu")
-    device(type='cpu')
+    >>> resolve_devices("cpu")
+    (device(type='cpu'),)
     """
+    seen = torch.cuda.device_count()
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise UsageError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N")
-    index = int(device.partition(":")[2] or 0)
-    if device.startswith("cuda") and index >= torch.cuda.device_count():
-        raise UsageError(f"device {device!r} is not there ({torch.cuda.device_count()} GPUs seen); use --device cpu")
-    return torch.device(device)
+        device = "cuda" if seen else "cpu"
+    if device == "cpu":
+        return (torch.device("cpu"),)
+    if not re.fullmatch(r"cuda(:\d+(,\d+)*)?", device):
+        raise UsageError(f"unknown device {device!r}; use auto, cpu, cuda (all GPUs), cuda:N or cuda:N,M")
+    numbers = [int(number) for number in device.partition(":")[2].split(",") if number] or list(range(max(seen, 1)))
+    if max(numbers) >= seen:
+        raise UsageError(f"device {device!r} is not there ({seen} GPUs seen); use --device cpu")
+    if len(set(numbers)) < len(numbers):
+        raise UsageError(f"device {device!r} names a GPU twice; name each once")
+    return tuple(torch.device("cuda", number) for number in numbers)
 
 
 def _from_open_clip(source: Source) -> dict[str, Any]:

@@ -82,9 +82,9 @@ def load_backbone(settings: DataSettings) -> Backbone:
 
 
 def encode_dataset(
-    settings: DataSettings, backbone: Backbone, dataset: ImageDataset
+    settings: DataSettings, backbone: Backbone, dataset: ImageDataset, engine: str | None = None
 ) -> tuple[FeatureTable, EncodeStats]:
-    """Encode what the cache does not hold."""
+    """Encode what the cache does not hold, in this process or by an engine (``ray``)."""
     return encode(
         backbone,
         dataset,
@@ -92,6 +92,7 @@ def encode_dataset(
         batch_size=settings.encode_batch_size,
         workers=settings.workers,
         skip_bad=skips_bad(settings.on_bad_image),
+        engine=engine,
     )
 
 

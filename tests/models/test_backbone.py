@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from debias_pt.errors import BackboneError, UsageError
-from debias_pt.models.backbone import Backbone, resolve_device
+from debias_pt.models.backbone import Backbone, resolve_devices
 from debias_pt.utils.fingerprint import weights_digest
 from tests.helpers.tiny_data import write_checkpoint
 
@@ -104,19 +104,31 @@ def test_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> Non
         Backbone.load("ViT-B-32-quickgelu", "openai")
 
 
-def test_devices_and_precisions_are_checked(tiny_checkpoint: Path) -> None:
-    assert resolve_device("auto").type in ("cpu", "cuda")
+def test_devices_and_precisions_are_checked(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_devices("auto")[0].type in ("cpu", "cuda")
     with pytest.raises(UsageError, match="unknown device 'tpu'"):
-        resolve_device("tpu")
+        resolve_devices("tpu")
     with pytest.raises(UsageError, match="is not there"):
-        resolve_device("cuda:99")
+        resolve_devices("cuda:99")
     with pytest.raises(UsageError, match="unknown device 'cuda:x'"):
-        resolve_device("cuda:x")
+        resolve_devices("cuda:x")
     low = Backbone.load(f"local-dir:{tiny_checkpoint}", precision="bf16")
     with pytest.raises(UsageError, match="needs a GPU"):
         low.encode_images(torch.zeros(1, 3, 32, 32))
     with pytest.raises(UsageError, match="unknown precision 'int8'"):
         Backbone.load(f"local-dir:{tiny_checkpoint}", precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"), [("auto", [0, 1, 2]), ("cuda", [0, 1, 2]), ("cuda:1", [1]), ("cuda:2,0", [2, 0])]
+)
+def test_several_devices_may_be_named(monkeypatch: pytest.MonkeyPatch, asked: str, numbers: list[int]) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert resolve_devices(asked) == tuple(torch.device("cuda", number) for number in numbers)
+    with pytest.raises(UsageError, match="device 'cuda:0,3' is not there .3 GPUs seen."):
+        resolve_devices("cuda:0,3")
+    with pytest.raises(UsageError, match="names a GPU twice"):
+        resolve_devices("cuda:1,1")
 
 
 def test_draft_decoding_is_part_of_the_fingerprint_and_leaves_the_default_as_it_was(tiny_checkpoint: Path) -> None:

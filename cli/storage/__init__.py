@@ -1,0 +1,1 @@
+"""``debias-pt cache``: what is stored."""
