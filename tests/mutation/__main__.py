@@ -65,7 +65,8 @@ def run_room(room: str, given: argparse.Namespace) -> tuple[int, list[str]]:
         fate, took = _try(mutant, lines, seconds, tests, given.limit)
         if fate == forked.SURVIVED:
             left.append(str(mutant))
-            print(f"SURVIVED {took:5.1f} s  {mutant}", flush=True)
+        if fate != forked.KILLED:
+            print(f"{fate:9} {took:5.1f} s  {mutant}", flush=True)
     return len(chosen), left
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from debias_pt.reweighting import make_reweighter
+from debias_pt.reweighting import REWEIGHTERS, make_reweighter
 from debias_pt.reweighting.base import mean_one
 
 HALVES = torch.eye(2)[[0, 0, 1, 1]]
@@ -78,3 +78,22 @@ def test_misaligned_membership_is_refused() -> None:
     scheduler = started("erm")
     with pytest.raises(ValueError, match=r"membership \(3, 2\) for p \(1, 4\), 2 groups"):
         scheduler(torch.ones(1, 4), torch.ones(1, 4), torch.ones(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("method", "uses", "asks", "probe"),
+    [
+        ("anchored", True, True, "anchored"),
+        ("balanced", True, True, "zero-shot"),
+        ("class-balanced", False, False, "zero-shot"),
+        ("cvar", False, False, "zero-shot"),
+        ("dpt", True, True, "zero-shot"),
+        ("dpt-mixture", True, True, "mixture"),
+        ("erm", False, False, "zero-shot"),
+        ("group-dro", True, True, "zero-shot"),
+        ("inferred", True, False, "zero-shot"),
+    ],
+)
+def test_what_a_method_asks_for(method: str, uses: bool, asks: bool, probe: str) -> None:
+    kind = REWEIGHTERS[method]
+    assert (kind.uses_attributes, kind.asks_for_words(), kind.probe) == (uses, asks, probe)
