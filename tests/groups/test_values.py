@@ -111,3 +111,11 @@ def test_soft_groups_multiply_the_posteriors() -> None:
     assert soft[0] == pytest.approx([0.375, 0.375, 0.125, 0.125, 0, 0, 0, 0])
     assert soft[1] == pytest.approx([0, 0, 0, 0, 0.1, 0.4, 0.1, 0.4])
     assert groups.membership().sum() == 2
+
+
+def test_a_group_without_images_counts_none() -> None:
+    groups = Groups.by_class(np.array([0, 0, 2]), ("cat", "dog", "cow"))
+    found = GroupReport.of(np.array([[0, 1, 2]]), groups, np.array([1, 1, 1]), [0])
+    assert found.images is not None
+    assert found.images.tolist() == [2, 0, 1]
+    assert found.correct.tolist() == [[1, 0, 1]]

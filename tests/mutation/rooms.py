@@ -37,7 +37,10 @@ ROOMS: dict[str, Room] = {
     ),
     "cache": _room("features", "cache table", "cache_mapping features values", "debias_pt/features"),
     "runs": _room(
-        "workflows", "run_folder", "", *(f"tests/workflows/test_run_folder.py::test_{t}" for t in RUN_FOLDER.split())
+        "workflows",
+        "run_folder",
+        "run_values",
+        *(f"tests/workflows/test_run_folder.py::test_{t}" for t in RUN_FOLDER.split()),
     ),
     "export": _room("workflows", "export", "export"),
 }
