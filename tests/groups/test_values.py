@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
+from debias_pt.groups import paired
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.groups.refinement import RefinementError, calibrate, calibration, refine
@@ -119,3 +120,23 @@ def test_a_group_without_images_counts_none() -> None:
     assert found.images is not None
     assert found.images.tolist() == [2, 0, 1]
     assert found.correct.tolist() == [[1, 0, 1]]
+
+
+def test_two_methods_keep_their_places_in_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variances of two images: (0.5 + 1) / 8 where one is right, (0 + 1) / 8 where both are."""
+    one, two = np.array([[1.0, 0, 1, 1]]), np.ones((1, 4))
+    inside = [np.array([True, True, False, False]), np.array([False, False, True, True])]
+    images, _ = paired._pair_variances(one, two, inside)
+    assert images[0, 1] == pytest.approx(0.1875 + 0.125)
+    assert images[1, 0] == pytest.approx(0.125 + 0.125)
+    seen: list[tuple[float, float]] = []
+    whole = paired._pair_variances
+
+    def spy(first: Any, second: Any, groups: Any) -> Any:
+        seen.append((float(first.sum()), float(second.sum())))
+        return whole(first, second, groups)
+
+    monkeypatch.setattr(paired, "_pair_variances", spy)
+    found = paired.worst_group_difference(one > 0, two > 0, np.array([0, 0, 1, 1]))
+    assert seen == [(3.0, 4.0)]
+    assert found.mean == -0.5
