@@ -4,6 +4,7 @@ learning drops wrong labels and says what is missing; ensembles average logits."
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -153,3 +154,21 @@ def test_an_ensemble_is_the_mean_of_logits() -> None:
 def test_an_ensemble_needs_runs(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="one run or more"):
         average_logits(np.zeros(shape))
+
+
+def test_c_is_the_one_that_the_search_finds_on_validation_not_on_training() -> None:
+    features, _, y, _ = marked()
+    held, _, held_y, _ = marked(1)
+
+    def best(x: np.ndarray, labels: np.ndarray) -> float:
+        def score(exponent: float) -> float:
+            model = LogisticRegression(C=10.0**exponent, max_iter=1000).fit(features.astype(np.float64), y)
+            return float((model.predict(x.astype(np.float64)) == labels).mean())
+
+        return 10.0 ** search_exponent(score)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, on_training = best(held, held_y), best(features, y)
+    assert expected != on_training  # else this tells nothing
+    assert (expected,) == fit_linear_probe(features, y, 3, validation=(held, held_y)).C

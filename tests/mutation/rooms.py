@@ -1,0 +1,46 @@
+"""What is mutated, and the tests that have to notice: those that run in this process, and not for long."""
+
+from __future__ import annotations
+
+Room = tuple[list[str], list[str]]  # files, tests
+
+
+def _room(folder: str, files: str, tests: str, *more: str) -> Room:
+    """Files of a folder, tests of the folder of the same name, and the examples in these files."""
+    paths = [f"debias_pt/{folder}/{name}.py" for name in files.split()]
+    return paths, [*(f"tests/{folder}/test_{name}.py" for name in tests.split()), *more]
+
+
+RUN_FOLDER = (
+    "a_checkpoint_of_another_run_is_refused history_drops_a_line_cut_short_by_a_kill "
+    "newest_takes_finished_runs_by_time folders_of_other_tools_are_passed_over what_may_move_and_what_may_not "
+    "the_first_difference_is_named writing_fails_whole_with_the_old_file_in_place tensors_round_trip_with_their_header"
+)
+
+ROOMS: dict[str, Room] = {
+    "reweighting": (["debias_pt/reweighting/*.py"], ["tests/reweighting", "debias_pt/reweighting"]),
+    "losses": (["debias_pt/losses/*.py"], ["tests/losses", "debias_pt/losses"]),
+    "metrics": _room(
+        "groups", "metrics intervals paired groups", "metrics intervals groups values", "debias_pt/groups"
+    ),
+    "probe": _room(
+        "groups",
+        "probe probe_report inferred_groups refinement/*",
+        "probe values refinement anchored inferred",
+        "debias_pt/groups",
+    ),
+    "selection": _room(
+        "training",
+        "selection data run_group loop optimizer stacking",
+        "training values",
+        "debias_pt/training",
+    ),
+    "cache": _room("features", "cache table", "cache_mapping features values", "debias_pt/features"),
+    "runs": _room(
+        "workflows",
+        "run_folder",
+        "run_values",
+        *(f"tests/workflows/test_run_folder.py::test_{t}" for t in RUN_FOLDER.split()),
+    ),
+    "export": _room("workflows", "export", "export"),
+}

@@ -1,0 +1,234 @@
+"""Mistakes made by hand that a suite which covers nearly every line once let pass; each must be noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One line of a file, and the wrong one in its place."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.file)
+
+    def code(self) -> CodeType:
+        """Compile the file with the slip.
+
+        Raises
+        ------
+        LookupError
+            If the right line is not there, or not once.
+        """
+        source = self.path.read_text(encoding="utf-8")
+        if source.count(self.right) != 1:
+            raise LookupError(f"{self.name}: {self.file} has {source.count(self.right)} times {self.right!r}, not once")
+        return compile(source.replace(self.right, self.wrong), self.file, "exec")
+
+
+REWEIGHTING, GROUPS = ("tests/reweighting",), ("tests/groups/test_values.py",)
+TRAINING, WORKFLOWS = ("tests/training/test_values.py",), ("tests/workflows/test_values.py",)
+SUITE, NOISY = (f"tests/benchmarks/{suite}/test_values.py" for suite in ("group_robustness", "noisy_labels"))
+OUTPUT = ("tests/cli/test_output.py", "tests/cli/test_printed.py")
+
+SLIPS = [
+    Slip(
+        "DPT's epoch means are not reset",
+        "debias_pt/reweighting/dpt.py",
+        "            self.sums_, self.sizes_ = torch.zeros_like(self.sums_), torch.zeros_like(self.sizes_)\n",
+        "            pass\n",
+        REWEIGHTING,
+    ),
+    Slip(
+        "the mixture counts the words' evidence twice",
+        "debias_pt/groups/refinement/pooling.py",
+        "evidence=0.5 * evidence, weight=0.5)",
+        "evidence=evidence, weight=1.0)",
+        GROUPS,
+    ),
+    Slip(
+        "the refined probe counts the image twice",
+        "debias_pt/groups/refinement/pooling.py",
+        "Refinement(0.5 * of_features, 0.5 * with_classes, 0.5 * weights, 0.5 * bias[0], mixture.prior)",
+        "Refinement(of_features, with_classes, weights, bias[0], mixture.prior)",
+        GROUPS,
+    ),
+    Slip(
+        "the calibration accepts any hump",
+        "debias_pt/groups/refinement/calibration.py",
+        "if (means.argmax(axis=0) == np.arange(v)).all():",
+        "if means.size:",
+        GROUPS,
+    ),
+    Slip(
+        "the worst group is the smallest",
+        "debias_pt/workflows/report.py",
+        'worst = min(groups, key=lambda group: group["accuracy"])',
+        'worst = min(groups, key=lambda group: group["n"])',
+        WORKFLOWS,
+    ),
+    Slip(
+        "a group's interval over images takes another's size",
+        "debias_pt/groups/metrics.py",
+        "float(accuracy.mean()), float(self._images[g])",
+        "float(accuracy.mean()), float(self._images[0])",
+        GROUPS,
+    ),
+    Slip(
+        "a group's interval over seeds is another's",
+        "debias_pt/groups/metrics.py",
+        "_clipped(student_interval(accuracy), 0.0)",
+        "_clipped(student_interval(self.accuracy[:, g - 1]), 0.0)",
+        GROUPS,
+    ),
+    Slip(
+        "steps before the first to be kept are kept",
+        "debias_pt/training/selection.py",
+        "if step < self.first_step:",
+        "if step < 0:",
+        TRAINING,
+    ),
+    Slip(
+        "the first step to be kept is counted from another number",
+        "debias_pt/training/run_group.py",
+        "int(self.settings.select_after * self.settings.steps)",
+        "int(self.settings.select_after)",
+        TRAINING,
+    ),
+    Slip(
+        "--soft is ignored",
+        "debias_pt/training/tuner.py",
+        "train_groups, device, soft=self.settings.soft)",
+        "train_groups, device)",
+        TRAINING,
+    ),
+    Slip(
+        "every epoch has the same order",
+        "debias_pt/training/data.py",
+        "_permutation(self.n, seed, epoch) for",
+        "_permutation(self.n, seed, 0) for",
+        TRAINING,
+    ),
+    Slip(
+        "the linear probe's C is chosen on the training samples",
+        "debias_pt/noise/linear_probe.py",
+        "held_x, held_y = validation\n",
+        "held_x, held_y = x, y\n",
+        ("tests/noise/test_linear_probe.py",),
+    ),
+    Slip(
+        "the adjusted average weighs by the reported split",
+        "debias_pt/workflows/report.py",
+        "GroupReport.of(predictions, own, train.counts, seeds)",
+        "GroupReport.of(predictions, own, own.counts, seeds)",
+        WORKFLOWS,
+    ),
+    Slip(
+        "the suite's adjusted average weighs by another split",
+        "debias_pt/workflows/report.py",
+        'prepared.report_groups.rows(prepared.rows("train")).counts',
+        'prepared.report_groups.rows(prepared.rows("test")).counts',
+        (SUITE,),
+    ),
+    Slip(
+        "an annotation keeps its own order of values",
+        "debias_pt/workflows/probed_data.py",
+        "TrueAttribute(answer.values, order[true.labels])",
+        "TrueAttribute(answer.values, true.labels)",
+        WORKFLOWS,
+    ),
+    Slip(
+        "predict shows the probe another class",
+        "debias_pt/workflows/predict.py",
+        "probe.predict(features, probabilities.argmax(axis=1))",
+        "probe.predict(features, probabilities.argmin(axis=1))",
+        WORKFLOWS,
+    ),
+    Slip(
+        "half an interval is a whole one in the table of methods",
+        "benchmarks/group_robustness/table.py",
+        "{50 * (ends[1] - ends[0]):.1f}",
+        "{100 * (ends[1] - ends[0]):.1f}",
+        (SUITE,),
+    ),
+    Slip(
+        "half an interval is a whole one in the table of noisy labels",
+        "benchmarks/noisy_labels/table.py",
+        "{50 * (high - low):.1f}",
+        "{100 * (high - low):.1f}",
+        (NOISY,),
+    ),
+    Slip(
+        "DFR's strength is chosen on the half that it was fitted on",
+        "benchmarks/group_robustness/rivals/dfr.py",
+        "first, second = order[: len(y) // 2], order[len(y) // 2 :]",
+        "first, second = order[: len(y) // 2], order[: len(y) // 2]",
+        (SUITE,),
+    ),
+    Slip(
+        "DFR's strength is chosen without balance",
+        "benchmarks/group_robustness/rivals/dfr.py",
+        "rows = first[balanced(groups[first], np.random.default_rng(seed))]",
+        "rows = first",
+        (SUITE,),
+    ),
+    Slip(
+        "DFR is fitted without balance",
+        "benchmarks/group_robustness/rivals/dfr.py",
+        "draws = [balanced(groups, rng) for _ in range(self.draws)]",
+        "draws = [order for _ in range(self.draws)]",
+        (SUITE,),
+    ),
+    Slip(
+        "the distance to the oracle has the wrong sign",
+        "benchmarks/group_robustness/suite.py",
+        "{name: worst[oracle] - worst[name] for",
+        "{name: worst[name] - worst[oracle] for",
+        (SUITE,),
+    ),
+    Slip(
+        "the oracle's figures are those of the common rule",
+        "benchmarks/group_robustness/suite.py",
+        "by_true = scores(case, fitted.predict_by_true, fitted.seeds)",
+        "by_true = scores(case, fitted.predict, fitted.seeds)",
+        (SUITE,),
+    ),
+    Slip(
+        "the oracle's column repeats the worst group",
+        "benchmarks/group_robustness/table.py",
+        'oracle = cell(row["true_selection"], "worst_group_accuracy") if row',
+        'oracle = cell(row, "worst_group_accuracy") if row',
+        (SUITE,),
+    ),
+    Slip(
+        "views are not part of a cell's key",
+        "benchmarks/noisy_labels/compute.py",
+        '        "views": settings.views,\n',
+        "",
+        (NOISY,),
+    ),
+    Slip(
+        "per cent is printed without its decimal",
+        "cli/output.py",
+        'return "-" if value is None else f"{100 * value:.1f}"',
+        'return "-" if value is None else f"{100 * value:.0f}"',
+        OUTPUT,
+    ),
+    Slip(
+        "the probe's precision is printed as its recall",
+        "cli/output.py",
+        'percent(g["recall"]), percent(g["precision"]),',
+        'percent(g["recall"]), percent(g["recall"]),',
+        OUTPUT,
+    ),
+]
