@@ -17,6 +17,7 @@ from . import bench, data, doctor, encode, evaluate, export, predict, probe, tra
 from .discovery import discover
 from .help import SettingsCommand
 from .start import leave_compiler_out
+from .tuning import tune
 
 INTERRUPTED = 130
 ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
@@ -61,6 +62,7 @@ def begin(
 
 
 app.command("train", cls=SettingsCommand)(train.train)
+app.command("tune", cls=SettingsCommand)(tune.tune)
 app.command("eval", cls=SettingsCommand)(evaluate.evaluate)
 app.command("probe", cls=SettingsCommand)(probe.probe)
 app.command("discover", cls=SettingsCommand)(discover.discover)

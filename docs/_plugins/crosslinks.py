@@ -15,7 +15,9 @@ NAME = re.compile(r"(?<![`\[\w])`([A-Za-z_][\w.]*)`(?!`)")
 
 def documented() -> dict[str, str]:
     """Return each public name, and with its class, and the path that the API reference documents it under."""
-    paths = [path for page in REFERENCE.glob("*.md") for path in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.M)]
+    paths = [
+        path for page in REFERENCE.glob("*.md") for path in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.M)
+    ]
     return {path.rpartition(".")[2]: path for path in paths} | {path: path for path in paths}
 
 

@@ -24,7 +24,7 @@ from tests.helpers.doc_blocks import DOCS, Block, blocks, commands
 PAGES = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "CONTRIBUTING.md"][:-1]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 # Pages whose blocks run one after the other in one folder; elsewhere data or hours are missing, so blocks are checked.
-RUN = sorted(path.relative_to(DOCS).as_posix() for path in (DOCS / "howto").glob("*.md")) + ["tune.md"]
+RUN = [*sorted(path.relative_to(DOCS).as_posix() for path in (DOCS / "howto").glob("*.md")), "tune.md"]
 EXTRAS = ("tensorboard --logdir",)
 CHECKED = ("bash", "python", "json", "toml", "text", "")
 

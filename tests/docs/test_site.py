@@ -16,7 +16,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("", ".datasets", ".discovery", ".features", ".groups", ".groups.refinement", ".losses", ".models")
 ROOMS += (".models.heads", ".noise", ".reweighting", ".training")
-FETCHES = re.compile(r'(?:src|srcset|action)="(?:https?:)?//[^"]*"|<link [^>]*href="(?:https?:)?//[^"]*"|url\((?:https?:)?//')
+FETCHES = re.compile(
+    r'(?:src|srcset|action)="(?:https?:)?//[^"]*"|<link [^>]*href="(?:https?:)?//[^"]*"|url\((?:https?:)?//'
+)
 
 
 @pytest.fixture(scope="module")

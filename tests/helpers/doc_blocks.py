@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-FENCED = re.compile(r"(?:<!-- (?:checked, not run: (?P<reason>[^\n]+?)|[^\n]*?) -->\n)?^```(?P<lang>\w*)\n(?P<code>.*?)^```", re.M | re.S)
+FENCED = re.compile(
+    r"(?:<!-- (?:checked, not run: (?P<reason>[^\n]+?)|[^\n]*?) -->\n)?^```(?P<lang>\w*)\n(?P<code>.*?)^```",
+    re.M | re.S,
+)
 INDENTED = re.compile(r"(?<=\n\n)(?P<code>(?:    (?:debias-pt|python -m|pip) .*\n(?:    .*\n)*))")
 
 
