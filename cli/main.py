@@ -16,7 +16,7 @@ from debias_pt.errors import DebiasError, DebiasWarning
 from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
 from .discovery import discover
 from .help import SettingsCommand
-from .start import leave_compiler_out
+from .start import leave_compiler_out, log_to_stderr
 from .tuning import tune
 
 INTERRUPTED = 130
@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(words: list[str], *, debug: bool) -> NoReturn:
     leave_compiler_out()
+    log_to_stderr()
     warnings.showwarning = _one_line_warning
     warnings.filterwarnings("default" if debug else "ignore")
     warnings.filterwarnings("always", category=DebiasWarning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from debias_pt.utils.files import locked, make_folder, read_arrays, whole_file, write_arrays, write_json
 from debias_pt.utils.fingerprint import digest, require_match
+
+LOG = logging.getLogger(__name__)
 
 
 class FeatureCache:
@@ -88,7 +90,7 @@ class FeatureCache:
         folder = make_folder(self.folder)
         waiting = f"waiting: another process is encoding the same images into {folder}"
         name = f".{digest(sorted(set(hashes)))[:16]}.lock"
-        with locked(folder, lambda: print(waiting, file=sys.stderr), "--cache-dir", name):
+        with locked(folder, lambda: LOG.warning(waiting), "--cache-dir", name):
             yield
 
 
