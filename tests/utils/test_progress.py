@@ -55,7 +55,7 @@ def test_a_notebook_gets_a_bar_that_goes_when_it_is_done(monkeypatch: pytest.Mon
         return Handle()
 
     monkeypatch.setattr(display, "display", first)
-    monkeypatch.setattr(Console, "is_jupyter", True)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     with progress("encoding <x>", 4, "images") as advance:
         advance(3)
     assert shown[1] == 'encoding &lt;x&gt; <progress value="3" max="4"></progress> 3 of 4 images'
