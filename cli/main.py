@@ -16,8 +16,9 @@ from debias_pt.errors import DebiasError, DebiasWarning
 from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
 from .discovery import discover
 from .help import SettingsCommand
-from .start import leave_compiler_out
+from .start import leave_compiler_out, log_to_stderr
 from .storage import cache
+from .tuning import tune
 
 INTERRUPTED = 130
 ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
@@ -62,6 +63,7 @@ def begin(
 
 
 app.command("train", cls=SettingsCommand)(train.train)
+app.command("tune", cls=SettingsCommand)(tune.tune)
 app.command("eval", cls=SettingsCommand)(evaluate.evaluate)
 app.command("probe", cls=SettingsCommand)(probe.probe)
 app.command("discover", cls=SettingsCommand)(discover.discover)
@@ -95,6 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(words: list[str], *, debug: bool) -> NoReturn:
     leave_compiler_out()
+    log_to_stderr()
     warnings.showwarning = _one_line_warning
     warnings.filterwarnings("default" if debug else "ignore")
     warnings.filterwarnings("always", category=DebiasWarning)

@@ -8,6 +8,7 @@ about it in another way, is answered by the real one. The library itself leaves 
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -51,3 +52,18 @@ def _nothing() -> None:
 
 def _ask_the_real_one(device_type: Any) -> bool:
     return bool(import_module(UTILS).is_compile_supported(device_type))
+
+
+class _ToStderr(logging.Handler):
+    """Writes messages as they are to whatever standard error is now."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr, flush=True)
+
+
+def log_to_stderr() -> None:
+    """Show the library's log; as a library it leaves this to the program it is part of."""
+    log = logging.getLogger("debias_pt")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
+        log.addHandler(_ToStderr())

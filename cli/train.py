@@ -31,6 +31,18 @@ def train(
     given: dict[str, Any],
 ) -> None:
     """Tune a debiased prompt and report accuracy by group."""
+    settings = from_file(config, given, dataset)  # wrong words are refused before torch comes
+
+    from debias_pt.workflows.train import train as job
+
+    from .output import print_json, print_report
+
+    result = job(settings, resume=resume, baselines=baselines, track=track or ())
+    print_json(result) if as_json else print_report(result)
+
+
+def from_file(config: str | None, given: dict[str, Any], dataset: str) -> TrainSettings:
+    """Return the settings of a file, with those that were typed over them."""
     from pathlib import Path
 
     from debias_pt.errors import UsageError
@@ -40,11 +52,4 @@ def train(
     file = read_json(Path(config)) if config else {}
     if not isinstance(file, dict):
         raise UsageError(f"{config}: holds no settings but a {type(file).__name__}; give a run's config.json")
-    settings = resolve(TrainSettings, file, given, {"dataset": dataset})  # wrong words are refused before torch comes
-
-    from debias_pt.workflows.train import train as job
-
-    from .output import print_json, print_report
-
-    result = job(settings, resume=resume, baselines=baselines, track=track or ())
-    print_json(result) if as_json else print_report(result)
+    return resolve(TrainSettings, file, given, {"dataset": dataset})

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project]")[2]
+# Pages that are made when the site is built (docs/_plugins/pages.py); tests/docs builds it strictly.
+MADE = {f"docs/{page}.md" for page in ("tutorial", "changelog", "contributing", "security", "reference/commands")}
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -43,6 +45,8 @@ def test_the_readme_is_short() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+\.\w+)?(#[\w-]+)?\)", page.read_text(encoding="utf-8")):
         file = (page.parent / target[0]).resolve() if target[0] else page
+        if file.relative_to(ROOT).as_posix() in MADE:
+            continue
         assert file.exists(), target
         if target[1]:
             assert target[1] in _anchors(file), target

@@ -8,6 +8,7 @@ within an hour on two cores, and writes an ordinary open_clip checkpoint to the 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from debias_pt.datasets.synthetic.canvas import SIZE
 from debias_pt.datasets.synthetic.worlds import WORLDS
 from debias_pt.models.text import TextTower
 from debias_pt.utils.files import make_folder, write_json, write_tensors
+
+LOG = logging.getLogger(__name__)
 
 ARCHITECTURE: dict[str, Any] = {
     "embed_dim": 128,
@@ -223,9 +226,10 @@ def main(out: Path, recipe: Recipe) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images, captions, world = draw_images(recipe.images, recipe.seed)
     tokens = tokenize(captions)
-    print(f"{len(images)} images drawn, {time.perf_counter() - start:.0f} s", flush=True)
+    LOG.info("%d images drawn, %.0f s", len(images), time.perf_counter() - start)
     for epoch, loss, model in pretrain(images, tokens, world, recipe, device):
-        print(f"epoch {epoch + 1} of {recipe.epochs}: loss {loss:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+        seconds = time.perf_counter() - start
+        LOG.info("epoch %d of %d: loss %.4f, %.0f s", epoch + 1, recipe.epochs, loss, seconds)
         write_checkpoint(model, tokens, out)
 
 
@@ -234,6 +238,7 @@ if __name__ == "__main__":
 
     def command(out: Path, images: int = Recipe.images, epochs: int = Recipe.epochs, seed: int = 0) -> None:
         """Pretrain the model `mini` and write it to the folder OUT."""
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
         main(out, Recipe(images=images, epochs=epochs, seed=seed))
 
     typer.run(command)

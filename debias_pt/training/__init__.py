@@ -8,13 +8,16 @@ from debias_pt.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from debias_pt.training.loop import Training
+    from debias_pt.training.search import Search, search_settings
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
 
 _HOMES = {
     "PromptTuner": "tuner",
+    "Search": "search",
     "Training": "loop",
     "fit_together": "stacking",
+    "search_settings": "search",
 }
-__all__ = ["PromptTuner", "Training", "fit_together"]
+__all__ = ["PromptTuner", "Search", "Training", "fit_together", "search_settings"]
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -1,13 +1,16 @@
-"""Progress on standard error: a bar in a terminal or notebook, elsewhere a line now and then."""
+"""Progress: a bar in a terminal or notebook, elsewhere now and then a line for the log."""
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from debias_pt.utils.notebook_bar import NotebookBar
+
+LOG = logging.getLogger(__name__)
 EVERY_S = 30.0  # between two lines where there is no terminal; short work says nothing
 
 
@@ -26,7 +29,11 @@ def progress(title: str, total: int | None, unit: str = "") -> Iterator[Callable
     from rich.errors import LiveError
 
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if console.is_jupyter:
+        with NotebookBar(title, total, unit) as notebook:
+            yield notebook.advance
+        return
+    if not console.is_terminal:
         yield Lines(title, total, unit).advance
         return
     bar = _bar(console, unit)
@@ -63,7 +70,7 @@ def _bar(console: Any, unit: str) -> Any:
 
 
 class Lines:
-    """Prints a line on how far the work is, at most one in :data:`EVERY_S` seconds.
+    """Logs a line on how far the work is, at most one in :data:`EVERY_S` seconds.
 
     Parameters
     ----------
@@ -81,15 +88,15 @@ class Lines:
         self.start = self.last = clock()
 
     def advance(self, done: int) -> None:
-        """Count what was done since, and print a line if it is time."""
+        """Count what was done since, and log a line if it is time."""
         self.done += done
         now = self.clock()
         if now - self.last >= EVERY_S:
             self.last = now
-            print(self.line(now - self.start), file=sys.stderr, flush=True)
+            LOG.info(self.line(now - self.start))
 
     def line(self, seconds: float) -> str:
-        """Return what to print after so many seconds.
+        """Return what to log after so many seconds.
 
         Examples
         --------

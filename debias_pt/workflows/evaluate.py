@@ -28,6 +28,11 @@ from debias_pt.workflows.run_folder import RunFolder, newest
 def open_run(path: str | Path | None = None) -> RunFolder:
     """Return a run by its folder, or the newest finished one under ``./runs``.
 
+    Parameters
+    ----------
+    path : str or Path, optional
+        The run's folder.
+
     Raises
     ------
     RunError

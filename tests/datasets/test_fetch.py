@@ -205,14 +205,12 @@ def test_a_folder_in_the_way_is_left_alone(mirror: Mirror, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("size", "said"), [(None, "size not published"), (len(WHOLE), decimal(len(WHOLE)))])
 def test_terms_and_size_are_said_before_anything_is_asked_for(
-    mirror: Mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int | None, said: str
+    mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture, size: int | None, said: str
 ) -> None:
     mirror.status = 404
     with pytest.raises(FetchError):
         get(mirror, tmp_path, size=size)
-    printed = capsys.readouterr()
-    assert printed.err == f"birds_v1: free to use\nfetching {mirror.url} ({said})\n"
-    assert printed.out == ""
+    assert caplog.messages == [f"birds_v1: free to use\nfetching {mirror.url} ({said})"]
 
 
 def test_waterbirds_comes_from_where_wilds_gets_it() -> None:
@@ -240,10 +238,10 @@ def small(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mi
 
 
 def test_load_dataset_downloads_what_is_not_there(
-    small: Mirror, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert len(load_dataset("waterbirds", tmp_path / "data", download=True)) == 90
-    assert TERMS in capsys.readouterr().err
+    assert TERMS in caplog.text
     assert len(load_dataset("waterbirds", tmp_path / "data", download=True)) == 90
     assert small.asked == [None]
 

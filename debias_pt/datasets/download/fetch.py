@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from debias_pt.datasets.download.archive import CHUNK, Archive, unpack
 from debias_pt.datasets.download.http import discard, download, length, require_web
 from debias_pt.errors import DatasetError, FetchError, OutputError
 from debias_pt.utils.files import locked, make_folder, temporary_folder
+
+LOG = logging.getLogger(__name__)
 
 Check = Callable[[Path], object]
 
@@ -71,7 +73,7 @@ def fetch(archive: Archive, root: Path, check: Check, *, terms: str, url: str | 
         return _already_there(archive, root, check)
     make_folder(root)
     waiting = f"waiting: another process is fetching into {root}"
-    with locked(root, lambda: print(waiting, file=sys.stderr), "--data-root"):
+    with locked(root, lambda: LOG.warning(waiting), "--data-root"):
         if folder.exists():
             return _already_there(archive, root, check)
         _announce(archive, url, terms)
@@ -86,7 +88,7 @@ def _announce(archive: Archive, url: str, terms: str) -> None:
 
     size = "size not published" if archive.about is None else f"about {decimal(archive.about)}"
     size = size if archive.size is None else decimal(archive.size)
-    print(f"{archive.folder}: {terms}\nfetching {url} ({size})", file=sys.stderr)
+    LOG.warning("%s: %s\nfetching %s (%s)", archive.folder, terms, url, size)
 
 
 def _fetch(archive: Archive, url: str, root: Path, check: Check) -> Fetched:

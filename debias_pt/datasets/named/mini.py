@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from debias_pt.datasets.named.waterbirds import BACKGROUND
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.datasets.synthetic.worlds import EDITION, MARK, WORLDS, World
 from debias_pt.utils.files import locked, make_folder, whole_folder, write_csv
+
+LOG = logging.getLogger(__name__)
 
 TERMS = "synthetic, drawn by this package; free to use"
 SUSPECTS = {
@@ -53,7 +55,7 @@ def draw_dataset(world: World, cache_dir: Path, seed: int = 0) -> ImageDataset:
     if not folder.is_dir():
         make_folder(folder.parent)
         waiting = f"waiting: another process is drawing into {folder.parent}"
-        with locked(folder.parent, lambda: print(waiting, file=sys.stderr), "--cache-dir"):
+        with locked(folder.parent, lambda: LOG.warning(waiting), "--cache-dir"):
             if not folder.is_dir():  # another process may have drawn it meanwhile
                 _draw(world, dataset, seed)
     return dataset

@@ -1,0 +1,59 @@
+"""``debias-pt tune``."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any
+
+import typer
+
+from debias_pt.settings import TrainSettings
+
+from ..options import DatasetName, Json, with_settings
+
+
+@with_settings(TrainSettings, without=("dataset", "fit_on", "split", "checkpoint_every"))
+def tune(
+    dataset: DatasetName,
+    config: Annotated[str | None, typer.Option(help="Settings file (JSON) to begin with, such as a run's.")] = None,
+    trials: Annotated[int, typer.Option(help="Fits in all; a search in the same --out continues.")] = 20,
+    objective: Annotated[
+        str,
+        typer.Option(help="On validation: pseudo-confidence, pseudo-wga, average-accuracy, or true-wga (an oracle)."),
+    ] = "pseudo-confidence",
+    search: Annotated[
+        list[str] | None,
+        typer.Option(help="What to search over: NAME=A,B,C or NAME=LOW:HIGH[:log] (repeatable); default the method's."),
+    ] = None,
+    as_json: Json = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Search over settings of train, judged on validation rows without attribute labels."""
+    from ..train import from_file
+
+    settings = from_file(config, given, dataset)  # wrong words are refused before torch comes
+
+    from debias_pt.workflows.tuning.tune import tune as job
+
+    from ..output import print_json
+
+    result = job(settings, trials=trials, objective=objective, space=search or ())
+    print_json(result) if as_json else print_search(result)
+
+
+def print_search(result: dict[str, Any]) -> None:
+    """Print the best settings, and the command that trains with them."""
+    from ..output import data_name, print_table
+
+    labels = (
+        "ORACLE: it reads annotated attributes of validation rows" if result["oracle"] else "no attribute label is read"
+    )
+    print(f"{data_name(result)}, {result['model']}, {result['method']}: {result['objective']} on validation ({labels})")
+    print_table(["", result["objective"]], [
+        ["settings to begin with", f"{result['default_score']:.4f}"],
+        [f"best of {len(result['trials'])} trials", f"{result['score']:.4f}"],
+    ])  # fmt: skip
+    best = ", ".join(f"{name} {value}" for name, value in result["best"].items())
+    print(best or "no trial was better than the settings to begin with")
+    print(f"debias-pt train {shlex.quote(result['dataset'])} --config {shlex.quote(result['config'])}")
