@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,9 +17,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from debias_pt.datasets.images import open_rgb
-from debias_pt.errors import ImageError
+from debias_pt.errors import ImageError, WorkerError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
+from debias_pt.utils.orphans import end_with_parent
+from debias_pt.utils.time_limit import time_limit
 
 
 def default_batch_size(backbone: Backbone) -> int:
@@ -48,11 +51,11 @@ def batches(
         batch_size=batch_size,
         num_workers=min(workers, max(1, len(paths) // batch_size)) if workers else 0,
         collate_fn=_collate,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=partial(_start_worker, os.getpid()),
         pin_memory=on_gpu,
     )
     begun: list[tuple[list[int], Tensor]] = []
-    for batch in loader:
+    for batch in _loaded(loader):
         decoded = batch if backbone.decoder is None else _decoded(batch, backbone.decoder, source)
         good, images, broken = decoded.good, decoded.images, decoded.broken
         if images is not None:
@@ -67,6 +70,20 @@ def batches(
             bad.update(broken)
     for rows, features in begun:
         yield rows, features.cpu()
+
+
+def _loaded(loader: DataLoader[tuple[int, Tensor | str]]) -> Iterator[_Batch]:
+    """Yield batches; a worker that was killed, by a hanging decoder or for want of memory, is an error of ours."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        reason = " ".join(str(error).split())
+        raise WorkerError(
+            f"a process that reads images died ({reason}); --workers 0 --debug shows at which image, fewer workers "
+            "need less memory"
+        ) from error
 
 
 class _Batch(NamedTuple):
@@ -103,7 +120,8 @@ class _Images(Dataset[tuple[int, Tensor | str]]):
 
     def by_pillow(self, index: int) -> Tensor | str:
         try:
-            return self.preprocess(open_rgb(self.paths[index], self.at_least))
+            with time_limit(self.paths[index]):
+                return self.preprocess(open_rgb(self.paths[index], self.at_least))
         except ImageError as error:
             return str(error)
 
@@ -134,5 +152,6 @@ def _decoded(batch: _Batch, decoder: DeviceDecoder, source: _Images) -> _Batch:
     return _collate(sorted(items.items(), key=lambda item: item[0]))
 
 
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(parent: int, worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
+    end_with_parent(parent)

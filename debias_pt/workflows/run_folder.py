@@ -77,9 +77,10 @@ class RunFolder:
         OutputError
             If the folder cannot be written to.
         """
-        cls.require_free(path)
         run = cls(make_folder(path))
-        write_json(path / "config.json", config)
+        with run.writing():  # of several processes one makes it
+            cls.require_free(path)
+            write_json(path / "config.json", config)
         return run
 
     @staticmethod
@@ -217,7 +218,7 @@ class RunFolder:
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             try:
                 rows.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
         return rows
 
