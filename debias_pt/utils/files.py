@@ -230,6 +230,21 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
+def write_json_once(path: Path, value: Any) -> bool:
+    """Write `value` as :func:`write_json` does if there is no such file; tell whether it was written."""
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    write_json(new, value)
+    try:
+        os.link(new, path)  # fails if it exists, on network file systems without locks too
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    return True
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 

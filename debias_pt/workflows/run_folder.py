@@ -35,6 +35,7 @@ from debias_pt.utils.files import (
     read_tensors,
     write_bytes,
     write_json,
+    write_json_once,
     write_tensors,
 )
 from debias_pt.utils.fingerprint import require_match
@@ -78,9 +79,9 @@ class RunFolder:
             If the folder cannot be written to.
         """
         run = cls(make_folder(path))
-        with run.writing():  # of several processes one makes it
+        cls.require_free(path)
+        if not write_json_once(path / "config.json", config):  # of several processes, one makes it
             cls.require_free(path)
-            write_json(path / "config.json", config)
         return run
 
     @staticmethod
