@@ -22,9 +22,10 @@ What was done to debias-pt on purpose, and what came of it. `tests/faults/` does
 
     python -m tests.faults.page
 
-which takes up to ten minutes on one core; plain `pytest` runs a short form of the same tests. Data and model are tiny and
-synthetic. *Tried* counts kills, files, processes or fits; *survived* means that what the row's name promises held; *lost*
-that it did not. Moments are drawn by fixed seeds: three of four right before a change to files, one by the clock.
+which takes up to ten minutes on one core; plain `pytest` runs a short form of the same tests. Data and model are tiny
+and synthetic. *Tried* counts kills, files, processes or fits; *survived* means that what the row's name promises held;
+*lost* that it did not. Moments are drawn by fixed seeds: three of four right before a change to files, one by the
+clock.
 """
 
 
@@ -40,11 +41,13 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 def main() -> int:
     """Run everything, write the page, and return pytest's exit code."""
     with tempfile.TemporaryDirectory() as records:
-        env = {**os.environ, "DEBIAS_PT_FAULTS": "long", "DEBIAS_PT_FAULTS_RECORDS": records, "OMP_NUM_THREADS": "1"}
+        form = "short" if "--short" in sys.argv else "long"
+        env = {**os.environ, "DEBIAS_PT_FAULTS": form, "DEBIAS_PT_FAULTS_RECORDS": records, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "faults", "tests/faults"]
         code = subprocess.run(command, cwd=ROOT, env=env).returncode
         rows = [json.loads(file.read_text()) for file in sorted(Path(records).iterdir())]
-    parts = [HEAD]
+    note = "\nThe figures below are of the short form (`--short`); the long one tries more.\n"
+    parts = [HEAD + (note if form == "short" else "")]
     for number, title in SECTIONS.items():
         found = [row for row in rows if row["section"] == number]
         if found:

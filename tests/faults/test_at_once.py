@@ -28,7 +28,7 @@ def test_one_cache(case: Case, counted: Any, tmp_path: Path, locks: bool) -> Non
             ended = [one.wait() for one in started]
             assert [one.code for one in ended] == [0] * 8, [one.err for one in ended]
             assert all(locks or "this file system has no locks" in one.err for one in ended)
-            assert len(set(held(tmp_path / f"cache{i}").keys.tolist())) == 84
+            assert len(set(held(tmp_path / f"cache{i}").keys.tolist())) == 90
             row.survived(8)
 
 
