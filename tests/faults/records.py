@@ -55,4 +55,4 @@ def row(section: int, name: str, test: str) -> Iterator[Row]:
             place.mkdir(parents=True, exist_ok=True)
             whole = {"section": section, "name": name, "test": test, **found.counts, "notes": found.notes}
             number = len(list(place.iterdir()))
-            (place / f"{number:03}.json").write_text(json.dumps(whole))
+            (place / f"{number:03}-{os.getpid()}.json").write_text(json.dumps(whole))

@@ -27,7 +27,7 @@ def test_one_cache(case: Case, counted: Any, tmp_path: Path, locks: bool) -> Non
             started = [case.victims.start(case.words("encode"), tmp_path, **options) for _ in range(8)]
             ended = [one.wait() for one in started]
             assert [one.code for one in ended] == [0] * 8, [one.err for one in ended]
-            assert all(locks or "this file system has no locks" in one.err for one in ended)
+            assert locks or any("this file system has no locks" in one.err for one in ended)
             assert len(set(held(tmp_path / f"cache{i}").keys.tolist())) == 90
             row.survived(8)
 
