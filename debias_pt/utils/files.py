@@ -83,6 +83,7 @@ def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in NO_LOCKS:
             raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
+        _warn_of_no_locks(folder)
     try:
         yield
     finally:

@@ -55,6 +55,7 @@ def child(job: dict[str, Any]) -> None:
         os.fdopen(1, "w", closefd=False),
         os.fdopen(2, "w", closefd=False),
     )
+    counts = os.open(job["counts"], os.O_WRONLY | os.O_CREAT)  # now, while there are file handles
     os.environ.update(job["env"])
     os.chdir(job["cwd"])
     for name, value in job["limits"].items():
@@ -83,9 +84,7 @@ def child(job: dict[str, Any]) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    if job["counts"]:
-        with open(job["counts"], "w") as file:
-            file.write(str(moments.count))
+    os.write(counts, str(moments.count).encode())
     os._exit(code)
 
 

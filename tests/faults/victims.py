@@ -108,7 +108,7 @@ class Running:
         if lived is None:
             os.killpg(self.pid, signal.SIGKILL)
         code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-        counted = int(self.counts.read_text()) if self.counts.exists() else 0
+        counted = int(self.counts.read_text() or 0) if self.counts.exists() else 0
         return Ended(code, _text(self.out), _text(self.err), counted, lived)
 
 
