@@ -268,7 +268,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = _header(meta, {name: checksum(tensor) for name, tensor in whole.items()})
-    write_bytes(path, save(whole, metadata=header))
+    write_bytes(path, _in_order(save(whole, metadata=header)))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -277,7 +277,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # safetensors ignores strides
     header = _header(meta, {name: checksum(array) for name, array in whole.items()})
-    write_bytes(path, save(whole, metadata=header))
+    write_bytes(path, _in_order(save(whole, metadata=header)))
 
 
 def checksum(values: Tensor | NDArray[Any]) -> int:
@@ -291,6 +291,16 @@ def checksum(values: Tensor | NDArray[Any]) -> int:
 
 def _header(meta: Mapping[str, Any], checksums: Mapping[str, int]) -> dict[str, str]:
     return {"debias_pt": json.dumps(meta), "crc32": json.dumps(checksums)}
+
+
+def _in_order(data: bytes) -> bytes:
+    """Return a safetensors file with its metadata in a fixed order, which the package leaves to chance."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,6 +7,8 @@ import io
 import os
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -236,3 +238,13 @@ def test_nested_cells_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"image": "a.png", "label": ["cat"]}\n')
     with pytest.raises(DebiasError, match="row 1 has a list in column 'label'; text or a number expected"):
         read_table(tmp_path / "t.jsonl")
+
+
+def test_the_same_tensors_are_the_same_bytes(tmp_path: Path) -> None:
+    """In several processes too: the package would put the metadata in any order."""
+    code = "import sys, torch; from pathlib import Path; from debias_pt.utils.files import write_tensors\n"
+    code += "write_tensors(Path(sys.argv[1]), {'a': torch.ones(3), 'b': torch.ones(2, 2)}, {'model': 'tiny'})"
+    for i in range(3):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / str(i))], check=True)
+    assert len({(tmp_path / str(i)).read_bytes() for i in range(3)}) == 1
+    assert read_tensors(tmp_path / "0")[1] == {"model": "tiny"}
