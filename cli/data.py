@@ -10,6 +10,7 @@ from debias_pt.settings import SourceSettings
 
 from .help import SettingsCommand
 from .options import DatasetName, Json, split_names, with_settings
+from .output import say
 
 app = typer.Typer(help="List, fetch, verify and show data sets; write miniatures.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
@@ -36,7 +37,7 @@ def list_(as_json: Json = False) -> None:
     print_table(["data set", "kind", "train/val/test", "classes", "attribute"], cells)
     for row in rows:
         if not row["synthetic"]:
-            print(f"{row['name']}: {row['terms']}")
+            say(f"{row['name']}: {row['terms']}")
 
 
 @app.command("verify", cls=SettingsCommand)
@@ -78,9 +79,9 @@ def fetch(
     if as_json:
         print_json(result)
     elif result["already_there"]:
-        print(f"{dataset}: already there and complete: {result['folder']}")
+        say(f"{dataset}: already there and complete: {result['folder']}")
     else:
-        print(f"{dataset}: {result['folder']} ({result['bytes']} bytes fetched and checked)")
+        say(f"{dataset}: {result['folder']} ({result['bytes']} bytes fetched and checked)")
 
 
 @app.command("picture", cls=SettingsCommand)
@@ -105,7 +106,7 @@ def picture(
 
     settings = resolve(SourceSettings, given, {"dataset": dataset})
     result = job(settings, Path(out), split=split, columns=columns, seed=seed)
-    print_json(result) if as_json else print(f"{data_name(result)}, {split} split: {result['file']}")
+    print_json(result) if as_json else say(f"{data_name(result)}, {split} split: {result['file']}")
 
 
 @app.command("write", cls=SettingsCommand)
@@ -123,4 +124,4 @@ def write(
     from .output import data_name, print_json
 
     result = job(dataset, Path(out), seed=seed)
-    print_json(result) if as_json else print(f"{data_name(result)}: {result['folder']}")
+    print_json(result) if as_json else say(f"{data_name(result)}: {result['folder']}")

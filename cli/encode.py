@@ -7,6 +7,7 @@ from typing import Any
 from debias_pt.settings import DataSettings
 
 from .options import DatasetName, Engine, Json, require_engine, with_settings
+from .output import say
 
 PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
@@ -41,5 +42,5 @@ def encode(
         print_json({**named, "dim": backbone.dim, **asdict(stats)})
     else:
         rate = f", {stats.encoded / stats.seconds:.0f} images/s" if stats.encoded else ""
-        print(f"{data_name(named)}: {stats.images} images, {stats.encoded} encoded now in {stats.seconds:.1f} s{rate}")
-        print(f"cache: {stats.cache}")
+        say(f"{data_name(named)}: {stats.images} images, {stats.encoded} encoded now in {stats.seconds:.1f} s{rate}")
+        say(f"cache: {stats.cache}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json, split_names
+from .output import say
 
 Split = Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)]
 Dataset = Annotated[str | None, typer.Option(help="Where your own folder or table is now, if it has moved.")]
@@ -44,7 +45,7 @@ def evaluate(
         return
     print_report(result)
     if csv:
-        print(f"written: {csv}")
+        say(f"written: {csv}")
 
 
 def report(
@@ -77,8 +78,8 @@ def report(
     if as_json:
         print_json(result)
         return
-    print(result["verdict"])
-    print(f"written: {result['out']} ({result['bytes'] / 1000:.0f} kB)")
+    say(result["verdict"])
+    say(f"written: {result['out']} ({result['bytes'] / 1000:.0f} kB)")
 
 
 def compare(
@@ -119,9 +120,9 @@ def _print(result: dict[str, Any]) -> None:
     print_table(header, rows, title=f"{data_name(result)}, {result['split']} split")
     seeds, images = result["seeds"], result["images"]
     if any(len(run["seeds"]) != len(seeds) for run in (first, second)):
-        print(f"compared: seed {', '.join(map(str, seeds))}, which both have")
-    print(
+        say(f"compared: seed {', '.join(map(str, seeds))}, which both have")
+    say(
         f"{counted(images['only_other'], 'image')} only {second['name']} has right, {images['only_first']} only "
         f"{first['name']}; {images['both_right']} both, {images['both_wrong']} none"
     )
-    print(f"{first['name']}: {first['run']}\n{second['name']}: {second['run']}")
+    say(f"{first['name']}: {first['run']}\n{second['name']}: {second['run']}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
+from .output import say
 
 
 def export(
@@ -33,8 +34,6 @@ def export(
         print_json(result)
         return
     for note in run_notes(result):
-        print(note)
+        say(note)
     names = ", ".join(result["class_names"])
-    print(
-        f"written: {result['folder']} ({len(result['class_names'])} x {result['dim']}, seed {result['seed']}: {names})"
-    )
+    say(f"written: {result['folder']} ({len(result['class_names'])} x {result['dim']}, seed {result['seed']}: {names})")

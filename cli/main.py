@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
+import threading
 import warnings
 from typing import Annotated, Any, NoReturn
 
@@ -16,11 +18,12 @@ from debias_pt.errors import DebiasError, DebiasWarning
 from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
 from .discovery import discover
 from .help import SettingsCommand
+from .output import shown
 from .start import leave_compiler_out, log_to_stderr
 from .storage import cache
 from .tuning import tune
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
 BEGIN = f"""{ABOUT}
 
@@ -98,13 +101,14 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(words: list[str], *, debug: bool) -> NoReturn:
     leave_compiler_out()
     log_to_stderr()
+    _end_in_order_when_told_to()
     warnings.showwarning = _one_line_warning
     warnings.filterwarnings("default" if debug else "ignore")
     warnings.filterwarnings("always", category=DebiasWarning)
     try:
         code = typer.main.get_command(app).main(words, prog_name="debias-pt", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as error:
+        code = TERMINATED if isinstance(error, Terminated) or isinstance(error.__cause__, Terminated) else INTERRUPTED
     except BrokenPipeError:
         raise
     except DebiasError as error:
@@ -117,9 +121,22 @@ def _run(words: list[str], *, debug: bool) -> NoReturn:
         if debug:
             raise
         _fail(f"{type(error).__name__}: {error} (unexpected; --debug shows where)", 1)
-    if code == INTERRUPTED:
-        _fail("interrupted; what was encoded or downloaded is kept, and --resume continues a training", INTERRUPTED)
+    if code in (INTERRUPTED, TERMINATED):
+        _fail("interrupted; what was encoded or downloaded is kept, and --resume continues a training", code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a batch system sends it: the work ends as after Ctrl-C."""
+
+
+def _end_in_order_when_told_to() -> None:
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated
 
 
 def _usage(error: Any, words: list[str]) -> NoReturn:
@@ -133,14 +150,14 @@ def _usage(error: Any, words: list[str]) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(shown(f"error: {' '.join(message.split())}"), file=sys.stderr)
     sys.exit(code)
 
 
 def _one_line_warning(message: Warning | str, *details: object, **more: object) -> None:
     if str(message) not in _warned:  # a suite fits the same groups many times
         _warned.add(str(message))
-        print(f"warning: {message}", file=sys.stderr)
+        print(shown(f"warning: {message}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

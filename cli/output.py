@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
+
+# Control characters, and those that turn the direction of what follows.
+UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    r"""Return a text with control characters written out: a name must not give orders to the terminal.
+
+    Examples
+    --------
+    >>> print(shown("red \x1b[31m"))
+    red \x1b[31m
+    """
+    return UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def say(text: str = "", file: TextIO | None = None) -> None:
+    """Print a line for people; see :func:`shown`."""
+    print(shown(text), file=file)
+
 
 MOST_GROUPS = 40  # rows of a table for people
 
@@ -67,9 +88,14 @@ def print_table(columns: list[str], rows: list[list[str]], title: str = "") -> N
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
+    columns, rows = [_cell(name) for name in columns], [[_cell(cell) for cell in row] for row in rows]
     for number, chosen in enumerate(column_parts(columns, rows, console.width)):
         part = [[row[i] for i in chosen] for row in rows]
         console.print(_table([columns[i] for i in chosen], part, "" if number else title, console.width))
+
+
+def _cell(text: str) -> str:
+    return shown(text.replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def _table(columns: list[str], rows: list[list[str]], title: str, width: int) -> Any:
@@ -77,7 +103,9 @@ def _table(columns: list[str], rows: list[list[str]], title: str, width: int) ->
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, title=Text(shown(title)) if title else None, title_justify="left", pad_edge=False
+    )
     for i, wide in enumerate(column_widths(columns, rows, width)):
         table.add_column(Text(columns[i]), justify="left" if i == 0 else "right", overflow="fold", width=wide)
     for row in rows:
@@ -150,13 +178,13 @@ def print_verified(result: dict[str, Any], most: int = 50) -> None:
         rows = [[row["group"], str(row["n"]), *[str(row[name]) for name in published]] for row in groups]
         print_table([f"{data_name(result)}, {split}: group", "images", *published], rows)
     for problem in result["problems"][:most]:
-        print(f"{problem['where']}: {problem['what']}")
+        say(f"{problem['where']}: {problem['what']}")
     left = len(result["problems"]) - most
     if left > 0:
-        print(f"... and {left} more (--json lists all)")
+        say(f"... and {left} more (--json lists all)")
     read = "read" if result["read_images"] else "present (--read-images decodes them too)"
     state = f"all {read}" if result["ok"] else f"{counted(len(result['problems']), 'problem')}"
-    print(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
+    say(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
 
 
 KINDS = {"true": "annotated", "pseudo": "pseudo", "class": ""}  # of groups
@@ -168,9 +196,9 @@ def print_report(result: dict[str, Any]) -> None:
 
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
-    print(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
+    say(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
     print_found(result)
-    print(f"groups: {groups_text(result)}")
+    say(f"groups: {groups_text(result)}")
     others = result.get("baselines", {})
     names = [f"{name}, %" for name in (*others, result["method"])]
     over_images = result.get("image_intervals", {}) if len(result["seeds"]) > 1 else {}
@@ -185,24 +213,24 @@ def print_report(result: dict[str, Any]) -> None:
         for name, text in SCALARS.items()
     ]
     print_table(["", *names, result["interval"], *more], rows)
-    print("adjusted: the groups weighted by their frequency in training")
+    say("adjusted: the groups weighted by their frequency in training")
     print_groups(result, others)
     print_effect(result)
     if "by_pseudo_groups" in result:
         by_pseudo = {**result, "attribute_effect": result.get("effect_of_asked"), **result["by_pseudo_groups"]}
-        print(f"\nThe same by groups: {groups_text(by_pseudo)}")
+        say(f"\nThe same by groups: {groups_text(by_pseudo)}")
         print_groups(by_pseudo, {})
         print_effect(by_pseudo)
-        print()
+        say()
     print_probe_quality(result["probe"])
     print_guard(result["probe"])
     if "inferred" in result:
         from debias_pt.groups.inferred_groups import inferred_text
 
-        print(inferred_text(result["inferred"]))
+        say(inferred_text(result["inferred"]))
     labels = ", ".join(result["attribute_labels_used"]) or "none"
-    print(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
-    print(f"run: {result['run']}")
+    say(f"step selection: {result['selection']}{kept_steps(result)}; attribute labels used: {labels}")
+    say(f"run: {result['run']}")
 
 
 def print_found(result: dict[str, Any]) -> None:
@@ -211,10 +239,10 @@ def print_found(result: dict[str, Any]) -> None:
     if found is None:
         return
     if found["attribute"] is None:
-        print(f"--attribute auto: nothing to use was found, no attribute is used: {found['reason']}")
+        say(f"--attribute auto: nothing to use was found, no attribute is used: {found['reason']}")
         return
     share = f"{percent(found['explained'])} % ({interval(found['explained_interval'])})"
-    print(
+    say(
         f"attribute FOUND, named by nobody: {found['attribute']}; it explains {share} of the errors of a cross-fitted "
         f"head, and is {found['guard']['verdict']} (debias-pt discover shows its images)"
     )
@@ -222,10 +250,10 @@ def print_found(result: dict[str, Any]) -> None:
 
 def print_effect(result: dict[str, Any]) -> None:
     """Print which group is worst, and how much the attribute mattered."""
-    print(worst_group_text(result))
+    say(worst_group_text(result))
     effect = result.get("attribute_effect")
     if effect:
-        print(f"{capital(effect['sentence'])} ({effect['interval'].removeprefix('95 % ')}).")
+        say(f"{capital(effect['sentence'])} ({effect['interval'].removeprefix('95 % ')}).")
 
 
 def groups_text(result: dict[str, Any]) -> str:
@@ -302,9 +330,9 @@ def print_probe_quality(probe: dict[str, Any]) -> None:
     known = {"": probe} if "accuracy" in probe else probe.get("by_attribute", {})
     for name, one in known.items():
         who = f"{probe['kind']} probe of {name}" if name else f"{probe['kind']} probe"
-        print(f"{who} {probe_sentence(one)}")
+        say(f"{who} {probe_sentence(one)}")
     for missing in probe["not_annotated"]:
-        print(f"how good the probe is cannot be said of {missing}")
+        say(f"how good the probe is cannot be said of {missing}")
 
 
 def capital(text: str) -> str:
@@ -317,7 +345,7 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
     for name, facts in probe.get("refinement", {}).items():
         kept = "left open" if facts["used"] == "nothing" else "zero-shot answers stay"
         stays = f"{kept}: {facts.get('reason')}"
-        print(f"{name}: {probe['kind']} probe, " + (refined_text(facts) if "rows" in facts else stays))
+        say(f"{name}: {probe['kind']} probe, " + (refined_text(facts) if "rows" in facts else stays))
     if "accuracy" not in probe:
         rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
         print_table([f"{split}: pseudo group", "n"], rows)
@@ -326,7 +354,7 @@ def print_probe(split: str, probe: dict[str, Any]) -> None:
     for name, report in probe.get("by_attribute", {}).items():
         print_probe_report(f"{split}, {name}", report)
     for missing in probe["not_annotated"]:
-        print(f"nothing to compare with: no annotation of {missing}")
+        say(f"nothing to compare with: no annotation of {missing}")
     print_guard(probe)
 
 
@@ -334,7 +362,7 @@ def print_guard(probe: dict[str, Any]) -> None:
     """Print the guard's verdict on each attribute, if it was asked."""
     for name, verdict in probe.get("guard", {}).get("attributes", {}).items():
         why = f": {'; '.join(verdict['reasons'])}. What to do: {verdict['advice']}" if verdict["reasons"] else ""
-        print(f"{name} is {verdict['verdict']} for making groups{why}")
+        say(f"{name} is {verdict['verdict']} for making groups{why}")
 
 
 def refined_text(facts: dict[str, Any]) -> str:
@@ -358,7 +386,7 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
     ]  # fmt: skip
     print_table([f"{title}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
     values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
-    print(
+    say(
         f"right for {percent(probe['accuracy'])} % of the images (naming each class's majority: "
         f"{percent(probe['majority_accuracy'])} %); mean over groups {percent(probe['balanced_accuracy'])} %; "
         f"by true value: {values}"
@@ -367,4 +395,4 @@ def print_probe_report(title: str, probe: dict[str, Any]) -> None:
 
 def print_stored(what: str, n: int, stored: int) -> None:
     """Print how many of a suite's `n` parts come from earlier calls."""
-    print(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them again).")
+    say(f"{n - stored} {what} computed, {stored} taken from earlier calls (--fresh computes them again).")

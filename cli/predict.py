@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json
+from .output import say
 
 
 def predict(
@@ -50,9 +51,9 @@ def predict(
         print_json({**result, "out": out})
         return
     for note in run_notes(result):
-        print(note, file=sys.stdout if chosen == "table" or out else sys.stderr)
+        say(note, file=sys.stdout if chosen == "table" or out else sys.stderr)
     if out:
-        print(f"written: {out} ({counted(len(result['images']), 'image')})")
+        say(f"written: {out} ({counted(len(result['images']), 'image')})")
     elif chosen == "table":
         _print(result)
     else:

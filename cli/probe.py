@@ -9,6 +9,7 @@ import typer
 from debias_pt.settings import DataSettings
 
 from .options import DatasetName, Json, with_settings
+from .output import say
 
 
 @with_settings(DataSettings, without=("dataset",))
@@ -36,4 +37,4 @@ def probe(
     for split, report in result["probe"].items():
         print_probe(f"{data_name(result)}, {split}", report)
     if csv:
-        print(f"written: {csv}")
+        say(f"written: {csv}")

@@ -57,5 +57,9 @@ class OutputError(UsageError):
     """A folder that cannot be written to: read-only, full, or not a folder."""
 
 
+class WorkerError(DebiasError):
+    """A process that reads images died."""
+
+
 class NonFiniteError(DebiasError):
     """NaN or infinity in features, loss, weights or gradient."""

@@ -58,7 +58,7 @@ class ResultStore:
         """Store a result; warn if the folder cannot be written."""
         try:
             make_folder(self.folder)
-            write_json(self._path(wanted), {"key": wanted, "result": result})
+            write_json(self._path(wanted), {"key": wanted, "result": result, "sha256": digest(result)})
         except OutputError as error:
             warnings.warn(f"the result is not stored: {error}", DebiasWarning, stacklevel=3)
 
@@ -77,7 +77,8 @@ class ResultStore:
         if not isinstance(kept, dict) or digest(kept.get("key")) != digest(wanted):
             return None
         result: dict[str, Any] | None = kept.get("result")
-        return result
+        whole = kept.get("sha256", digest(result)) == digest(result)  # results of older versions have none
+        return result if whole and isinstance(result, dict) else None
 
 
 def result_store(cache_dir: str | None, fresh: bool) -> ResultStore:

@@ -10,6 +10,7 @@ from debias_pt.settings import DataSettings
 
 from ..encode import PROBE_ONLY
 from ..options import DatasetName, Json, with_settings
+from ..output import say
 
 
 @with_settings(DataSettings, without=("dataset", "probe", *PROBE_ONLY))
@@ -43,41 +44,41 @@ def print_discovery(result: dict[str, Any]) -> None:
 
     from ..output import data_name, print_guard, print_table
 
-    print(
+    say(
         f"{data_name(result)}, {result['model']}: cross-fitted heads get {result['head_errors']} of "
         f"{counted(result['images'], 'training image')} wrong"
     )
     if not result["found"]:
-        print(f"nothing found: {result['reason']}")
+        say(f"nothing found: {result['reason']}")
     else:
         print_table(
             ["suspected attribute", "goes with", "score", "errors explained, %"], [_row(one) for one in result["found"]]
         )
     for one in result["found"]:
         print_guard({"guard": {"attributes": {one["name"]: one["guard"]}}})
-        print(f'  --attribute "{one["attribute"]}"')
+        say(f'  --attribute "{one["attribute"]}"')
     for one in result["unnamed"]:
         near = (
             f"; nearest word {one['nearest_word']!r}, correlation {one['correlation']:.2f}"
             if one["nearest_word"]
             else ""
         )
-        print(
+        say(
             f"unnamed: {one['errors']} of {one['label']!r} taken for {one['predicted']!r} differ by "
             f"{one['effect']:.1f} standard deviations in a direction without a name{near} (--html shows images)"
         )
     words = result["words"]
     if words:
         ranked = ", ".join(one["word"] for one in words["ranked"][:10])
-        print(f"words that errors carry: {ranked}" if ranked else "no word left to score")
+        say(f"words that errors carry: {ranked}" if ranked else "no word left to score")
         left = [
             f"{words[name]} {text}" for name, text in (("unread", "never read by the model"), ("repeated", "repeated"))
         ]
         aside = words["set_aside"]
         near = f"; {len(aside)} set aside as near the class names ({first_of(aside)})" if aside else ""
-        print(f"{words['scored']} words scored ({words['source']}); {', '.join(left)}{near}")
+        say(f"{words['scored']} words scored ({words['source']}); {', '.join(left)}{near}")
     if result["html"]:
-        print(f"written: {result['html']}")
+        say(f"written: {result['html']}")
 
 
 def _row(one: dict[str, Any]) -> list[str]:

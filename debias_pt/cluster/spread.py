@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from debias_pt.errors import DebiasError, UsageError
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 TRIES = 3  # workers that an item may take with it before it is held to be the reason
@@ -110,7 +112,7 @@ class Workers(Generic[T]):
                 return
             done, _ = self.ray.wait([*under_way, *self.coming], num_returns=1, timeout=EVERY_S)
             if not done and not self.ready:
-                print("waiting: the cluster has no room for a worker (ray status says why)", file=sys.stderr)
+                LOG.warning("waiting: the cluster has no room for a worker (ray status says why)")
             for reference in done:
                 if reference in self.coming:
                     self.greet(reference)
@@ -133,7 +135,7 @@ class Workers(Generic[T]):
     def _replace(self, actor: Any) -> None:
         if actor in self.ready:
             self.ready.remove(actor)
-            print("a worker is gone; its part is done again by others", file=sys.stderr)
+            LOG.warning("a worker is gone; its part is done again by others")
             self.call_one()
 
     def dismiss(self) -> None:

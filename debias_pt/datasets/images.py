@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from debias_pt.errors import DebiasWarning, ImageError
+from debias_pt.utils.hashing import require_regular
 
-# Formats that Pillow only recognises: to read them it needs another program.
-NOT_READ = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
+# Formats that Pillow only recognises, or reads by another program: EPS by Ghostscript, which runs what is in the file.
+NOT_READ = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 NAMED = 5  # how many of the files left out a warning names
 
@@ -25,6 +26,12 @@ NAMED = 5  # how many of the files left out a warning names
 def _endings() -> frozenset[str]:
     known = Image.registered_extensions()
     return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in NOT_READ)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(kind for kind in Image.OPEN if kind not in NOT_READ)
 
 
 def is_image(name: str) -> bool:
@@ -161,14 +168,22 @@ def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | Non
     (7, 7, 7)
     """
     try:
-        with Image.open(path if content is None else BytesIO(content)) as opened:
+        if content is None:
+            require_regular(path)
+        with Image.open(path if content is None else BytesIO(content), formats=_formats()) as opened:
             if at_least is not None:
                 opened.draft(None, (at_least, at_least))  # other formats ignore it
             return _rgb(cast(Image.Image, opened))
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: cannot read this image (no known format); replace or remove it") from error
+    except MemoryError as error:
+        raise ImageError(f"{path}: cannot read this image (not enough memory); replace or remove it") from error
+    except Exception as error:  # Pillow's readers raise many kinds on damaged input
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
 
 

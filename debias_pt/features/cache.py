@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from numpy.typing import NDArray
 
 from debias_pt.utils.files import make_folder, read_arrays, whole_file, write_arrays, write_json
 from debias_pt.utils.fingerprint import digest, require_match
-
-LOG = logging.getLogger(__name__)
 
 
 class FeatureCache:

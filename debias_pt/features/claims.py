@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from debias_pt.errors import OutputError
 from debias_pt.features.cache import FeatureCache
 from debias_pt.utils.files import make_folder
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ class Claims:
                 self._acquire(block, 0)
             except Timeout:
                 if not said:
-                    print(f"waiting: another process is encoding some of the same images into {self.cache.folder}",
-                          file=sys.stderr)  # fmt: skip
+                    LOG.warning(
+                        "waiting: another process is encoding some of the same images into %s", self.cache.folder
+                    )
                 said = True
                 self._acquire(block, -1)
             yield from self._unless_done(block)

@@ -10,6 +10,7 @@ import itertools
 import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -17,9 +18,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from debias_pt.datasets.images import open_rgb
-from debias_pt.errors import ImageError
+from debias_pt.errors import ImageError, WorkerError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
+from debias_pt.utils.orphans import end_with_parent
+from debias_pt.utils.time_limit import time_limit
 
 Numbered = tuple[int, str]  # an image's number in the work, and its path
 Item = tuple[Numbered, Tensor | str]
@@ -81,14 +84,14 @@ def batches(
         batch_sampler=cast("Iterable[list[int]]", work),
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=partial(_start_worker, os.getpid()),
         pin_memory=on_gpu,
     )
     begun: list[tuple[list[int], Tensor]] = []
     turns = itertools.cycle(range(len(backbone.devices)))
     # While a GPU works on one batch, the next one is copied to it; so features are fetched late.
     late = len(backbone.devices) - (0 if on_gpu else 1)
-    for batch in loader:
+    for batch in _loaded(loader):
         decoded = batch if backbone.decoder is None else _decoded(batch, backbone.decoder, source)
         broken = {number: reason for (number, _), reason in decoded.broken.items()}
         if decoded.images is not None:
@@ -103,6 +106,20 @@ def batches(
             bad.update(broken)
     for rows, features in begun:
         yield rows, features.cpu()
+
+
+def _loaded(loader: DataLoader[tuple[int, Tensor | str]]) -> Iterator[_Batch]:
+    """Yield batches; a worker that was killed, by a hanging decoder or for want of memory, is an error of ours."""
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        reason = " ".join(str(error).split())
+        raise WorkerError(
+            f"a process that reads images died ({reason}); --workers 0 --debug shows at which image, fewer workers "
+            "need less memory"
+        ) from error
 
 
 class _Batch(NamedTuple):
@@ -136,7 +153,8 @@ class _Images(Dataset[Item]):
 
     def by_pillow(self, path: str) -> Tensor | str:
         try:
-            return self.preprocess(open_rgb(path, self.at_least))
+            with time_limit(path):
+                return self.preprocess(open_rgb(path, self.at_least))
         except ImageError as error:
             return str(error)
 
@@ -167,5 +185,6 @@ def _decoded(batch: _Batch, decoder: DeviceDecoder, source: _Images) -> _Batch:
     return _collate(sorted(items.items(), key=lambda item: item[0]))
 
 
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(parent: int, worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
+    end_with_parent(parent)

@@ -14,8 +14,8 @@ from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
-from debias_pt.features.table_files import TableFiles
 from debias_pt.features.mapped import as_slice, is_mapped
+from debias_pt.features.table_files import TableFiles
 from debias_pt.utils.fingerprint import digest, require_match
 
 ROWS_AT_A_TIME = 8192

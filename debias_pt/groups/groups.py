@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,6 +173,7 @@ class Groups:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the group's name of each sample, shape ``(N,)``: what fairlearn and scikit-learn take for groups."""
         return np.asarray(self.names, dtype=object)[self.index].astype(dtype or object)
+
     def name(self, g: int) -> str:
         """Return the name of one group."""
         k, a = divmod(g, len(self.attribute_names))

@@ -254,6 +254,23 @@ def absolute(model: str | None, pretrained: str | None) -> tuple[str | None, str
     return _absolute(model), _absolute(pretrained)
 
 
+def without_folders(name: str | None) -> str | None:
+    """Return a model's or weights' name as it may be shared: of a path only the last part.
+
+    Examples
+    --------
+    >>> without_folders("local-dir:/home/ada/models/tiny"), without_folders("ViT-B-32-quickgelu")
+    ('local-dir:tiny', 'ViT-B-32-quickgelu')
+    """
+    if name is None:
+        return None
+    scheme, _, place = name.partition(":")
+    if scheme == "local-dir" or (scheme == "hf" and Path(place).is_absolute()):
+        return f"{scheme}:{Path(place).name}"
+    tag, file = split_file(name)
+    return f"{tag}=" * (tag is not None) + Path(file).name if Path(file).is_absolute() else name
+
+
 def _absolute(name: str | None) -> str | None:
     if name is None:
         return None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
 import os
 import shutil
 import uuid
+import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +21,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from debias_pt.errors import FingerprintError, OutputError, UsageError
+from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, UsageError
+from debias_pt.utils.exchange import exchange
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,20 +67,35 @@ def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".
     ------
     OutputError
         If the folder cannot be written to.
+
+    Warns
+    -----
+    DebiasWarning
+        If the file system has no locks, as some network file systems: the work goes on without one.
     """
-    lock = FileLock(folder / name)
+    lock = FileLock(folder / name, fallback_to_soft=False)
     try:
         try:
             lock.acquire(timeout=0)
         except Timeout:
             busy()
             lock.acquire()
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
+        _warn_of_no_locks(folder)
     try:
         yield
     finally:
         lock.release()
+
+
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+
+
+def _warn_of_no_locks(folder: Path) -> None:
+    text = f"{folder}: this file system has no locks; let no other process write there until this one is done"
+    warnings.warn(text, DebiasWarning, stacklevel=4)
 
 
 @contextmanager
@@ -117,8 +136,9 @@ def whole_folder(folder: Path, option: str, *, replace: bool = False) -> Iterato
         unfinished.mkdir()
         yield unfinished
         if replace and folder.exists():
-            folder.rename(place / "old")
-        unfinished.rename(folder)
+            exchange(unfinished, folder)  # what was there goes with the temporary folder
+        else:
+            unfinished.rename(folder)
 
 
 def require_writable(path: Path, option: str) -> None:
@@ -166,7 +186,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV.
+    """Return a table as CSV; a text that a spreadsheet would run as a formula begins with an apostrophe.
 
     Examples
     --------
@@ -175,9 +195,20 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow([_no_formula(cell) for cell in header])
+    writer.writerows([_no_formula(cell) for cell in row] for row in rows)
     return text.getvalue()
+
+
+def _no_formula(cell: object) -> object:
+    """Put an apostrophe before a text that begins as a formula does, unless it is a number."""
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def write_text(path: Path, text: str) -> None:
@@ -200,6 +231,21 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
+def write_json_once(path: Path, value: Any) -> bool:
+    """Write `value` as :func:`write_json` does if there is no such file; tell whether it was written."""
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    write_json(new, value)
+    try:
+        os.link(new, path)  # fails if it exists, on network file systems without locks too
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    return True
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
@@ -212,7 +258,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a JSON file ({error})") from error
 
 
@@ -221,7 +267,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
     from safetensors.torch import save
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
+    header = _header(meta, {name: checksum(tensor) for name, tensor in whole.items()})
+    write_bytes(path, _in_order(save(whole, metadata=header)))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -229,7 +276,31 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[s
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # safetensors ignores strides
-    write_bytes(path, save(whole, metadata={"debias_pt": json.dumps(meta)}))
+    header = _header(meta, {name: checksum(array) for name, array in whole.items()})
+    write_bytes(path, _in_order(save(whole, metadata=header)))
+
+
+def checksum(values: Tensor | NDArray[Any]) -> int:
+    """Return the CRC-32 of a contiguous tensor's or array's bytes: it finds a flipped bit."""
+    if isinstance(values, np.ndarray):
+        return zlib.crc32(values.reshape(-1).view(np.uint8).data)
+    import torch
+
+    return zlib.crc32(values.reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _header(meta: Mapping[str, Any], checksums: Mapping[str, int]) -> dict[str, str]:
+    return {"debias_pt": json.dumps(meta), "crc32": json.dumps(checksums)}
+
+
+def _in_order(data: bytes) -> bytes:
+    """Return a safetensors file with its metadata in a fixed order, which the package leaves to chance."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -264,7 +335,14 @@ def _read(path: Path, framework: str, names: Sequence[str] | None) -> tuple[dict
         raise FingerprintError(f"{path}: damaged or unreadable ({error}); delete it and run again") from error
     if "debias_pt" not in header:
         raise FingerprintError(f"{path}: not written by debias-pt; move it away and run again")
-    return tensors, json.loads(header["debias_pt"])
+    try:
+        meta, known = json.loads(header["debias_pt"]), dict(json.loads(header.get("crc32", "{}")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FingerprintError(f"{path}: damaged ({error}); delete it and run again") from error
+    for name, values in tensors.items():  # files of older versions have no checksums
+        if known.get(name, checksum(values)) != checksum(values):
+            raise FingerprintError(f"{path}: damaged ({name!r} has another checksum); delete it and run again")
+    return tensors, meta
 
 
 def default_cache_dir() -> Path:

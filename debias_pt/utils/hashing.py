@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,14 @@ from typing import TypeVar
 
 from debias_pt.errors import ImageError, UsageError
 from debias_pt.utils.files import make_folder, read_json, write_json
+from debias_pt.utils.fingerprint import digest
 
 T = TypeVar("T")
 Index = dict[str, list[int | str]]  # path to size, modification and change time, hash
 
 # A file changed within this time of being hashed may change again without a new time stamp.
 RACY_NS = 2_000_000_000
+HEXADECIMAL = set("0123456789abcdef")
 
 
 def file_digest(path: str) -> str:
@@ -30,10 +33,29 @@ def file_digest(path: str) -> str:
         If the file cannot be read.
     """
     try:
+        require_regular(path)
         with open(path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()
     except OSError as error:
         raise ImageError(f"{path}: cannot read this file ({error.strerror}); check the data set's folder") from error
+
+
+def require_regular(path: str | os.PathLike[str]) -> None:
+    """Refuse pipes and devices, from which reading may never end.
+
+    Raises
+    ------
+    ImageError
+        If it is none.
+    OSError
+        If there is no such file.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError as error:  # a name with a zero byte
+        raise ImageError(f"{str(path)!r}: not the name of a file ({error}); check the data set's folder") from error
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"{path}: a folder, pipe or device, not an image file; remove it")
 
 
 def content_hashes(root: Path, ids: Sequence[str], index_dir: Path, bad: dict[str, str] | None = None) -> list[str]:
@@ -70,15 +92,15 @@ def content_hashes(root: Path, ids: Sequence[str], index_dir: Path, bad: dict[st
     entries: Index = {}
     for i, name in enumerate(ids):
         stamp = stamps[i]
-        digest = stamp if isinstance(stamp, ImageError) else fresh[i] if i in fresh else str(known[name][3])
-        if isinstance(digest, ImageError):
+        content = stamp if isinstance(stamp, ImageError) else fresh[i] if i in fresh else str(known[name][3])
+        if isinstance(content, ImageError):
             if bad is None:
-                raise digest
-            bad[name] = str(digest)
+                raise content
+            bad[name] = str(content)
             continue
-        hashes[i] = digest
+        hashes[i] = content
         if i in fresh and isinstance(stamp, list) and max(stamp[1:]) < now - RACY_NS:
-            entries[name] = [*stamp, digest]
+            entries[name] = [*stamp, content]
     if entries:
         _write_index(index, {**known, **entries})
     return hashes
@@ -94,6 +116,7 @@ def _or_error(work: Callable[[str], T], path: str) -> T | ImageError:
 
 def _stamp(path: str) -> list[int]:
     try:
+        require_regular(path)
         status = os.stat(path)
     except OSError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
@@ -105,12 +128,24 @@ def _read_index(index: Path) -> Index:
         known = read_json(index)
     except UsageError:
         return {}
-    return known if isinstance(known, dict) else {}
+    if not isinstance(known, dict):
+        return {}
+    if "entries" in known and "sha256" in known:
+        whole = digest(known["entries"]) == known["sha256"]
+        known = known["entries"] if whole and isinstance(known["entries"], dict) else {}
+    return {name: entry for name, entry in known.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: object) -> bool:
+    """Tell whether an entry has the form of one: a file that somebody changed, or a disk, is not believed."""
+    if not isinstance(entry, list) or [type(part) for part in entry] != [int, int, int, str]:
+        return False
+    return len(entry[3]) == 64 and set(entry[3]) <= HEXADECIMAL
 
 
 def _write_index(index: Path, entries: Index) -> None:
     try:
         make_folder(index.parent)
-        write_json(index, entries)
+        write_json(index, {"entries": entries, "sha256": digest(entries)})
     except UsageError:
         pass  # the index only saves time

@@ -9,6 +9,7 @@ import torch
 
 from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.names import without_folders
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
@@ -65,7 +66,8 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     tuner = load_tuner(prompt, settings, backbone)
     weights = torch.from_numpy(tuner.class_weights_[seeds.index(seed)])
     facts = {**describe(tuner, backbone), "seed": seed, **origin(run)}
-    facts.pop("dataset_path", None)  # an export is there to be shared
+    facts.pop("dataset_path", None)  # an export is there to be shared: no path of this machine
+    facts |= {name: without_folders(facts[name]) for name in ("model", "pretrained")}
     if whole:
         with_origin(tuner, run).export(folder, seed=seed)
         return {"run": str(run.path), "folder": str(folder), **facts}

@@ -35,6 +35,7 @@ from debias_pt.utils.files import (
     read_tensors,
     write_bytes,
     write_json,
+    write_json_once,
     write_tensors,
 )
 from debias_pt.utils.fingerprint import require_match
@@ -77,9 +78,10 @@ class RunFolder:
         OutputError
             If the folder cannot be written to.
         """
-        cls.require_free(path)
         run = cls(make_folder(path))
-        write_json(path / "config.json", config)
+        cls.require_free(path)
+        if not write_json_once(path / "config.json", config):  # of several processes, one makes it
+            cls.require_free(path)
         return run
 
     @staticmethod
@@ -217,7 +219,7 @@ class RunFolder:
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             try:
                 rows.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 break
         return rows
 

@@ -43,6 +43,7 @@ from tests.helpers.http_server import (
     tree,
     zipped,
 )
+from tests.helpers.signals import heed_interrupts
 from tests.helpers.tiny_data import FOLDER, SIZES, write_waterbirds
 
 
@@ -300,7 +301,8 @@ def test_an_interrupted_command_keeps_what_came(mirror: Mirror, tmp_path: Path) 
     mirror.stall, mirror.cuts = threading.Event(), [12_345]
     words = ["data", "fetch", "waterbirds", "--url", mirror.url, "--data-root", str(tmp_path)]
     part = tmp_path / f".{FOLDER}.part"
-    with subprocess.Popen([sys.executable, "-m", "debias_pt", *words], stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "debias_pt", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as process:
         while process.poll() is None and not (part.exists() and part.stat().st_size >= 12_345):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

@@ -27,6 +27,7 @@ from debias_pt.features.claims import Claims
 from debias_pt.features.encoding import encode, encode_paths
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.hashing import content_hashes
+from tests.helpers.signals import heed_interrupts
 from tests.helpers.tiny_data import write_checkpoint
 
 
@@ -204,7 +205,8 @@ print("encoded", stats.encoded)
 
 def start(checkpoint: Path, root: Path, cache: Path, pause: float, workers: int = 0) -> subprocess.Popen[str]:
     words = [sys.executable, "-c", SLOW, str(checkpoint), str(root), str(cache), str(pause), str(workers)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(words, text=True, preexec_fn=heed_interrupts, **pipes)
 
 
 @pytest.mark.parametrize(("kill", "workers"), [(signal.SIGKILL, 0), (signal.SIGINT, 2)])

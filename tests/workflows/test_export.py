@@ -67,6 +67,7 @@ def run_lines(folder: Path, image: Path) -> dict[str, Any]:
 def test_the_lines_of_the_document_give_identical_logits(
     run_index: int,
     tiny_run: Path,
+    tiny_checkpoint: Path,
     tuner: PromptTuner,
     images: list[Path],
     tmp_path: Path,
@@ -76,6 +77,7 @@ def test_the_lines_of_the_document_give_identical_logits(
     assert "debias_pt" not in LINES
     assert len([line for line in LINES.splitlines() if line and "import" not in line]) <= 10
     export(str(tiny_run), out=str(tmp_path / "export"), seed=3 + run_index)
+    (tmp_path / tiny_checkpoint.name).symlink_to(tiny_checkpoint)
     monkeypatch.chdir(tmp_path)
     expected = tuner.logits(encode_paths(tuner.backbone, list(map(str, images))).numpy())[run_index]
     assert len(images) >= 6
@@ -103,7 +105,7 @@ def test_files_and_fields(tiny_run: Path, tuner: PromptTuner, tiny_checkpoint: P
         "class_names": ["landbird", "waterbird"],
         "dim": 24,
         "logit_scale": tuner.backbone.logit_scale,
-        "model": f"local-dir:{tiny_checkpoint.resolve()}",
+        "model": f"local-dir:{tiny_checkpoint.name}",
         "pretrained": None,
         "backbone": tuner.backbone.fingerprint,
         "debias_pt": debias_pt.__version__,
@@ -171,7 +173,7 @@ def test_no_data_is_needed_and_a_moved_model_is_found(
     there = here.rename(tmp_path / "there")
     with pytest.raises(UsageError, match="no open_clip_config"):
         export(str(run))
-    assert export(str(run), pretrained=f"local-dir:{there}")["model"] == f"local-dir:{there.resolve()}"
+    assert export(str(run), pretrained=f"local-dir:{there}")["model"] == f"local-dir:{there.name}"
     other = write_checkpoint(tmp_path / "other", seed=1)
     with pytest.raises(FingerprintError, match="give the run's --model and --pretrained"):
         export(str(run), pretrained=f"local-dir:{other}")

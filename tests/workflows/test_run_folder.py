@@ -24,6 +24,7 @@ from debias_pt.utils.files import read_tensors, write_bytes, write_json, write_t
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.run_folder import RunFolder, new_path, newest, same_work
 from tests.conftest import THREADS
+from tests.helpers.signals import heed_interrupts
 from tests.helpers.tiny_data import FOLDER, write_checkpoint
 
 Cli = Any
@@ -32,7 +33,8 @@ Cli = Any
 def start(*words: object, cache: Path) -> subprocess.Popen[str]:
     env = {**os.environ, "DEBIAS_PT_CACHE": str(cache), "OMP_NUM_THREADS": str(THREADS)}
     command = [sys.executable, "-m", "debias_pt", *map(str, words)]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=env, text=True, preexec_fn=heed_interrupts, **pipes)
 
 
 def wait_for(path: Path, run: subprocess.Popen[str]) -> None:

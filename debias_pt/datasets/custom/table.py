@@ -66,13 +66,14 @@ def _read(path: Path) -> Table:
             return _read_json_lines(file) if ending in (".jsonl", ".ndjson") else _read_csv(file, ending)
     except OSError as error:
         raise DatasetError(f"{path}: cannot read this table ({error.strerror or error})") from error
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise DatasetError(f"{path}: not a valid {ending} table ({' '.join(str(error).split())})") from error
 
 
 def _read_csv(file: TextIO, ending: str) -> Table:
     rows = csv.reader(file, delimiter="\t" if ending == ".tsv" else ",", strict=True)
     header = next(rows, [])
+    _refuse_twice(header)
     cells: list[list[Any]] = [[] for _ in header]
     number = 0
     for row in rows:
@@ -101,8 +102,22 @@ def _read_parquet(path: Path) -> Table:
     except ImportError as error:
         message = f"{path}: reading Parquet needs pyarrow, which is not installed; pip install 'debias-pt[parquet]'"
         raise DatasetError(message) from error
-    columns: Table = read(path).to_pydict()
+    from pyarrow import ArrowException
+
+    try:
+        found = read(path)
+        _refuse_twice(found.column_names)
+        columns: Table = found.to_pydict()
+    except ArrowException as error:
+        raise ValueError(str(error)) from error
     return columns
+
+
+def _refuse_twice(columns: list[str]) -> None:
+    """Refuse two columns of one name: either would hide the other."""
+    twice = [name for name in columns if columns.count(name) > 1]
+    if twice:
+        raise ValueError(f"two columns are called {twice[0]!r}")
 
 
 def _column(path: Path, table: Table, role: str, asked: str | None) -> str | None:
@@ -135,6 +150,10 @@ def _words(path: Path, table: Table, column: str) -> list[str]:
             )
         if isinstance(value, float) and value.is_integer():
             value = int(value)
+        if isinstance(value, list | dict | bytes):
+            raise DatasetError(
+                f"{path}: row {row} has a {type(value).__name__} in column {column!r}; text or a number expected"
+            )
         word = "" if value is None or value != value else str(value).strip()
         if not word:
             raise DatasetError(f"{path}: row {row} has nothing in column {column!r}; fill it in or remove the row")
