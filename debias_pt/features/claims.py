@@ -106,7 +106,7 @@ class Claims:
             except Timeout:
                 if not said:
                     LOG.warning(
-                        "waiting: another process is encoding some of the same images into %s", self.cache.folder
+                        "waiting: another process is encoding images of these into %s", self.cache.folder
                     )
                 said = True
                 self._acquire(block, -1)

@@ -108,7 +108,7 @@ def batches(
         yield rows, features.cpu()
 
 
-def _loaded(loader: DataLoader[tuple[int, Tensor | str]]) -> Iterator[_Batch]:
+def _loaded(loader: DataLoader[Item]) -> Iterator[_Batch]:
     """Yield batches; a worker that was killed, by a hanging decoder or for want of memory, is an error of ours."""
     try:
         yield from loader

@@ -12,7 +12,7 @@ from torch import Tensor
 from debias_pt.groups.groups import Groups
 from debias_pt.models.heads.linear import LinearHead
 from debias_pt.settings import FitSettings
-from debias_pt.training.data import FitData
+from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.fit_checks import criterion, scheduler
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
@@ -68,7 +68,7 @@ def fit_logistic(features: NDArray[Any], groups: Groups, settings: FitSettings, 
     train = FitData(
         torch.from_numpy(standardized),
         torch.from_numpy(groups.y),
-        torch.from_numpy(groups.membership(soft=settings.soft)).float(),
+        membership_of(groups, soft=settings.soft),
     )
     head = PenalizedHead(features.shape[1], len(groups.class_names), alpha)
     no_validation = train.at(slice(0, 0))
