@@ -105,9 +105,7 @@ class Claims:
                 self._acquire(block, 0)
             except Timeout:
                 if not said:
-                    LOG.warning(
-                        "waiting: another process is encoding images of these into %s", self.cache.folder
-                    )
+                    LOG.warning("waiting: another process is encoding images of these into %s", self.cache.folder)
                 said = True
                 self._acquire(block, -1)
             yield from self._unless_done(block)

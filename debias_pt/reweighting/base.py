@@ -81,7 +81,8 @@ class Reweighter(Stateful, ABC):
         """
         of_batch, groups = Membership.of_matrix(membership), self.counts_.shape[-1]
         if (len(of_batch), of_batch.n_groups) != (p.shape[-1], groups):
-            raise ValueError(f"membership of {of_batch.n_groups} groups for p {tuple(p.shape)}, {groups} groups")
+            shape = (len(of_batch), of_batch.n_groups)
+            raise ValueError(f"membership {shape} for p {tuple(p.shape)}, {groups} groups")
         with torch.no_grad():
             self._update(p, losses, of_batch)
             return self._of_samples(losses, of_batch)

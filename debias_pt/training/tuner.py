@@ -88,6 +88,7 @@ class PromptTuner(SharedTuner):
     selected_steps_: list[int]
     train_groups_: Groups | None = None
     inferred_: dict[str, Any] | None = None
+    _annotated: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
     def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
         self._backbone: Backbone | None = backbone

@@ -44,7 +44,7 @@ def test_steps_may_be_kept_from_a_share_of_the_fit_on() -> None:
 @pytest.mark.parametrize("soft", [True, False])
 def test_soft_groups_are_fitted_softly_and_validated_hard(backbone: Backbone, soft: bool) -> None:
     posterior = np.resize([[0.75, 0.25], [0.25, 0.75]], (len(TABLE), 2))
-    groups = replace(TRUE, posterior=posterior, source="pseudo")
+    groups = replace(TRUE, values=posterior, source="pseudo")
     table = replace(TABLE, fingerprint={})
     tuner = PromptTuner(backbone, head="linear", soft=soft, method="balanced")
     run_group = tuner.run_group(table, groups)
