@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -90,7 +92,8 @@ def main(arguments: list[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
-            _run([word for word in words if word != "--debug"], debug="--debug" in words)
+            with _ending_in_order():
+                _run([word for word in words if word != "--debug"], debug="--debug" in words)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read this has seen enough: | head -1
@@ -101,7 +104,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(words: list[str], *, debug: bool) -> NoReturn:
     leave_compiler_out()
     log_to_stderr()
-    _end_in_order_when_told_to()
     warnings.showwarning = _one_line_warning
     warnings.filterwarnings("default" if debug else "ignore")
     warnings.filterwarnings("always", category=DebiasWarning)
@@ -130,9 +132,17 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, as a batch system sends it: the work ends as after Ctrl-C."""
 
 
-def _end_in_order_when_told_to() -> None:
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Raise `Terminated` on SIGTERM, unless the process that runs the command does something of its own on it."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -41,7 +41,7 @@ def test_options_methods_and_rules_named_in_the_readme_exist() -> None:
     known = {f"--{name.replace('_', '-')}" for name in TrainSettings.__dataclass_fields__}
     known |= {"--json", "--debug", "--resume", "--config", "--csv", "--worst-group", "--markdown", "--columns", "--url"}
     known |= {"--format", "--read-images", "--rows", "--ablation", "--plot", "--fresh", "--experiment", "--quick"}
-    known |= {"--samples", "--no-baselines", "--html", "--track"}
+    known |= {"--samples", "--no-baselines", "--html", "--track", "--engine"}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
     assert set(re.search(r"--method (dpt\\\|[a-z\\|-]+)`", README)[1].split("\\|")) == set(REWEIGHTERS)  # type: ignore[index]
     assert set(re.search(r"--head ([a-z\\|-]+)`", README)[1].split("\\|")) == set(HEADS)  # type: ignore[index]

@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import ImageError, WorkerError
+from debias_pt.features.time_limit import time_limit
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
 from debias_pt.utils.orphans import end_with_parent
-from debias_pt.features.time_limit import time_limit
 
 Numbered = tuple[int, str]  # an image's number in the work, and its path
 Item = tuple[Numbered, Tensor | str]

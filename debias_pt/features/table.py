@@ -188,7 +188,7 @@ class FeatureTable(TableFiles):
 def lengths(features: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the length of each row ``(N,)``, in one pass that copies a block at a time.
 
-    In single precision, which is some five times as fast; a row whose square overflows is measured again in double.
+    In single precision; a row whose square overflows is measured again in double.
     """
     found = np.empty(len(features), dtype=np.float64)
     for first in range(0, len(features), ROWS_AT_A_TIME):

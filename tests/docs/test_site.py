@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("", ".datasets", ".discovery", ".features", ".groups", ".groups.refinement", ".losses", ".models")
-ROOMS += (".models.heads", ".noise", ".reweighting", ".training")
+ROOMS += (".models.heads", ".noise", ".reweighting", ".sklearn", ".training")
 FETCHES = re.compile(
     r'(?:src|srcset|action)="(?:https?:)?//[^"]*"|<link [^>]*href="(?:https?:)?//[^"]*"|url\((?:https?:)?//'
 )
