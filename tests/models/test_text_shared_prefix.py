@@ -327,6 +327,24 @@ def test_prompts_that_do_not_begin_alike_take_the_cut(options: dict[str, Any]) -
     assert head().shape == (1, 2, 24)
 
 
+def test_few_prompts_on_a_gpu_take_the_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared pass starts too many kernels there; the class weights and the context's gradient are the same."""
+    head = PromptHead(make_backbone(), names(3), seeds=[0, 1])
+    direction = draw(2, 3, 24).float()
+    shared = head()
+    (expected,) = torch.autograd.grad((shared * direction).sum(), head.context)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "is_cuda", True)
+        assert head.text_pass == "cut"
+        patch.setattr("debias_pt.models.heads.prompt.FEW_ON_GPU", 5)
+        assert head.text_pass == "shared"
+    monkeypatch.setattr(head, "_waits_for_launches", lambda: True)
+    cut = head()
+    (gradient,) = torch.autograd.grad((cut * direction).sum(), head.context)
+    assert torch.allclose(cut, shared, atol=3e-6)
+    assert torch.allclose(gradient, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_a_changed_tower_in_use_is_noticed() -> None:
     backbone = make_backbone()
     head = PromptHead(backbone, names(3), context_length=4)

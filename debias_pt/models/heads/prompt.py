@@ -14,6 +14,8 @@ from debias_pt.models.heads.prompt_init import WORD, behind_a_word, first_contex
 from debias_pt.settings import FitSettings
 
 POSITIONS = ("end", "middle", "front")
+# A GPU needs longer to start the shared pass's many small kernels than to encode this many whole prompts.
+FEW_ON_GPU = 64
 
 
 class PromptHead(Head):
@@ -129,11 +131,17 @@ class PromptHead(Head):
         ``"shared"``, the common beginning once; ``"cut"``, each by itself, up to its end; or ``"whole"``, each over
         all places by the model's own ``encode_text``.
         """
-        return "shared" if self._begins_alike and self.tower.shares_prefix else self.tower.text_pass
+        shared = self._begins_alike and self.tower.shares_prefix and not self._waits_for_launches()
+        return "shared" if shared else self.tower.text_pass
+
+    def _waits_for_launches(self) -> bool:
+        """Whether the prompts are so few that the time to start kernels decides."""
+        return self.context.is_cuda and len(self.context) * len(self.slots) <= FEW_ON_GPU
 
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""
-        features = self._from_shared_context() if self._begins_alike else self._from_whole_prompts()
+        shared = self._begins_alike and not self._waits_for_launches()
+        features = self._from_shared_context() if shared else self._from_whole_prompts()
         return nn.functional.normalize(features, dim=-1)
 
     def _from_shared_context(self) -> Tensor:
