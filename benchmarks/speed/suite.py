@@ -15,7 +15,7 @@ from debias_pt.utils.progress import progress
 from debias_pt.utils.registry import lookup
 from debias_pt.utils.versions import versions
 
-from . import encode_images, numerics, stacked, text_pass, train_loop
+from . import encode_images, numerics, stacked, step_split, text_pass, train_loop
 from . import machine_limits as floor
 from . import start_up as processes
 from .case import Case, load_case
@@ -24,6 +24,7 @@ from .case import Case, load_case
 SECTIONS: dict[str, Callable[[Case], list[dict[str, Any]]]] = {
     "text": text_pass.measure,
     "training": train_loop.measure,
+    "step": step_split.measure,
     "stacked": stacked.measure,
     "encoding": encode_images.measure,
     "numerics": numerics.measure,

@@ -131,6 +131,8 @@ def _section(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dic
     generator = torch.Generator().manual_seed(0)
     context = (torch.randn(CONTEXT_LENGTH, tower.width, generator=generator) * 0.02).to(prompts.suffix.device)
     steps = {name: _step(run, context) for name, run in passes.items()}
+    if context.is_cuda:
+        steps["shared prefix, CUDA graph"] = _graph(passes["shared prefix"], context)
     baseline = next(iter(steps))
     differences = _differences({name: step() for name, step in steps.items()}, baseline)
     shared = differences["shared prefix"]
@@ -209,6 +211,28 @@ def _step(run: Pass, first: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
         features = torch.cat(run(context))
         assert context.grad is not None
         return features, context.grad
+
+    return step
+
+
+def _graph(run: Pass, first: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Record a step once and replay it: what a pass costs without the time to launch its kernels one by one."""
+    context = first.clone().requires_grad_()
+    context.grad = torch.zeros_like(context)
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run(context)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        context.grad.zero_()
+        found = torch.cat(run(context))
+
+    def step() -> tuple[Tensor, Tensor]:
+        graph.replay()
+        assert context.grad is not None
+        return found, context.grad
 
     return step
 
