@@ -65,5 +65,6 @@ def log_to_stderr() -> None:
     """Show the library's log; as a library it leaves this to the program it is part of."""
     log = logging.getLogger("debias_pt")
     log.setLevel(logging.INFO)
+    log.propagate = False  # open_clip may give the root logger a handler, and every line would come twice
     if not any(isinstance(handler, _ToStderr) for handler in log.handlers):
         log.addHandler(_ToStderr())

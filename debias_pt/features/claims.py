@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
-from debias_pt.errors import OutputError
 from debias_pt.features.cache import FeatureCache
-from debias_pt.utils.files import make_folder
+from debias_pt.utils.files import make_folder, require_no_locks, system_lock
 
 LOG = logging.getLogger(__name__)
 
@@ -73,7 +72,8 @@ class Claims:
         starts = range(0, len(keys), size)
         self.blocks = [Block(tuple(keys[i : i + size]), tuple(paths[i : i + size])) for i in starts]
         self.busy: list[Block] = []
-        self._held: dict[Block, FileLock] = {}
+        self._held: dict[Block, BaseFileLock] = {}
+        self._no_locks = False
 
     def __enter__(self) -> Claims:
         """Hold nothing yet."""
@@ -112,9 +112,10 @@ class Claims:
 
     def release(self, block: Block) -> None:
         """Give a block back; whoever waited for it looks first whether it is done."""
-        lock = self._held.pop(block)
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+        lock = self._held.pop(block, None)
+        if lock is not None:
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     def _unless_done(self, block: Block) -> Iterator[Block]:
         if self.cache.has_shard(block.keys):
@@ -124,11 +125,15 @@ class Claims:
 
     def _acquire(self, block: Block, seconds: float) -> None:
         folder = make_folder(self.cache.folder)
-        lock = FileLock(folder / f".{self.cache.shard_name(block.keys)}.lock")
+        if self._no_locks:
+            return
+        lock = system_lock(folder / f".{self.cache.shard_name(block.keys)}.lock")
         try:
             lock.acquire(timeout=seconds)
         except Timeout:
             raise
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot write here ({error}); choose another --cache-dir") from error
+        except (NotImplementedError, OSError) as error:
+            require_no_locks(error, folder, "--cache-dir")
+            self._no_locks = True  # a block may be encoded twice then; shards appear whole all the same
+            return
         self._held[block] = lock

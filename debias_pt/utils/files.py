@@ -73,7 +73,7 @@ def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".
     DebiasWarning
         If the file system has no locks, as some network file systems: the work goes on without one.
     """
-    lock = FileLock(folder / name, fallback_to_soft=False)
+    lock = system_lock(folder / name)
     try:
         try:
             lock.acquire(timeout=0)
@@ -81,19 +81,34 @@ def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".
             busy()
             lock.acquire()
     except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-            raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
-        _warn_of_no_locks(folder)
+        require_no_locks(error, folder, option)
     try:
         yield
     finally:
         lock.release()
 
 
+def system_lock(path: Path) -> FileLock:
+    """Return a lock that the system gives up when its holder dies, never a mere file, which would stay."""
+    try:
+        return FileLock(path, fallback_to_soft=False)
+    except TypeError:  # filelock before 3.32 never falls back
+        return FileLock(path)
+
+
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
-def _warn_of_no_locks(folder: Path) -> None:
+def require_no_locks(error: Exception, folder: Path, option: str) -> None:
+    """Warn if a lock failed because the file system has none; raise if it failed for another reason.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+        raise OutputError(f"{folder}: cannot write here ({error}); choose another {option}") from error
     text = f"{folder}: this file system has no locks; let no other process write there until this one is done"
     warnings.warn(text, DebiasWarning, stacklevel=4)
 
