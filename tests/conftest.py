@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -166,3 +167,9 @@ def assets() -> Path:
     if not (folder / "waterbirds_v1.0" / "metadata.csv").is_file():
         pytest.skip(f"no real data at {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _log_reaches_caplog() -> None:
+    """A command that ran in this process keeps the log to itself; each test begins as a library user does."""
+    logging.getLogger("debias_pt").propagate = True

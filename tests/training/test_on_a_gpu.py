@@ -1,4 +1,4 @@
-"""Promises: a fit on a GPU is the fit on the CPU, to rounding, for every method, head and loss. Skipped without a GPU."""
+"""Promises: a fit on a GPU is the fit on the CPU, to rounding, for every method, head and loss; skipped without one."""
 
 from __future__ import annotations
 
