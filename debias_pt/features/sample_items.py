@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,22 @@ def require_samples(samples: Any) -> int | None:
 
 
 def items_of(samples: Any, total: int | None) -> Iterator[Any]:
-    """Yield items, each once."""
+    """Yield items, each once.
+
+    Raises
+    ------
+    DatasetError
+        If a stream breaks off: a shard that is cut, a connection that is lost.
+    """
     if total is None:
-        yield from samples
+        number = 0
+        try:
+            for item in samples:
+                yield item
+                number += 1
+        except (OSError, RuntimeError, ValueError, tarfile.TarError) as error:
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise DatasetError(f"the stream of samples ends with an error after {number} of them: {reason}") from error
         return
     for number in range(total):
         yield samples[number]

@@ -4,6 +4,7 @@ come in as they are, with the features of their files; images in the cache are n
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,27 @@ def test_what_does_not_fit_is_one_line(hugging_face: Any, backbone: Backbone, tm
     Image.new("L", (40, 40), 128).save(grey, "PNG")
     made, _ = encode_samples(backbone, [(grey.getvalue(), "waterbird")], NAMES, split="train", cache_dir=tmp_path)
     assert made.y.tolist() == [1]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_webdataset_shards(files: list[Path], backbone: Backbone, table: FeatureTable, tmp_path: Path) -> None:
+    """Two shards as they are, the images as the bytes of their files."""
+    shards = pytest.importorskip("webdataset")
+    for shard in range(2):
+        with shards.TarWriter(str(tmp_path / f"birds-{shard}.tar")) as target:
+            for row in range(15 * shard, 15 * shard + 15):
+                sample = {"__key__": f"{row:04d}", "jpg": files[row].read_bytes(), "cls": int(table.y[row])}
+                target.write(sample)
+    stream = shards.WebDataset(str(tmp_path / "birds-{0..1}.tar"), shardshuffle=False).decode()
+    made, _ = encode_samples(backbone, stream, NAMES, split="train", cache_dir=tmp_path / "cache")
+    np.testing.assert_allclose(made.features, table.features[:SOME], atol=1e-5)
+    assert made.y.tolist() == table.y[:SOME].tolist()
+
+
+def test_a_stream_that_breaks_off(files: list[Path], backbone: Backbone, tmp_path: Path) -> None:
+    def stream() -> Iterator[tuple[Path, int]]:
+        yield files[0], 0
+        raise ConnectionResetError("the other end is gone")
+
+    with pytest.raises(DatasetError, match="ends with an error after 1 of them: the other end is gone"):
+        encode_samples(backbone, stream(), NAMES, split="train", cache_dir=tmp_path)
