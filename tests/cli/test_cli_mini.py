@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import debias_pt
 from debias_pt.workflows.export import export
 from debias_pt.workflows.predict import predict
 from tests.conftest import Cli
@@ -65,7 +66,9 @@ def test_the_export_of_a_residual_tower_with_batch_norm(
 ) -> None:
     export(str(trained), out=str(tmp_path / "export"))
     image = next((cache_dir / "worlds").glob("waterbirds-mini-*/test/00001.png"))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(
+        Path(debias_pt.__file__).parent / "models"
+    )  # an export names the model's folder without its place
     p = run_lines(tmp_path, image)["logits"].softmax(dim=-1)[0].tolist()
     assert p == pytest.approx(
         list(predict(str(trained), [str(image)])["images"][0]["probabilities"].values()), abs=1e-5

@@ -24,10 +24,10 @@ from PIL import Image
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import BackboneError, DebiasError, FingerprintError, ImageError
+from debias_pt.features import time_limit as limits
 from debias_pt.features.cache import FeatureCache
 from debias_pt.features.encoding import encode_paths
 from debias_pt.models.backbone import Backbone
-from debias_pt.utils import time_limit as limits
 from debias_pt.utils.files import read_json, read_tensors, write_tensors
 from debias_pt.utils.hashing import content_hashes
 from tests.faults.records import scale

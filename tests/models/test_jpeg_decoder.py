@@ -18,7 +18,7 @@ from debias_pt import encode_samples
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import ImageError, UsageError
 from debias_pt.features.encoding import encode_paths
-from debias_pt.features.loader import batches
+from debias_pt.features.loader import batches, in_batches
 from debias_pt.models import jpeg_decoder as device_decoding
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
@@ -163,7 +163,7 @@ def test_a_broken_image_is_named_or_listed(on_device: Backbone, files: list[str]
     with pytest.raises(ImageError, match="cannot read this image"):
         encode_paths(on_device, files, workers=0)
     bad: dict[int, str] = {}
-    rows = [row for part, _ in batches(on_device, files, 5, 0, bad) for row in part]
+    rows = [row for part, _ in batches(on_device, in_batches(files, 5), 0, bad) for row in part]
     assert rows == [row for row in range(len(files)) if row not in (4, 6)]
     assert sorted(bad) == [4, 6]
     assert "no such image file" in bad[6]

@@ -30,4 +30,4 @@ def test_the_page_holds_the_table() -> None:
 
 
 def test_the_page_names_the_command_that_prints_it() -> None:
-    assert re.search(r"^    python -m tests\.parity$", PAGE.read_text(), flags=re.MULTILINE)
+    assert re.search(r"^python -m tests\.parity$", PAGE.read_text(), flags=re.MULTILINE)

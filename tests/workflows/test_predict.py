@@ -241,6 +241,8 @@ def test_processes_give_the_same_features_in_order(backbone: Backbone, tmp_path:
 def test_nan_from_the_model_is_refused_with_the_image(
     backbone: Backbone, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Backbone, "encode_images", lambda self, images: images.flatten(1)[:, :24] * float("nan"))
+    monkeypatch.setattr(
+        Backbone, "encode_images", lambda self, images, turn=0: images.flatten(1)[:, :24] * float("nan")
+    )
     with pytest.raises(NonFiniteError, match=r"0\.jpg: the model gave NaN or infinity"):
         encode_paths(backbone, [str(photos / "0" / "0.jpg")])
