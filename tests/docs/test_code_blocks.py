@@ -26,7 +26,7 @@ PAGES = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "CONTRIBUTING.md"][:-1]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 # Pages whose blocks run one after the other in one folder; elsewhere data or hours are missing, so blocks are checked.
 RUN = [*sorted(path.relative_to(DOCS).as_posix() for path in (DOCS / "howto").glob("*.md")), "tune.md"]
-EXTRAS = ("tensorboard --logdir", "ray start", "pytest -m cluster")
+EXTRAS = ("tensorboard --logdir", "ray start", "ray stop", "pytest -m cluster")
 CHECKED = ("bash", "python", "json", "toml", "text", "")
 
 

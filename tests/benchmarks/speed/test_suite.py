@@ -148,7 +148,8 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
     assert all(parsed.holds(table.table(section)) for section in result["sections"])
     assert [section["title"] for section in result["sections"]] == [
         f"Text pass, 2 classes, {result['model']}", "Text pass, 2 classes, ViT-B-32 (random weights)", "Training step",
-        "Whole training", "Parts of a step", "Seeds at once", "Settings at once", "Encoding", "Numerical cost", "Start", "Floor",
+        "Whole training", "Parts of a step", "Seeds at once", "Settings at once", "Encoding", "Numerical cost", "Start",
+        "Floor",
     ]  # fmt: skip
     assert ["-m", "debias_pt", "--help"] in commands
     assert commands[-1][:4] == ["-m", "debias_pt", "train", "waterbirds"]
