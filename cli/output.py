@@ -282,7 +282,7 @@ def print_groups(result: dict[str, Any], others: dict[str, Any]) -> None:
     names = [f"{name}, %" for name in (*others, result["method"])]
     print_table([header, "n", *names, result["interval"], *more], rows)
     if len(rows) < len(result["groups"]):
-        print(f"The {len(rows)} worst of {len(result['groups'])} groups; --json has all of them.")
+        say(f"The {len(rows)} worst of {len(result['groups'])} groups; --json has all of them.")
 
 
 def shown_groups(groups: Sequence[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:

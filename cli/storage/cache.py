@@ -28,10 +28,10 @@ def merge(
 
     from debias_pt.features.merging import merge_caches
 
-    from ..output import print_json
+    from ..output import print_json, say
 
     result = {"cache": into, **merge_caches(Path(into), [Path(source) for source in sources])}
     if as_json:
         print_json(result)
     else:
-        print(f"{into}: {result['added']} of {result['images']} images added")
+        say(f"{into}: {result['added']} of {result['images']} images added")

@@ -44,16 +44,16 @@ def tune(
 
 def print_search(result: dict[str, Any]) -> None:
     """Print the best settings, and the command that trains with them."""
-    from ..output import data_name, print_table
+    from ..output import data_name, print_table, say
 
     labels = (
         "ORACLE: it reads annotated attributes of validation rows" if result["oracle"] else "no attribute label is read"
     )
-    print(f"{data_name(result)}, {result['model']}, {result['method']}: {result['objective']} on validation ({labels})")
+    say(f"{data_name(result)}, {result['model']}, {result['method']}: {result['objective']} on validation ({labels})")
     print_table(["", result["objective"]], [
         ["settings to begin with", f"{result['default_score']:.4f}"],
         [f"best of {len(result['trials'])} trials", f"{result['score']:.4f}"],
     ])  # fmt: skip
     best = ", ".join(f"{name} {value}" for name, value in result["best"].items())
-    print(best or "no trial was better than the settings to begin with")
-    print(f"debias-pt train {shlex.quote(result['dataset'])} --config {shlex.quote(result['config'])}")
+    say(best or "no trial was better than the settings to begin with")
+    say(f"debias-pt train {shlex.quote(result['dataset'])} --config {shlex.quote(result['config'])}")

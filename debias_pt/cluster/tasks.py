@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 from debias_pt.cluster.join import joined
 from debias_pt.errors import DebiasError, FingerprintError
+from debias_pt.utils.versions import public_versions
 
 T = TypeVar("T")
 PACKAGES = ("debias-pt", "torch")  # what a result depends on
-
-
-def installed() -> dict[str, str]:
-    """Return the versions that must be the same everywhere, without what they were built for."""
-    return {package: version(package).partition("+")[0] for package in PACKAGES}
 
 
 def remote_calls(
@@ -47,7 +42,7 @@ def remote_calls(
         return
     with joined(engine) as ray:
         task = ray.remote(_checked).options(num_cpus=1, num_gpus=1 if gpu else 0, max_retries=3)
-        here = installed()
+        here = public_versions(PACKAGES)
         waiting = {task.remote(here, function, call): number for number, call in enumerate(calls)}
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)
@@ -60,7 +55,7 @@ def remote_calls(
 
 
 def _checked(wanted: dict[str, str], function: Callable[..., T], call: tuple[Any, ...]) -> T:
-    for package, seen in installed().items():
+    for package, seen in public_versions(PACKAGES).items():
         if seen != wanted[package]:
             raise FingerprintError(f"a worker's {package} is {seen}, here it is {wanted[package]}; install the same")
     return function(*call)

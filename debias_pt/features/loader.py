@@ -30,7 +30,12 @@ Item = tuple[Numbered, Tensor | str]
 
 def default_batch_size(backbone: Backbone) -> int:
     """Return the tower's batch size; on a CPU one that fits its caches."""
-    return 128 if backbone.device.type == "cuda" else 16
+    return batch_size_on(backbone.device.type)
+
+
+def batch_size_on(kind: str) -> int:
+    """Return the batch size on a kind of device, ``"cuda"`` or ``"cpu"``."""
+    return 128 if kind == "cuda" else 16
 
 
 def default_workers() -> int:

@@ -17,10 +17,10 @@ from debias_pt.cluster.spread import Workers
 from debias_pt.errors import FingerprintError, UsageError
 from debias_pt.features.blocks import Encoded, block_size, require_finite
 from debias_pt.features.claims import Block
-from debias_pt.features.loader import batches, in_batches
+from debias_pt.features.loader import batch_size_on, batches, in_batches
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.fingerprint import require_match
-from debias_pt.utils.versions import versions
+from debias_pt.utils.versions import public_versions
 
 # What must be the same on every machine, for features to be the same bit for bit.
 SAME = ("debias-pt", "torch", "torchvision", "open_clip_torch", "pillow")
@@ -29,8 +29,8 @@ Result = tuple[list[int], NDArray[np.float32], dict[int, str]]
 
 
 def installed() -> dict[str, str]:
-    """Return the versions that features depend on, without what they were built for (``+cpu``, ``+cu128``)."""
-    return {name: version.partition("+")[0] for name, version in versions().items() if name in SAME}
+    """Return the versions that features depend on."""
+    return public_versions(SAME)
 
 
 class ImageWorker:
@@ -143,7 +143,7 @@ def ray_encoder(
     with joined(engine) as ray:
         hire = partial(_hire, ray, backbone, readers)
         gpus = _gpus(ray, backbone)
-        batch = batch_size or (128 if gpus else 16)
+        batch = batch_size or batch_size_on("cuda" if gpus else "cpu")
         size = block_size(batch) * (GPU_BLOCKS if gpus else 1)
         number = min(gpus or int(ray.cluster_resources().get("CPU", 1)), -(-images // size))
         workers: Workers[dict[str, Any]] = Workers(

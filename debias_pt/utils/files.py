@@ -355,7 +355,7 @@ def _read(path: Path, framework: str, names: Sequence[str] | None) -> tuple[dict
     except (ValueError, TypeError, RecursionError) as error:
         raise FingerprintError(f"{path}: damaged ({error}); delete it and run again") from error
     for name, values in tensors.items():  # files of older versions have no checksums
-        if known.get(name, checksum(values)) != checksum(values):
+        if name in known and known[name] != checksum(values):
             raise FingerprintError(f"{path}: damaged ({name!r} has another checksum); delete it and run again")
     return tensors, meta
 

@@ -150,10 +150,8 @@ def _words(path: Path, table: Table, column: str) -> list[str]:
             )
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, list | dict | bytes):
-            raise DatasetError(
-                f"{path}: row {row} has a {type(value).__name__} in column {column!r}; text or a number expected"
-            )
+        if isinstance(value, list):
+            raise DatasetError(f"{path}: row {row} has a list in column {column!r}; text or a number expected")
         word = "" if value is None or value != value else str(value).strip()
         if not word:
             raise DatasetError(f"{path}: row {row} has nothing in column {column!r}; fill it in or remove the row")
