@@ -75,7 +75,7 @@ class ImageWorker:
         try:
             return self._encode(paths, batch_size)
         except (OSError, MemoryError, WorkerError) as error:
-            raise WorkerError(f"the worker on {socket.gethostname()}: {error or 'out of memory'}") from None
+            raise WorkerError(f"the worker on {socket.gethostname()}: {str(error) or 'out of memory'}") from None
 
     def _encode(self, paths: tuple[str, ...], batch_size: int) -> Result:
         bad: dict[int, str] = {}

@@ -13,9 +13,10 @@ from tests.faults.case import Case, figures, require_nothing_left, require_whole
 from tests.faults.records import LONG, scale
 from tests.faults.test_killed import OUTPUTS, SMALL_SHARDS, SUITES, held
 from tests.faults.test_killed import case as case
-from tests.faults.test_no_room import refused
+from tests.faults.test_no_room import refused, small_disk
 
-COMMANDS = ["encode", "group-robustness", "predict", *(("noisy-labels", "export", "report") if LONG else ())]
+COMMANDS = ["encode", "predict", *(("export", "report") if LONG else ())]
+ROOM = 6000  # bytes left on the full disk: some results of a suite
 
 
 def prepared(case: Case, command: str, place: Path) -> tuple[list[object], dict[str, Any]]:
@@ -62,6 +63,26 @@ def test_files_that_cannot_grow(case: Case, counted: Any, tmp_path: Path, comman
     sizes = [300, 700, 1500, 3000, 100, 0][: scale(1, 6)]
     with counted(1, f"{command}, every file limited to 0 to 3,000 bytes (as a full disk)") as row:
         stopped_by(case, row, command, tmp_path, [{"RLIMIT_FSIZE": size} for size in sizes])
+
+
+@pytest.mark.parametrize("suite", sorted(SUITES) if LONG else ["group-robustness"])
+def test_a_full_disk(case: Case, counted: Any, tmp_path: Path, suite: str) -> None:
+    words, options = prepared(case, suite, tmp_path / "whole")
+    expected = outcome(suite, tmp_path / "whole", case.whole(words, **options).out)
+    with counted(1, f"bench {suite}, its cache on a disk that is full, then has room") as row:
+        for room in [0, ROOM, 2 * ROOM, 4 * ROOM][: scale(1, 4)]:
+            with small_disk(tmp_path / f"disk{room}", "4m") as disk:
+                words, options = prepared(case, suite, disk / "place")
+                free = os.statvfs(disk)
+                (disk / "filler").write_bytes(bytes(free.f_bavail * free.f_bsize - room // 4096 * 4096))
+                ended = case.victims.run(words, **options)
+                if ended.code:
+                    refused(ended)
+                require_whole(disk)
+                (disk / "filler").unlink()
+                assert outcome(suite, disk / "place", case.whole(words, **options).out) == expected
+                require_nothing_left(disk)
+            row.survived()
 
 
 @pytest.mark.skipif(not LONG, reason="in the long form only")
