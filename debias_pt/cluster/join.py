@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -106,11 +109,24 @@ def joined(engine: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    before = signal.getsignal(signal.SIGTERM)
     _init(ray, address_of(engine))
     try:
+        _end_in_order(before)
         yield ray
     finally:
         ray.shutdown()
+        _on_terminate(before)
+
+
+def _end_in_order(before: Any) -> None:
+    """Let a signal to terminate end what was started, as an interrupt does; Ray itself prints pages and aborts."""
+    _on_terminate(before if callable(before) else lambda number, _: sys.exit(128 + number))
+
+
+def _on_terminate(handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
 
 
 def _init(ray: Any, address: str | None) -> None:

@@ -119,7 +119,9 @@ class Workers(Generic[T]):
                 if reference in self.coming:
                     self.greet(reference)
                     continue
-                actor, item = under_way.pop(reference)
+                actor = under_way[reference][0]
+                in_work = next(item for one, item in under_way.values() if one is actor)  # the others were waiting
+                _, item = under_way.pop(reference)
                 try:
                     result = self.ray.get(reference)
                 except errors.RayTaskError as error:
@@ -131,25 +133,25 @@ class Workers(Generic[T]):
                 else:
                     yield item, result
                     continue
-                lost[id(item)] = lost.get(id(item), 0) + 1
-                if lost[id(item)] >= TRIES:
-                    raise LostError(f"{item}: lost with {TRIES} workers, last: {reason}")
                 again.append(item)
+                if actor not in self.ready:
+                    continue
+                lost[id(in_work)] = lost.get(id(in_work), 0) + 1
+                if lost[id(in_work)] >= TRIES:
+                    raise LostError(f"{in_work}: lost with {TRIES} workers, last: {reason}")
+                self.ready.remove(actor)
                 part_with(actor, reason)
 
     def _replace(self, actor: Any, reason: str) -> None:
-        if actor in self.ready:
-            self.ready.remove(actor)
-            LOG.warning("a worker is gone; its part is done again by others")
-            LOG.debug("%s", reason)
-            self.call_one()
+        LOG.warning("a worker is gone; its part is done again by others")
+        LOG.debug("%s: %s", actor, reason)
+        self.ray.kill(actor)  # it may live: what it computed was lost on the way
+        self.call_one()
 
     def _give_up(self, actor: Any, reason: str) -> None:
         """Stop a worker on a machine that cannot do the work; another one might come to the same machine."""
-        if actor in self.ready:
-            self.ready.remove(actor)
-            LOG.warning("a worker is given up; its part is done by others: %s", reason)
-            self.ray.kill(actor)
+        LOG.warning("a worker is given up; its part is done by others: %s", reason)
+        self.ray.kill(actor)
 
     def dismiss(self) -> None:
         """Stop all actors."""

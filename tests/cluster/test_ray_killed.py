@@ -24,10 +24,13 @@ from debias_pt.features.encoding import encode
 from debias_pt.models.backbone import Backbone
 from tests.cluster.conftest import ROOT
 from tests.cluster.test_ray import SlowWorker
+from tests.helpers.signals import heed_interrupts
 
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.cluster]
-KILLS = 6
+KILLS = 4
+# Ray's own, which see late that it is gone; they hold nothing of ours.
+AGENTS = ("dashboard/agent.py", "runtime_env/agent", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
 PLAIN = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
@@ -126,7 +129,7 @@ def test_a_program_that_is_killed_leaves_no_worker(
 ) -> None:
     words = [*command, f"ray:{cluster.address}"]
     before = processes("ray::ImageWorker")
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as program:
         workers = until(lambda: processes("ray::ImageWorker") - before or program.poll() is not None, 120)
         assert workers
         program.send_signal(number)
@@ -136,6 +139,9 @@ def test_a_program_that_is_killed_leaves_no_worker(
     print(f"after {number.name} workers lived {time.monotonic() - ended:.1f} s")
     assert program.returncode in (-number, 128 + number), errors
     assert "Traceback" not in errors
+    if number != signal.SIGKILL:
+        assert errors.startswith("error: interrupted") or not errors
+        return
     subprocess.run(words, check=True, timeout=240)
     assert len(FeatureCache(tmp_path / "cache", backbone.fingerprint).read()) == 90
 
@@ -148,15 +154,18 @@ def test_a_program_that_is_killed_takes_its_own_cluster_with_it(
     if "cluster" not in pytestconfig.getoption("-m"):
         pytest.skip("starts a Ray cluster; run it with -m cluster")
     env = {**os.environ, "RAY_ADDRESS": "local"}
-    with subprocess.Popen([*command, "ray"], stderr=subprocess.PIPE, text=True, env=env) as program:
+    words = [*command, "ray"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=heed_interrupts) as program:
         until(lambda: "raylet/raylet" in _commands(children({program.pid})) or program.poll() is not None, 120)
         time.sleep(1)
         whole = children({program.pid})
         assert len(whole) > 2
+        agents = {one for one in whole if any(name in _commands({one}) for name in AGENTS)}
         program.send_signal(number)
         _, errors = program.communicate(timeout=60)
     ended = time.monotonic()
-    assert until(lambda: not alive(whole), 5), f"{_commands(alive(whole))} live 5 s longer"
+    assert until(lambda: not alive(whole - agents), 5), f"{_commands(alive(whole))} live 5 s longer"
+    assert until(lambda: not alive(whole), 5 if number != signal.SIGKILL else 60), _commands(alive(whole))
     print(f"after {number.name} {len(whole) - 1} processes lived {time.monotonic() - ended:.1f} s")
     assert "Traceback" not in errors
 
