@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -53,7 +54,7 @@ def _measured(case: Case, lots: Sequence[list[Cell]], engine: str | None) -> Ite
     from debias_pt.cluster.tasks import remote_calls
 
     on_gpu = case.backbone.device.type == "cuda"
-    return remote_calls(engine, measure, [(case, lot) for lot in lots], gpu=on_gpu)
+    return remote_calls(engine, partial(measure, case), [(lot,) for lot in lots], gpu=on_gpu)
 
 
 def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:

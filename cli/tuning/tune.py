@@ -9,7 +9,7 @@ import typer
 
 from debias_pt.settings import TrainSettings
 
-from ..options import DatasetName, Json, with_settings
+from ..options import DatasetName, Engine, Json, require_engine, with_settings
 
 
 @with_settings(TrainSettings, without=("dataset", "fit_on", "split", "checkpoint_every"))
@@ -25,6 +25,7 @@ def tune(
         list[str] | None,
         typer.Option(help="What to search over: NAME=A,B,C or NAME=LOW:HIGH[:log] (repeatable); default the method's."),
     ] = None,
+    engine: Engine = None,
     as_json: Json = False,
     *,
     given: dict[str, Any],
@@ -34,11 +35,13 @@ def tune(
 
     settings = from_file(config, given, dataset)  # wrong words are refused before torch comes
 
+    if engine is not None:
+        require_engine(engine)
     from debias_pt.workflows.tuning.tune import tune as job
 
     from ..output import print_json
 
-    result = job(settings, trials=trials, objective=objective, space=search or ())
+    result = job(settings, trials=trials, objective=objective, space=search or (), engine=engine)
     print_json(result) if as_json else print_search(result)
 
 

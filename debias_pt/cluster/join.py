@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,6 +16,8 @@ from typing import Any
 from debias_pt.errors import UsageError
 
 SECONDS = 5.0  # to wait for a cluster's port to answer
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and empty settings: RFC 9113, 3.4
+SETTINGS = 4  # the kind of frame that the server must send first
 FORM = re.compile(r"ray(:(?P<address>.+))?")
 
 
@@ -30,11 +35,11 @@ def check_engine(engine: str) -> None:
     Traceback (most recent call last):
     debias_pt.errors.UsageError: engine is 'spark'; ray, ray:ADDRESS (ray:10.0.0.1:6379) or ray://HOST:PORT expected
     """
-    address = address_of(engine)
+    address = address_of(engine) or os.environ.get("RAY_ADDRESS")
     if find_spec("ray") is None:
         raise UsageError("--engine ray needs Ray, which is not installed; pip install 'debias-pt[ray]'")
-    if address not in (None, "auto"):
-        _require_answer(str(address))
+    if address and address not in ("auto", "local"):
+        _require_answer(address)
 
 
 def address_of(engine: str) -> str | None:
@@ -60,17 +65,28 @@ def address_of(engine: str) -> str | None:
 
 
 def _require_answer(address: str) -> None:
-    """Refuse an address where no port is open: Ray itself would try for a minute and print pages."""
+    """Refuse an address where nobody speaks Ray's protocol (gRPC): Ray itself would try for minutes and print pages."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if not colon or not port.isdigit():
         raise UsageError(f"the cluster's address is {address!r}; HOST:PORT expected, as 'ray start --head' prints it")
     try:
-        socket.create_connection((host, int(port)), timeout=SECONDS).close()
-    except OSError as error:
+        reason = None if _speaks_grpc(host, int(port)) else "something else does"
+    except (OSError, OverflowError) as error:
+        reason = str(error)
+    if reason:
         raise UsageError(
-            f"no Ray cluster answers at {address} ({error}); start one with 'ray start --head --port {port}', or give "
+            f"no Ray cluster answers at {address} ({reason}); start one with 'ray start --head --port {port}', or give "
             "another address"
-        ) from error
+        )
+
+
+def _speaks_grpc(host: str, port: int) -> bool:
+    """Tell whether a server begins as HTTP/2 wants it; one that is encrypted is only asked whether it is there."""
+    with socket.create_connection((host, port), timeout=SECONDS) as link:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+            return True
+        link.sendall(PREFACE)
+        return link.recv(9, socket.MSG_WAITALL)[3:4] == bytes([SETTINGS])
 
 
 @contextmanager
@@ -93,11 +109,24 @@ def joined(engine: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    before = signal.getsignal(signal.SIGTERM)
     _init(ray, address_of(engine))
     try:
+        _end_in_order(before)
         yield ray
     finally:
         ray.shutdown()
+        _on_terminate(before)
+
+
+def _end_in_order(before: Any) -> None:
+    """Let a signal to terminate end what was started, as an interrupt does; Ray itself prints pages and aborts."""
+    _on_terminate(before if callable(before) else lambda number, _: sys.exit(128 + number))
+
+
+def _on_terminate(handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
 
 
 def _init(ray: Any, address: str | None) -> None:
@@ -109,7 +138,17 @@ def _init(ray: Any, address: str | None) -> None:
         try:
             ray.init(address="auto", **quiet)
         except ConnectionError:
-            ray.init(include_dashboard=False, **quiet)
+            _start(ray, quiet)
     except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError and others
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"cannot join the Ray cluster {address or 'at hand'} ({reason}); see 'ray status'") from error
+
+
+def _start(ray: Any, quiet: dict[str, Any]) -> None:
+    """Start a cluster here; once more if it was not up in half a minute, which a busy machine may need."""
+    try:
+        ray.init(include_dashboard=False, **quiet)
+    except Exception as error:
+        if "timed out" not in str(error):
+            raise
+        ray.init(include_dashboard=False, **quiet)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from debias_pt.errors import DebiasError, UsageError
+from debias_pt.errors import DebiasError, UsageError, WorkerError
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ EVERY_S = 30.0
 
 
 class LostError(DebiasError):
-    """Work that was lost with one worker after the other."""
+    """Work that was lost with one worker after the other, or that no worker is left for."""
 
 
 class Workers(Generic[T]):
@@ -90,15 +90,15 @@ class Workers(Generic[T]):
         Raises
         ------
         LostError
-            If an item was lost with several workers.
+            If an item was lost with several workers, or every worker was given up.
         DebiasError
-            What the work itself raised.
+            What the work itself raised, unless it is a `WorkerError`: that machine is given up, others do the item.
         """
         errors = self.ray.exceptions
         source, again = iter(items), deque[Any]()
         under_way: dict[Any, tuple[Any, Any]] = {}  # reference to actor and item
         lost: dict[int, int] = {}
-        over = False
+        over, reason = False, ""
         while True:
             for actor in [actor for actor in self.ready for _ in range(AHEAD)]:
                 if sum(one is actor for one, _ in under_way.values()) >= AHEAD:
@@ -110,6 +110,8 @@ class Workers(Generic[T]):
                 under_way[call(actor, item)] = (actor, item)
             if over and not under_way and not again:
                 return
+            if not self.ready and not self.coming:
+                raise LostError(f"no worker is left; the last: {reason}; what was done is kept, run the same again")
             done, _ = self.ray.wait([*under_way, *self.coming], num_returns=1, timeout=EVERY_S)
             if not done and not self.ready:
                 LOG.warning("waiting: the cluster has no room for a worker (ray status says why)")
@@ -117,26 +119,39 @@ class Workers(Generic[T]):
                 if reference in self.coming:
                     self.greet(reference)
                     continue
-                actor, item = under_way.pop(reference)
+                actor = under_way[reference][0]
+                in_work = next(item for one, item in under_way.values() if one is actor)  # the others were waiting
+                _, item = under_way.pop(reference)
                 try:
                     result = self.ray.get(reference)
                 except errors.RayTaskError as error:
-                    raise (error.cause if isinstance(error.cause, DebiasError) else error) from None
-                except (errors.RayActorError, errors.ObjectLostError) as error:
-                    lost[id(item)] = lost.get(id(item), 0) + 1
-                    if lost[id(item)] >= TRIES:
-                        reason = " ".join(str(error).split())[:200]
-                        raise LostError(f"{item}: lost with {TRIES} workers, last: {reason}") from error
-                    again.append(item)
-                    self._replace(actor)
+                    if not isinstance(error.cause, WorkerError):
+                        raise (error.cause if isinstance(error.cause, DebiasError) else error) from None
+                    reason, part_with = str(error.cause), self._give_up
+                except errors.RayError as error:
+                    reason, part_with = " ".join(str(error).split())[:200], self._replace
+                else:
+                    yield item, result
                     continue
-                yield item, result
+                again.append(item)
+                if actor not in self.ready:
+                    continue
+                lost[id(in_work)] = lost.get(id(in_work), 0) + 1
+                if lost[id(in_work)] >= TRIES:
+                    raise LostError(f"{in_work}: lost with {TRIES} workers, last: {reason}")
+                self.ready.remove(actor)
+                part_with(actor, reason)
 
-    def _replace(self, actor: Any) -> None:
-        if actor in self.ready:
-            self.ready.remove(actor)
-            LOG.warning("a worker is gone; its part is done again by others")
-            self.call_one()
+    def _replace(self, actor: Any, reason: str) -> None:
+        LOG.warning("a worker is gone; its part is done again by others")
+        LOG.debug("%s: %s", actor, reason)
+        self.ray.kill(actor)  # it may live: what it computed was lost on the way
+        self.call_one()
+
+    def _give_up(self, actor: Any, reason: str) -> None:
+        """Stop a worker on a machine that cannot do the work; another one might come to the same machine."""
+        LOG.warning("a worker is given up; its part is done by others: %s", reason)
+        self.ray.kill(actor)
 
     def dismiss(self) -> None:
         """Stop all actors."""

@@ -33,6 +33,9 @@ class Block:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __str__(self) -> str:
+        return f"{len(self)} images from {self.paths[0]} to {self.paths[-1]}"
+
 
 class Claims:
     """The missing images of a cache as blocks, of which each process takes those that no other one has.

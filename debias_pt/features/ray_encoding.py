@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from debias_pt.cluster.join import joined
 from debias_pt.cluster.spread import Workers
-from debias_pt.errors import FingerprintError, UsageError
+from debias_pt.errors import FingerprintError, UsageError, WorkerError
 from debias_pt.features.blocks import Encoded, block_size, require_finite
 from debias_pt.features.claims import Block
 from debias_pt.features.loader import batch_size_on, batches, in_batches
@@ -44,9 +46,15 @@ class ImageWorker:
         ``device``, ``precision``, ``draft``, ``decode``.
     readers : int
         Processes that read images; 0 for this one.
+    folder : str
+        Where relative paths begin, if this machine has that folder.
     """
 
-    def __init__(self, source: tuple[str | None, str | None], options: Mapping[str, Any], readers: int) -> None:
+    def __init__(
+        self, source: tuple[str | None, str | None], options: Mapping[str, Any], readers: int, folder: str
+    ) -> None:
+        with suppress(OSError):
+            os.chdir(folder)
         if options["device"] == "cpu":
             torch.set_num_threads(1)  # as many as it asked the cluster for
         self.backbone = Backbone.load(*source, **options)
@@ -54,18 +62,36 @@ class ImageWorker:
 
     def greet(self) -> dict[str, Any]:
         """Say who this is, with what packages and which model."""
-        import socket
-
         return {"host": socket.gethostname(), "versions": installed(), "model": self.backbone.fingerprint}
 
     def encode(self, paths: tuple[str, ...], batch_size: int) -> Result:
-        """Return which images could be read, their features, and why others could not be."""
+        """Return which images could be read, their features, and why others could not be.
+
+        Raises
+        ------
+        WorkerError
+            If it is this machine that cannot do it: a full disk, no memory, a folder that it does not see.
+        """
+        try:
+            return self._encode(paths, batch_size)
+        except (OSError, MemoryError, WorkerError) as error:
+            raise WorkerError(f"the worker on {socket.gethostname()}: {str(error) or 'out of memory'}") from None
+
+    def _encode(self, paths: tuple[str, ...], batch_size: int) -> Result:
         bad: dict[int, str] = {}
         found = list(batches(self.backbone, in_batches(paths, batch_size), self.readers, bad))
         rows = [row for numbers, _ in found for row in numbers]
         features = torch.cat([torch.zeros(0, self.backbone.dim), *[part for _, part in found]]).numpy()
         require_finite(features, [paths[row] for row in rows])
+        _require_folders([paths[row] for row in bad])
         return rows, features, bad
+
+
+def _require_folders(unreadable: Sequence[str]) -> None:
+    """Raise if images cannot be read because their folder is missing: the program that sends them has read them."""
+    for path in unreadable:
+        if os.path.isabs(path) and not os.path.isdir(os.path.dirname(path)):
+            raise WorkerError(f"there is no folder {os.path.dirname(path)} here; images must lie where all see them")
 
 
 def check_worker(greeting: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> None:
@@ -109,7 +135,11 @@ class RayEncoder:
 
 
 def _send(actor: Any, block: Block, batch_size: int) -> Any:
-    return actor.encode.remote(block.paths, batch_size)
+    return actor.encode.remote(tuple(map(_absolute, block.paths)), batch_size)
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.abspath(path)
 
 
 @contextmanager
@@ -177,4 +207,4 @@ def _hire(ray: Any, backbone: Backbone, readers: int | None) -> Any:
     }
     own = readers if readers is not None else cores if gpus else 0
     made = ray.remote(ImageWorker).options(num_cpus=cores, num_gpus=1 if gpus else 0)
-    return made.remote(backbone.source, options, own)
+    return made.remote(backbone.source, options, own, os.getcwd())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +68,7 @@ def search_settings(
     validation_groups: Groups | None = None,
     storage: str | Path | None = None,
     identity: Mapping[str, Any] | None = None,
+    engine: str | None = None,
 ) -> Search:
     """Fit many times with other settings, and return the settings that do best on validation rows.
 
@@ -97,6 +98,9 @@ def search_settings(
         File that keeps every trial; a search with the same file continues.
     identity : mapping, optional
         What a continued search must agree in, besides settings, space and objective.
+    engine : str, optional
+        ``ray`` or ``ray:ADDRESS``: each trial is a task of the cluster, as many at once as it has cores (or GPUs, for a
+        model on one). What is tried then depends on which trials end first; the same settings have the same score.
 
     Returns
     -------
@@ -124,21 +128,52 @@ def search_settings(
     judge = _Judge(table, validation_groups or groups or _inferred(table), objective)
     known = {**(identity or {}), "objective": objective, "space": str(sorted(chosen.items())), "settings": str(begin)}
     with _quiet(optuna):
-        study = _study(optuna, storage, begin.seed, known)
-        if not study.trials:
+        study = _study(optuna, storage, begin.seed, known, at_once=engine is not None)
+        lost = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.FAIL)  # with the process that had it
+        if not any(trial.user_attrs.get("default") and trial.state not in lost for trial in study.trials):
             study.enqueue_trial({}, user_attrs={"default": True})
+        asked: list[Any] = []
 
-        def run(trial: Any) -> float:
-            given = {} if trial.user_attrs.get("default") else _suggested(trial, chosen)
-            trial.set_user_attr("settings", given)
-            try:
-                tuner = PromptTuner(backbone, begin, **given).fit(table, groups)
-            except NonFiniteError as error:
-                raise optuna.TrialPruned from error
-            return judge(tuner)
+        def settings_to_try() -> Iterator[tuple[dict[str, Any]]]:
+            for _ in range(max(0, trials - len(_finished(study)))):
+                trial = study.ask()
+                asked.append(trial)
+                given = {} if trial.user_attrs.get("default") else _suggested(trial, chosen)
+                trial.set_user_attr("settings", given)
+                yield (given,)
 
-        study.optimize(run, n_trials=max(0, trials - len(_finished(study))))
+        for number, score in _scores(_Trial(backbone, begin, table, groups, judge), settings_to_try(), engine):
+            pruned = optuna.trial.TrialState.PRUNED if score is None else None
+            study.tell(asked[number], score, state=pruned)
     return _search(study, begin, settings or FitSettings(), objective)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One fit with other settings, and its score; None if it diverged."""
+
+    backbone: Backbone
+    begin: FitSettings
+    table: FeatureTable
+    groups: Groups | None
+    judge: _Judge
+
+    def __call__(self, given: dict[str, Any]) -> float | None:
+        try:
+            return self.judge(PromptTuner(self.backbone, self.begin, **given).fit(self.table, self.groups))
+        except NonFiniteError:
+            return None
+
+
+def _scores(
+    trial: _Trial, calls: Iterable[tuple[dict[str, Any]]], engine: str | None
+) -> Iterator[tuple[int, float | None]]:
+    """Yield the numbers of trials with their scores; the next settings are asked for when a score is known."""
+    if engine is None:
+        return enumerate(trial(*call) for call in calls)
+    from debias_pt.cluster.tasks import remote_calls
+
+    return remote_calls(engine, trial, calls, gpu=trial.backbone.device.type == "cuda")
 
 
 class _Judge:
@@ -187,7 +222,7 @@ def _quiet(optuna: Any) -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _study(optuna: Any, storage: str | Path | None, seed: int, known: dict[str, Any]) -> Any:
+def _study(optuna: Any, storage: str | Path | None, seed: int, known: dict[str, Any], *, at_once: bool) -> Any:
     """Open a study, in a journal of JSON lines if there is a file."""
     kept = None
     if storage is not None:
@@ -196,7 +231,8 @@ def _study(optuna: Any, storage: str | Path | None, seed: int, known: dict[str, 
         lock = JournalFileOpenLock(str(storage))
         kept = optuna.storages.JournalStorage(JournalFileBackend(str(storage), lock_obj=lock))
     study = optuna.create_study(storage=kept, study_name="settings", direction="maximize", load_if_exists=True)
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))  # a continued search draws anew
+    # A continued search draws anew. Of trials at once, each keeps away from those whose score is not known.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), constant_liar=at_once)
     if "identity" in study.user_attrs:
         advice = "continue with the same data and settings, or give another --out"
         require_match(study.user_attrs["identity"], known, str(storage), advice)

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import shutil
-import uuid
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, UsageError
 from debias_pt.utils.exchange import exchange
+from debias_pt.utils.orphans import remove_unfinished, unfinished_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,6 +117,8 @@ def require_no_locks(error: Exception, folder: Path, option: str) -> None:
 def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
     """Yield a new empty folder in `parent`, creating the parent; removed at the end with its contents.
 
+    What processes that were killed left unfinished there goes first.
+
     Parameters
     ----------
     parent : Path
@@ -129,7 +131,8 @@ def temporary_folder(parent: Path, option: str) -> Iterator[Path]:
     OutputError
         If nothing can be written there.
     """
-    folder = parent / f".{uuid.uuid4().hex}"
+    remove_unfinished(parent)
+    folder = parent / unfinished_name("folder")
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -175,12 +178,15 @@ def require_writable(path: Path, option: str) -> None:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; at the end it is flushed to disk and renamed into place.
 
+    What processes that were killed left unfinished there goes first.
+
     Raises
     ------
     OutputError
         If the folder is read-only or full; an older file at `path` is left as it was.
     """
-    unfinished = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    remove_unfinished(path.parent)
+    unfinished = path.parent / unfinished_name(path.name)
     try:
         yield unfinished
         with open(unfinished, "rb+") as file:
@@ -248,7 +254,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_json_once(path: Path, value: Any) -> bool:
     """Write `value` as :func:`write_json` does if there is no such file; tell whether it was written."""
-    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    new = path.with_name(unfinished_name(path.name))
     write_json(new, value)
     try:
         os.link(new, path)  # fails if it exists, on network file systems without locks too

@@ -3,13 +3,10 @@ nothing done twice; workers that would give others are refused before they work;
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -20,18 +17,31 @@ from debias_pt.benchmarks.group_robustness.stacked_fits import fit_missing
 from debias_pt.benchmarks.noisy_labels.cells import Cell
 from debias_pt.benchmarks.noisy_labels.compute import compute
 from debias_pt.benchmarks.shared.results_store import ResultStore
-from debias_pt.cluster.join import check_engine
-from debias_pt.datasets import ImageDataset, load_dataset
-from debias_pt.errors import FingerprintError, UsageError
-from debias_pt.features import blocks, ray_encoding
+from debias_pt.cluster.spread import LostError
+from debias_pt.cluster.tasks import remote_calls
+from debias_pt.datasets import ImageDataset
+from debias_pt.errors import FingerprintError
+from debias_pt.features import ray_encoding
 from debias_pt.features.cache import FeatureCache
 from debias_pt.features.encoding import encode
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
+from debias_pt.settings import FitSettings
+from debias_pt.training import search_settings
+from tests.cluster.conftest import started
 from tests.helpers.small_case import gaussian_case, noisy_case
 
 NOISY = (("here", None), ("there", "ray"))
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.cluster]
+
+
+OLDER = """
+import importlib.metadata as metadata
+version = metadata.version
+metadata.version = lambda name: "0.0.1" if name == "debias-pt" else version(name)
+"""
 
 
 class SlowWorker(ray_encoding.ImageWorker):
@@ -42,48 +52,16 @@ class SlowWorker(ray_encoding.ImageWorker):
         return super().encode(paths, batch_size)
 
 
-def started(start: Callable[[], Any]) -> Any:
-    """Try again: Ray gives a node half a minute, which a busy machine may exceed."""
-    for _ in range(3):
-        try:
-            return start()
-        except Exception as error:
-            last = error
-    raise last
+class FullDiskWorker(ray_encoding.ImageWorker):
+    """Needs room for a file, which only some machines have."""
 
+    full: tuple[str, ...] = ()
 
-@pytest.fixture(scope="module")
-def cluster(pytestconfig: pytest.Config) -> Iterator[Any]:
-    """Two machines with a core each, as two node processes on this one; the program runs on the first."""
-    if "cluster" not in pytestconfig.getoption("-m"):
-        pytest.skip("starts a Ray cluster, a minute of one core; run it with -m cluster")
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-        made = started(lambda: Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False}))
-        made.other = started(lambda: made.add_node(num_cpus=1))
-        ray.init(address=made.address, logging_level="ERROR", log_to_driver=False)
-        yield made
-        ray.shutdown()
-        made.shutdown()
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setattr(blocks, "SHARD_ROWS", 8)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def dataset(data_root: Path) -> ImageDataset:
-    return load_dataset("waterbirds", data_root, check_counts=False)
+    def _encode(self, paths: tuple[str, ...], batch_size: int) -> ray_encoding.Result:
+        if ray.get_runtime_context().get_node_id() in self.full:
+            with open("/dev/full", "w") as file:
+                file.write("there is no room for this")
+        return super()._encode(paths, batch_size)
 
 
 def stored(cache_dir: Path, backbone: Backbone) -> FeatureCache:
@@ -101,10 +79,79 @@ def test_workers_that_differ_are_refused(
     assert not list(tmp_path.glob("features/*/*.safetensors"))
 
 
-def test_another_version_is_refused(backbone: Backbone) -> None:
+def test_a_greeting_with_another_version_is_refused(backbone: Backbone) -> None:
     greeting = {"host": "b", "versions": {**ray_encoding.installed(), "torch": "1.0"}, "model": backbone.fingerprint}
     with pytest.raises(FingerprintError, match="the worker on b: its torch is 1.0, here it is .*; install the same"):
         ray_encoding.check_worker(greeting, backbone.fingerprint)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_machine_with_another_version_gets_no_work(
+    cluster: Any, backbone: Backbone, dataset: ImageDataset, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(OLDER)
+    path = f"{tmp_path}:{Path(__file__).parents[2]}"
+    node = started(lambda: cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": path}))
+    here = ray_encoding.installed()["debias-pt"]
+    try:
+        with pytest.raises(
+            FingerprintError, match=rf"the worker on .*: its debias-pt is 0\.0\.1, here it is {here}; ins"
+        ):
+            encode(backbone, dataset, cache_dir=tmp_path, engine="ray", batch_size=4)
+        assert not list(tmp_path.glob("features/*/*.safetensors"))
+        with pytest.raises(FingerprintError, match=rf"a worker's debias-pt is 0\.0\.1, here it is {here}; install"):
+            list(remote_calls("ray", time.sleep, [(3,)] * 9))
+    finally:
+        cluster.remove_node(node)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_disk_that_fills_on_one_machine(
+    cluster: Any,
+    backbone: Backbone,
+    dataset: ImageDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The data set's folder is named from where the program stands, as on the command line."""
+    monkeypatch.chdir(dataset.root.parent)
+    dataset = replace(dataset, root=Path(dataset.root.name))
+    nodes = [node.node_id for node in (cluster.head_node, cluster.other)]
+    monkeypatch.setattr(ray_encoding, "ImageWorker", type("Full", (FullDiskWorker,), {"full": tuple(nodes)}))
+    with pytest.raises(LostError, match="no worker is left|lost with 3 workers") as raised:
+        encode(backbone, dataset.rows(range(16)), cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+    assert "No space left on device" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    caplog.clear()
+    monkeypatch.setattr(ray_encoding, "ImageWorker", type("Full", (FullDiskWorker,), {"full": (nodes[1],)}))
+    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+    assert stats.encoded == len(dataset)
+    assert len([line for line in caplog.messages if "a worker is given up" in line and "No space left" in line]) == 1
+    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
+    assert (table.features == alone.features).all()
+
+
+def test_a_search_gives_the_same_scores(
+    cluster: Any, backbone: Backbone, table: FeatureTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = Groups.true(table.y, table.class_names, [table.attributes["background"]])
+    groups, begin = replace(true, source="pseudo"), FitSettings(steps=2, seeds=2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    file = tmp_path / "trials.journal"
+    space: Any = {"lr": [0.001, 0.1], "steps": [1, 3]}
+    whole = {"space": space, "storage": file, "objective": "pseudo-wga"}
+    first = search_settings(backbone, table, groups, begin, trials=3, engine="ray", **whole)
+    there = search_settings(backbone, table, groups, begin, trials=5, engine="ray", **whole)
+    assert len(there.trials) == 5
+    assert there.trials[0]["settings"] == {}
+    assert sorted(map(str, first.trials)) == sorted(map(str, there.trials[:3]))
+    for trial in there.trials:
+        settings = replace(begin, **trial["settings"])
+        here = search_settings(backbone, table, groups, settings, trials=1, objective="pseudo-wga", space=space)
+        assert here.trials[0]["score"] == trial["score"]
+    torch.set_num_threads(threads)
 
 
 def test_a_benchmark_gives_the_same_figures(cluster: Any, backbone: Backbone, tmp_path: Path) -> None:
@@ -153,22 +200,3 @@ def test_a_machine_that_dies_costs_nothing(
     assert len(stored(tmp_path / "cluster", backbone).read()) == len(dataset) - 1  # nothing lost, nothing twice
     alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0, skip_bad=True)
     assert (table.features == alone.features).all()
-
-
-@pytest.mark.parametrize(
-    ("engine", "message"),
-    [("spark", "engine is 'spark'; ray"), ("ray:here", "the cluster's address is 'here'; HOST:PORT expected")],
-)
-def test_an_unknown_engine_is_refused(engine: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        check_engine(engine)
-
-
-def test_no_cluster_at_the_address(cli: Callable[..., CompletedProcess[str]], tiny: list[str]) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    done = cli("encode", "waterbirds", *tiny, "--engine", f"ray:127.0.0.1:{port}")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: no Ray cluster answers at 127.0.0.1:{port}")
-    assert done.stderr.count("\n") == 1

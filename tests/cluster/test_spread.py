@@ -1,5 +1,6 @@
 """Promises, on a cluster of plain objects: each item's result comes once, whoever dies; an item that takes worker after
-worker with it is named; a worker that must not work never gets an item; what the work raises is raised."""
+worker with it is named; a worker that must not work never gets an item; a machine that cannot work is given up; what
+the work raises is raised."""
 
 from __future__ import annotations
 
@@ -9,23 +10,23 @@ from typing import Any
 import pytest
 
 from debias_pt.cluster.spread import AHEAD, TRIES, LostError, Workers
-from debias_pt.errors import ImageError, UsageError
+from debias_pt.errors import ImageError, UsageError, WorkerError
 
 
-class DiedError(Exception):
+class RayError(Exception):
+    pass
+
+
+class DiedError(RayError):
     def __init__(self, text: str = "the node is gone", *, at_start: bool = False) -> None:
         super().__init__(text)
         self.actor_init_failed = at_start
 
 
-class TaskError(Exception):
+class TaskError(RayError):
     def __init__(self, cause: Exception) -> None:
         super().__init__("a page of traceback")
         self.cause = cause
-
-
-class ObjectLostError(Exception):
-    pass
 
 
 class Ref:
@@ -36,7 +37,7 @@ class Ref:
 class Ray:
     """Answers the newest question first; an actor dies after as many items as it was given."""
 
-    exceptions = SimpleNamespace(RayActorError=DiedError, RayTaskError=TaskError, ObjectLostError=ObjectLostError)
+    exceptions = SimpleNamespace(RayActorError=DiedError, RayTaskError=TaskError, RayError=RayError)
 
     def __init__(self) -> None:
         self.killed: list[Any] = []
@@ -54,11 +55,13 @@ class Ray:
 
 
 class Actor:
-    def __init__(self, items: int = 10**9) -> None:
-        self.left, self.in_hand = items, 0
+    def __init__(self, items: int = 10**9, *, full: bool = False) -> None:
+        self.left, self.full = items, full
 
     def work(self, item: int) -> Ref:
         self.left -= 1
+        if self.full:
+            return Ref(TaskError(WorkerError("the worker on b: [Errno 28] No space left on device")))
         return Ref(DiedError() if self.left < 0 or item == POISON else TaskError(BAD) if item == WRONG else item**2)
 
 
@@ -66,12 +69,13 @@ POISON, WRONG = -1, -2
 BAD = ImageError("a.jpg: cannot read this image")
 
 
-def crew(lives: list[int], greeting: Any = "hello") -> tuple[Workers[Any], list[Actor]]:
-    """Actors that live for so many items each, one after the other; then immortal ones."""
+def crew(lives: list[int], greeting: Any = "hello", full: int = 0) -> tuple[Workers[Any], list[Actor]]:
+    """Actors that live for so many items each, then immortal ones; the first `full` have no room on their disk."""
     hired: list[Actor] = []
 
     def hire() -> Actor:
-        hired.append(Actor(lives[len(hired)]) if len(hired) < len(lives) else Actor())
+        items = lives[len(hired)] if len(hired) < len(lives) else 10**9
+        hired.append(Actor(items, full=len(hired) < full))
         return hired[-1]
 
     def check(seen: Any) -> None:
@@ -123,6 +127,25 @@ def test_a_worker_that_cannot_begin_is_told_of_in_a_line() -> None:
     )
     with pytest.raises(UsageError, match="a worker cannot begin .ModuleNotFoundError: No module named 'debias_pt'.;"):
         workers.gather()
+
+
+def test_a_machine_without_room_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    workers, hired = crew([], full=1)
+    found = list(workers.spread(range(20), Actor.work))
+    assert sorted(found) == [(i, i**2) for i in range(20)]
+    assert workers.ray.killed == hired[:1]
+    assert len(hired) == 2
+    assert [line.getMessage() for line in caplog.records] == [
+        "a worker is given up; its part is done by others: the worker on b: [Errno 28] No space left on device"
+    ]
+
+
+def test_no_room_anywhere_is_one_line() -> None:
+    workers, hired = crew([], full=2)
+    with pytest.raises(LostError, match=r"no worker is left; the last: the worker on b: .*No space left") as raised:
+        list(workers.spread(range(20), Actor.work))
+    assert "\n" not in str(raised.value)
+    assert workers.ray.killed == hired
 
 
 def test_all_are_dismissed() -> None:

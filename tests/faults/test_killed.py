@@ -1,8 +1,9 @@
 """Promises: whatever stops a command, what it said was done is there, the same command goes on to the same bits, no
-half file is taken for a whole one, no lock stays, and no worker lives 5 s longer."""
+half file is taken for a whole one, no lock and no unfinished file stays, and no worker lives 5 s longer."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -17,9 +18,11 @@ import pytest
 
 from debias_pt.features.cache import CachedRows, FeatureCache
 from debias_pt.models.heads import HEADS
-from tests.faults.case import FIT, Case, figures, require_whole, trained
+from tests.faults.case import FIT, Case, figures, require_nothing_left, require_whole, trained
 from tests.faults.records import Row, scale
 from tests.faults.victims import Ended, Victims
+from tests.helpers.http_server import Mirror, left, tar, tree
+from tests.helpers.tiny_data import FOLDER, SIZES, write_waterbirds
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STOPPED = {0, -9, -15, -2, 130, 143}  # 0: it was done before the moment came
@@ -66,6 +69,7 @@ def test_train(case: Case, counted: Any, tmp_path: Path, head: str) -> None:
             again = case.whole([*words, cwd / "run", *(["--resume"] if made else [])], cwd)
             assert "another process" not in again.err
             assert trained(cwd / "run") == trained(tmp_path / "whole"), (kill, ended.code)
+            require_nothing_left(cwd)
             row.survived()
             shutil.rmtree(cwd)
     assert whole.code == 0
@@ -85,6 +89,7 @@ def test_encode(case: Case, counted: Any, tmp_path: Path, workers: int) -> None:
             longest = max(longest, ended.orphans_s or 0)
             again = case.whole(words, tmp_path, cache=cache, **options)
             assert "waiting" not in again.err
+            require_nothing_left(cache)
             found = held(cache)
             assert found.keys.tolist() == expected.keys.tolist()
             keys = [key.hex() for key in expected.keys.tolist()]
@@ -116,6 +121,7 @@ def test_suites(case: Case, counted: Any, tmp_path: Path, suite: str) -> None:
             stop(case, row, words, tmp_path, cache=cache, **kill)
             again = case.whole(words, tmp_path, cache=cache)
             assert figures(json.loads(again.out)) == figures(json.loads(whole.out))
+            require_nothing_left(cache)
             row.survived()
             shutil.rmtree(cache)
 
@@ -140,4 +146,43 @@ def test_outputs(case: Case, counted: Any, tmp_path: Path, command: str) -> None
             assert [(tmp_path / name).read_bytes() for name in files] == expected
             case.whole(words, tmp_path)
             assert [(tmp_path / name).read_bytes() for name in files] == expected
+            require_nothing_left(tmp_path)
+            row.survived()
+
+
+PUBLISHED = """
+import dataclasses
+from debias_pt.datasets import DATASETS
+from debias_pt.datasets.named import waterbirds
+waterbirds.COUNTS.update({sizes})
+source = DATASETS["waterbirds"]
+archive = dataclasses.replace(waterbirds.ARCHIVE, url="{url}", files={files})
+DATASETS["waterbirds"] = dataclasses.replace(source, card=dataclasses.replace(source.card, archive=archive))
+"""
+
+
+def test_fetch(victims: Victims, counted: Any, mirror: Mirror, tmp_path: Path) -> None:
+    content = tree(write_waterbirds(tmp_path / "source") / FOLDER)
+    mirror.body = tar(content, top=f"{FOLDER}/")
+    known = {"metadata.csv": hashlib.sha256(content["metadata.csv"]).hexdigest()}
+    patch = PUBLISHED.format(sizes=SIZES, url=mirror.url, files=known)
+    options: dict[str, Any] = {"cache": tmp_path / "cache", "patch": patch, "env": {"no_proxy": "127.0.0.1"}}
+    case = Case(victims, tmp_path)
+    words = ["data", "fetch", "waterbirds", "--data-root", "data"]
+
+    def fetched(name: str, **kill: Any) -> Ended:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        if kill:
+            stop(case, row, words, root, **options, **kill)
+            assert not (root / "data" / FOLDER).exists() or tree(root / "data" / FOLDER) == content
+        ended = case.whole(words, root, **options)
+        assert tree(root / "data" / FOLDER) == content
+        assert left(root / "data") == [FOLDER]
+        return ended
+
+    whole, seconds = timed(lambda: fetched("whole"))
+    with counted(1, "data fetch, killed and repeated: the whole set, and nothing beside it") as row:
+        for i, kill in enumerate(kills(scale(3, 20), whole.changes, seconds, "fetch")):
+            fetched(str(i), **kill)
             row.survived()

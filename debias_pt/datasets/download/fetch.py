@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from debias_pt.datasets.download.archive import CHUNK, Archive, unpack
 from debias_pt.datasets.download.http import discard, download, length, require_web
 from debias_pt.errors import DatasetError, FetchError, OutputError
 from debias_pt.utils.files import locked, make_folder, temporary_folder
+from debias_pt.utils.orphans import remove_unfinished
 
 LOG = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ def _announce(archive: Archive, url: str, terms: str) -> None:
 
 
 def _fetch(archive: Archive, url: str, root: Path, check: Check) -> Fetched:
-    part = root / f".{archive.folder}.part"
+    part = _part(archive, root)
     came = download(url, part, size=archive.size)
     try:
         _require_archive(archive, part)
@@ -102,6 +104,10 @@ def _fetch(archive: Archive, url: str, root: Path, check: Check) -> Fetched:
         raise
     discard(part)
     return Fetched(str(root / archive.folder), came.size, came.resumed_from, len(archive.files), False)
+
+
+def _part(archive: Archive, root: Path) -> Path:
+    return root / f".{archive.folder}.part"
 
 
 def _install(archive: Archive, part: Path, root: Path, check: Check) -> None:
@@ -136,6 +142,9 @@ def _already_there(archive: Archive, root: Path, check: Check) -> Fetched:
         _require_files(archive, root / archive.folder)
     except DatasetError as error:
         raise DatasetError(f"{error}; move {root / archive.folder} away and fetch again") from error
+    with suppress(OSError):  # what is left of a process that was killed at the very end
+        discard(_part(archive, root))
+        remove_unfinished(root)
     return Fetched(str(root / archive.folder), 0, 0, len(archive.files), True)
 
 

@@ -25,7 +25,12 @@ STORAGE, BEST, RESULT = "trials.journal", "best.json", "result.json"
 
 
 def tune(
-    settings: TrainSettings, *, trials: int = 20, objective: str = "pseudo-confidence", space: Sequence[str] = ()
+    settings: TrainSettings,
+    *,
+    trials: int = 20,
+    objective: str = "pseudo-confidence",
+    space: Sequence[str] = (),
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """Search over settings of ``train`` in a folder; images are encoded once, test rows are never looked at.
 
@@ -39,6 +44,8 @@ def tune(
         Of ``OBJECTIVES``; ``"true-wga"`` is an oracle.
     space : sequence of str
         What to search over; default the method's, see :func:`~debias_pt.training.search_space.default_space`.
+    engine : str, optional
+        ``ray`` or ``ray:ADDRESS``: trials are tasks of a cluster.
 
     Returns
     -------
@@ -74,6 +81,7 @@ def tune(
         validation_groups=_judged_by(prepared, objective),
         storage=folder / STORAGE,
         identity={"dataset": config["dataset"], "backbone": prepared.backbone.fingerprint},
+        engine=engine,
     )
     write_json(folder / BEST, {**config, **found.changed})
     result = _result(settings, prepared, found, folder)
