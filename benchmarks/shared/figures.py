@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.errors import UsageError
+from debias_pt.pages.text import shown
 from debias_pt.utils.files import make_folder, write_bytes
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
@@ -48,6 +49,17 @@ def reference_line(axes: Any, value: float, label: str, *, vertical: bool = Fals
     """Draw a value that nothing is fitted for, such as zero-shot accuracy, as a dashed line across the picture."""
     draw = axes.axvline if vertical else axes.axhline
     draw(value, color="black", linewidth=1, linestyle="--", label=label, zorder=1)
+
+
+def label(text: str) -> str:
+    r"""Return somebody else's words for a picture: no formula between dollars, no control characters.
+
+    Examples
+    --------
+    >>> label("$5 or $10")
+    '\\$5 or \\$10'
+    """
+    return str(shown(text)).replace("$", r"\$")
 
 
 def save_figure(figure: Any, path: Path) -> None:

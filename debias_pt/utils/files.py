@@ -74,6 +74,8 @@ def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".
         If the file system has no locks, as some network file systems: the work goes on without one.
     """
     lock = system_lock(folder / name)
+    if (folder / name).is_symlink():  # opening it would empty what it leads to
+        raise OutputError(f"{folder / name}: is a link, which debias-pt never makes; remove it")
     try:
         try:
             lock.acquire(timeout=0)

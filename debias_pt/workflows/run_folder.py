@@ -42,7 +42,14 @@ from debias_pt.utils.files import (
     write_text,
 )
 from debias_pt.utils.fingerprint import require_match
-from debias_pt.utils.stored.checked_json import checked_lines, read_checked, read_checked_lines, with_checksum
+from debias_pt.utils.stored.checked_json import (
+    Fields,
+    checked_lines,
+    read_checked,
+    read_checked_lines,
+    require_kinds,
+    with_checksum,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +61,7 @@ RESULT: dict[str, Any] = {
     "dataset": str, "split": str, "method": str, "synthetic": bool, "oracle": bool, "attribute_labels_used": list,
     "groups": list, "seeds": list, "finished": (int, float),
 }  # fmt: skip
+PROMPT: dict[str, Any] = {"class_names": list, "seeds": list, "backbone": dict}
 
 
 @dataclass(frozen=True)
@@ -294,7 +302,9 @@ class RunFolder:
         """
         if not self.finished:
             raise RunError(f"{self.path}: not finished; resume with debias-pt train ... --out {self.path} --resume")
-        return read_tensors(self.path / "prompt.safetensors")
+        path = self.path / "prompt.safetensors"
+        state, meta = read_tensors(path)
+        return state, require_kinds(Fields(meta, path), **PROMPT)
 
 
 def new_path(dataset: str, method: str) -> Path:

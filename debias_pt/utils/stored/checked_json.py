@@ -63,7 +63,7 @@ class Fields(dict[str, Any]):
     """An object from a file; a field that is missing is a fault of the file, not of the program."""
 
     def __init__(self, fields: Mapping[str, Any], where: Path) -> None:
-        super().__init__(fields)
+        super().__init__(fields if isinstance(fields, Mapping) else {})
         self.where = where
 
     def __missing__(self, name: str) -> NoReturn:
@@ -95,12 +95,18 @@ def read_checked(path: Path, **kinds: type | tuple[type, ...]) -> Fields:
         raise FingerprintError(f"{path}: damaged, not a JSON file ({error}); restore it or train again") from error
     if not isinstance(found, dict):
         raise RunError(f"{path}: holds a {type(found).__name__}, an object expected; restore it or train again")
-    rest = without_checksum(found, path)
+    return require_kinds(Fields(without_checksum(found, path), path), **kinds)
+
+
+def require_kinds(fields: Fields, **kinds: type | tuple[type, ...]) -> Fields:
+    """Raise :class:`~debias_pt.errors.RunError` if a field that is there has another type; return the fields."""
     for name, kind in kinds.items():
-        if name in rest and not isinstance(rest[name], kind):
-            seen = type(rest[name]).__name__
-            raise RunError(f"{path}: the field {name!r} is a {seen}, so debias-pt did not write it; train again")
-    return Fields(rest, path)
+        if name in fields and not isinstance(fields[name], kind):
+            seen = type(fields[name]).__name__
+            raise RunError(
+                f"{fields.where}: the field {name!r} is a {seen}, so debias-pt did not write it; train again"
+            )
+    return fields
 
 
 def read_regular(path: Path) -> str:
