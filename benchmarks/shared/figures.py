@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def save_figure(figure: Any, path: Path) -> None:
     """Write a figure atomically; its folder is created."""
     require_plot_path(path)
     data = io.BytesIO()
-    figure.savefig(data, format=path.suffix[1:].lower())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a letter that the font lacks is drawn as a box
+        figure.savefig(data, format=path.suffix[1:].lower())
     make_folder(path.parent)
     write_bytes(path, data.getvalue())
 

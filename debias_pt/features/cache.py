@@ -214,9 +214,10 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
 def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """Map a table, or return None if it is missing, incomplete or damaged."""
     try:
-        mapped = np.load(path, mmap_mode="c", allow_pickle=False)
+        with np.errstate(over="raise"):  # of the size that a header promises
+            mapped = np.load(path, mmap_mode="c", allow_pickle=False)
         whole = (mapped.shape, mapped.dtype) == (shape, np.float32) and _checksum_fits(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, ArithmeticError):
         return None
     return mapped if whole else None
 

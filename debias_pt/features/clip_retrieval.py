@@ -105,9 +105,10 @@ def _read(folder: Path) -> tuple[NDArray[np.float32], dict[str, list[Any]]]:
     parts, rows = [], dict[str, list[Any]]()
     for number in sorted(arrays):
         try:  # mapped first: a header that promises more than the file has is refused before anything is allocated
-            part = np.load(arrays[number], mmap_mode="r", allow_pickle=False).astype(np.float32)
+            with np.errstate(over="raise"):
+                part = np.load(arrays[number], mmap_mode="r", allow_pickle=False).astype(np.float32)
             columns: Mapping[str, list[Any]] = read_table(metadata[number]).to_pydict()
-        except (OSError, ValueError, TypeError, EOFError, ArrowException) as error:
+        except (OSError, ValueError, TypeError, EOFError, ArithmeticError, ArrowException) as error:
             reason = " ".join(str(error).split())
             raise DatasetError(f"{folder}: part {number} cannot be read ({reason}); write it again") from error
         sizes = {len(column) for column in columns.values()} | {len(part)}

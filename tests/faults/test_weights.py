@@ -51,7 +51,7 @@ def test_weights_of_a_named_model(
     counted: Any, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = json.loads((tiny_checkpoint / "open_clip_config.json").read_text())["model_cfg"]
-    monkeypatch.setitem(factory._MODEL_CONFIGS, "tiny-test", config)
+    monkeypatch.setitem(factory._MODEL_CONFIGS, "tiny-test", {**config, "quick_gelu": True})
     monkeypatch.setitem(pretrained._PRETRAINED, "tiny-test", {"openai": pretrained._PRETRAINED["RN50"]["openai"]})
     made = tmp_path / "made"
     with counted(4, "weights of a named model with code in them, as a file and as a tag's: refused") as row:

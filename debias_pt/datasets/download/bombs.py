@@ -10,7 +10,7 @@ from debias_pt.errors import FetchError
 
 # An archive that unpacks to more than this is a bomb: photographs hardly shrink, tables at most twentyfold.
 MOST_TIMES, ALWAYS_BYTES = 100, 1 << 26
-BYTES_PER_MEMBER, ALWAYS_MEMBERS = 50, 10_000  # packed, at least: the empty file of a tar.gz takes fewer
+BYTES_PER_MEMBER, ALWAYS_MEMBERS = 50, 10_000  # packed, at least, beyond so many: images take far more
 CHUNK = 1 << 20
 
 

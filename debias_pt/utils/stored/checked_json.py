@@ -104,7 +104,7 @@ def require_kinds(fields: Fields, **kinds: type | tuple[type, ...]) -> Fields:
         if name in fields and not isinstance(fields[name], kind):
             seen = type(fields[name]).__name__
             raise RunError(
-                f"{fields.where}: the field {name!r} is a {seen}, so debias-pt did not write it; train again"
+                f"{fields.where}: the field {name!r} is a {seen}, which debias-pt did not write; train again"
             )
     return fields
 
