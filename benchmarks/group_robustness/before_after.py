@@ -79,7 +79,7 @@ def _shared_groups(results: Sequence[dict[str, Any]], before: Path, after: Path)
     if any(n == 0 for *_, n in groups[0]):
         empty = next(f"{name}, {value}" for name, value, n in groups[0] if n == 0)
         raise UsageError(f"{before}: no image in the group {empty!r}; nothing to draw there, choose another split")
-    return [f"{label(name)},\n{label(value)}\nn = {n:,}" for name, value, n in groups[0]]
+    return [f"{label(name, 40)},\n{label(value, 40)}\nn = {n:,}" for name, value, n in groups[0]]
 
 
 def _error(groups: Sequence[dict[str, Any]]) -> list[list[float]]:

@@ -11,6 +11,7 @@ from typing import Any
 from debias_pt.errors import UsageError
 from debias_pt.pages.text import shown
 from debias_pt.utils.files import make_folder, write_bytes
+from debias_pt.utils.words import shortened
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
 COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")  # of series, in every picture
@@ -52,15 +53,15 @@ def reference_line(axes: Any, value: float, label: str, *, vertical: bool = Fals
     draw(value, color="black", linewidth=1, linestyle="--", label=label, zorder=1)
 
 
-def label(text: str) -> str:
-    r"""Return somebody else's words for a picture: no formula between dollars, no control characters.
+def label(text: str, most: int = 120) -> str:
+    r"""Return somebody else's words for a picture: no formula between dollars, no control characters, not too long.
 
     Examples
     --------
     >>> label("$5 or $10")
     '\\$5 or \\$10'
     """
-    return str(shown(text)).replace("$", r"\$")
+    return shortened(shown(text), most).replace("$", r"\$")
 
 
 def save_figure(figure: Any, path: Path) -> None:

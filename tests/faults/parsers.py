@@ -85,6 +85,9 @@ def seeds() -> dict[str, bytes]:
     import io
     import tarfile
 
+    import pyarrow
+    from pyarrow import parquet as parquet_files
+
     with tempfile.TemporaryDirectory() as folder:
         write_tensors(Path(folder, "x"), {"x": torch.ones(2, 3)}, {"class_names": ["cat"]})
         tensors = Path(folder, "x").read_bytes()
@@ -99,15 +102,19 @@ def seeds() -> dict[str, bytes]:
         info = tarfile.TarInfo("a/b.txt")
         info.size = 1
         archive.addfile(info, io.BytesIO(b"x"))
+    listed = io.BytesIO()
+    parquet_files.write_table(pyarrow.table({"image": ["a.png", "b.png"], "label": ["cat", "dog"]}), listed)
     csv = b"image,label,split\na.png,cat,train\nb.png,dog,test\n"
     lines = b'{"image": "a.png", "label": "cat"}\n'
     checked = json.dumps(with_checksum({"method": "dpt", "steps": 3, "seeds": [0], "lr": 0.1})).encode()
     split = json.dumps({part: [[f"{part}.jpg", 0, "cat"]] for part in ("train", "val", "test")}).encode()
     found = {
-        "table.csv": csv, "table.tsv": csv.replace(b",", b"\t"), "table.jsonl": lines, "table.parquet": parquet,
+        "table.csv": csv, "table.tsv": csv.replace(b",", b"\t"), "table.jsonl": lines,
+        "table.parquet": listed.getvalue(),
+        "settings": b'{"method": "dpt", "steps": 3, "lr": 0.1}',
         "history": checked_lines([{"step": 0, "loss": [0.5]}, {"step": 1, "loss": [0.4]}]).encode(),
         "tensors": tensors, "arrays": tensors, "features": features, "features.parquet": parquet,
         "archive": packed.getvalue(), "vocabulary": b"water\nland\n", "split": split, "shots": b"\x80\x04}.",
-        "attribute": b"background: water | land", "space": b"lr=1e-3..1e-1\nbatch_size=16,32\n",
+        "attribute": b"background=land:water", "space": b"lr=0.001:0.1:log\nsteps=16,32\n",
     }  # fmt: skip
     return {name: found.get(name, checked) for name in PARSERS}

@@ -42,7 +42,7 @@ def contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def test_nothing_to_share_names_a_folder(
-    case: Case,
+    case: Case,  # noqa: F811
     counted: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
