@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from debias_pt.errors import BackboneError, UsageError
+from debias_pt.errors import BackboneError, DebiasError, UsageError
 from debias_pt.models.hugging_face import from_transformers
 from debias_pt.models.jpeg_decoder import decoder_for
 from debias_pt.models.names import Source, absolute, loading_failed, resolve_names
@@ -182,7 +182,12 @@ class Backbone:
         """
         source = resolve_names(model, pretrained)
         made = from_transformers(source) if source.model.startswith("hf:") else _from_open_clip(source)
-        backbone = cls(**made, device=device, precision=precision, draft=draft, decode=decode)
+        try:
+            backbone = cls(**made, device=device, precision=precision, draft=draft, decode=decode)
+        except DebiasError:
+            raise
+        except Exception as error:  # a tokenizer that was read and does not work
+            raise BackboneError(loading_failed(source, error)) from error
         backbone.source = absolute(source.model, source.pretrained)
         return backbone
 

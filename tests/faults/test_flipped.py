@@ -76,7 +76,7 @@ def test_a_run_folder(run: RunFolder, counted: Any, name: str) -> None:
     written = RUN[name](run)
     assert written
     with counted(4, f"a flipped bit in {name} of a run: found and named, or without effect") as row:
-        for what in flips(run.path / name, name, scale(61, 1 if name.endswith("l") or "config" in name else 3)):
+        for what in flips(run.path / name, name, scale(61, 3)):
             try:
                 found = RUN[name](run)
             except UsageError as error:
