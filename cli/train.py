@@ -48,8 +48,9 @@ def from_file(config: str | None, given: dict[str, Any], dataset: str) -> TrainS
     from debias_pt.errors import UsageError
     from debias_pt.settings import resolve
     from debias_pt.utils.files import read_json
+    from debias_pt.utils.stored.checked_json import without_checksum
 
     file = read_json(Path(config)) if config else {}
     if not isinstance(file, dict):
         raise UsageError(f"{config}: holds no settings but a {type(file).__name__}; give a run's config.json")
-    return resolve(TrainSettings, file, given, {"dataset": dataset})
+    return resolve(TrainSettings, without_checksum(file, str(config), edited=True), given, {"dataset": dataset})

@@ -12,6 +12,10 @@ class DebiasError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """Return the message in one line, whatever the names in it hold."""
+        return super().__str__().replace("\n", r"\n").replace("\r", r"\r")
+
 
 class DebiasWarning(UserWarning):
     """Something the user should know that does not stop the work."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from debias_pt.errors import DebiasError, RunError, UsageError
 from debias_pt.workflows.run_folder import RunFolder
 
-from ..shared.figures import BLUE, new_figure, save_figure
+from ..shared.figures import BLUE, label, new_figure, save_figure
 
 GREY = "#7f7f7f"
 WIDTH = 0.38  # of one bar; a pair leaves a gap to the next group
@@ -77,9 +78,9 @@ def _shared_groups(results: Sequence[dict[str, Any]], before: Path, after: Path)
     if groups[0] != groups[1]:
         raise UsageError(f"{before} and {after}: their groups differ, {groups[0]} and {groups[1]}; give two like runs")
     if any(n == 0 for *_, n in groups[0]):
-        empty = next(f"{label}, {value}" for label, value, n in groups[0] if n == 0)
+        empty = next(f"{name}, {value}" for name, value, n in groups[0] if n == 0)
         raise UsageError(f"{before}: no image in the group {empty!r}; nothing to draw there, choose another split")
-    return [f"{label},\n{value}\nn = {n:,}" for label, value, n in groups[0]]
+    return [f"{label(name, 30)},\n{label(value, 30)}\nn = {n:,}" for name, value, n in groups[0]]
 
 
 def _error(groups: Sequence[dict[str, Any]]) -> list[list[float]]:
@@ -100,7 +101,8 @@ def _title(result: dict[str, Any]) -> str:
     groups = "" if result["groups_from"] == "true" else "; pseudo groups"
     seeds = len(result["seeds"])
     over = f"{seeds} seeds, 95 % interval over seeds" if seeds > 1 else "one seed, 95 % interval over images"
-    return f"{Path(result['dataset']).name}{kind}, {result['split']} split, {result['model']}{groups}; {over}"
+    name = f"{Path(result['dataset']).name}{kind}, {result['split']} split, {result['model']}{groups}; {over}"
+    return label(fill(name, 66), 200)  # a longer line would leave the bars no room
 
 
 def main(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..shared.figures import BLUE, COLOURS, MARKERS, ORANGE, new_figure, reference_line, save_figure, widen
+from ..shared.figures import BLUE, COLOURS, MARKERS, ORANGE, label, new_figure, reference_line, save_figure, widen
 
 PLAIN, ORACLE = BLUE, ORANGE
 
@@ -82,7 +82,7 @@ def title(result: dict[str, Any]) -> str:
     groups = (
         " by pseudo groups" if result["rows" if "rows" in result else "points"][0]["groups_from"] == "pseudo" else ""
     )
-    return f"{result['dataset']}{kind}, {result['split']} split{groups}, {result['model']}; {over}"
+    return label(f"{result['dataset']}{kind}, {result['split']} split{groups}, {result['model']}; {over}")
 
 
 def _point(

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..shared.figures import COLOURS, MARKERS, new_figure, plot_path, reference_line, save_figure, widen
+from ..shared.figures import COLOURS, MARKERS, label, new_figure, plot_path, reference_line, save_figure, widen
 from .cells import ZERO_SHOT
 
 
@@ -50,7 +50,8 @@ def title(result: dict[str, Any], one: dict[str, Any]) -> str:
     spread = "the band from the lowest to the highest" if share else "95 % interval"
     over = f"mean and {spread} of {seeds} seeds" if seeds > 1 else "one seed"
     split = "train" if share else result["split"]
-    return f"{one['title']}: {result['dataset']}{kind}, {split} split, {result['model']}\n{over}"
+    names = f"{one['title']}: {result['dataset']}{kind}, {split} split, {result['model']}"
+    return f"{label(names)}\n{over}"
 
 
 def _series(axes: Any, one: dict[str, Any]) -> None:

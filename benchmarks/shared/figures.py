@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from debias_pt.errors import UsageError
+from debias_pt.pages.text import shown
 from debias_pt.utils.files import make_folder, write_bytes
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
@@ -50,11 +52,25 @@ def reference_line(axes: Any, value: float, label: str, *, vertical: bool = Fals
     draw(value, color="black", linewidth=1, linestyle="--", label=label, zorder=1)
 
 
+def label(text: str, most: int = 120) -> str:
+    r"""Return somebody else's words for a picture: no formula between dollars, no control characters, not too long.
+
+    Examples
+    --------
+    >>> label("$5 or $10")
+    '\\$5 or \\$10'
+    """
+    words = str(shown(text))
+    return (words if len(words) <= most else f"{words[: most - 3]}...").replace("$", r"\$")
+
+
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure atomically; its folder is created."""
     require_plot_path(path)
     data = io.BytesIO()
-    figure.savefig(data, format=path.suffix[1:].lower())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a letter that the font lacks is drawn as a box
+        figure.savefig(data, format=path.suffix[1:].lower())
     make_folder(path.parent)
     write_bytes(path, data.getvalue())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,18 +212,38 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
 
 
 def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """Map a table, or return None if it is missing or incomplete."""
+    """Map a table, or return None if it is missing, incomplete or damaged."""
     try:
-        mapped = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError):
+        with np.errstate(over="raise"):  # of the size that a header promises
+            mapped = np.load(path, mmap_mode="c", allow_pickle=False)
+        whole = (mapped.shape, mapped.dtype) == (shape, np.float32) and _checksum_fits(path)
+    except (OSError, ValueError, TypeError, ArithmeticError):
         return None
-    return mapped if (mapped.shape, mapped.dtype) == (shape, np.float32) else None
+    return mapped if whole else None
+
+
+CRC_BYTES = 4  # behind the array, where numpy does not look
+READ_BYTES = 1 << 24
+
+
+def _checksum_fits(path: Path) -> bool:
+    """Tell whether a file ends with the CRC-32 of what stands before it."""
+    left, crc = path.stat().st_size - CRC_BYTES, 0
+    with open(path, "rb") as file:
+        while left > 0 and (part := file.read(min(left, READ_BYTES))):
+            crc, left = zlib.crc32(part, crc), left - len(part)
+        return left == 0 and file.read() == crc.to_bytes(CRC_BYTES, "big")
 
 
 def _write(path: Path, rows: CachedRows, hashes: Sequence[str]) -> None:
     # Written with write(), not through a mapping: a full disk is then an error and not a signal.
-    header = {"descr": "<f4", "fortran_order": False, "shape": (len(hashes), rows.dim)}
+    header, start = {"descr": "<f4", "fortran_order": False, "shape": (len(hashes), rows.dim)}, io.BytesIO()
+    np.lib.format.write_array_header_1_0(start, header)
     with whole_file(path) as unfinished, open(unfinished, "xb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+        file.write(start.getvalue())
+        crc = zlib.crc32(start.getvalue())
         for first in range(0, len(hashes), ROWS_AT_A_TIME):
-            file.write(rows.gather(hashes[first : first + ROWS_AT_A_TIME]).astype("<f4", copy=False).data)
+            part = rows.gather(hashes[first : first + ROWS_AT_A_TIME]).astype("<f4", copy=False).data
+            file.write(part)
+            crc = zlib.crc32(part, crc)
+        file.write(crc.to_bytes(CRC_BYTES, "big"))

@@ -92,6 +92,7 @@ def table_from_clip_retrieval(
 def _read(folder: Path) -> tuple[NDArray[np.float32], dict[str, list[Any]]]:
     """Return embeddings ``(N, D)`` and metadata of all parts, in the order of their numbers."""
     try:
+        from pyarrow import ArrowException
         from pyarrow.parquet import read_table
     except ImportError as error:
         raise DatasetError(f"{folder}: this needs pyarrow; pip install 'debias-pt[parquet]'") from error
@@ -103,8 +104,13 @@ def _read(folder: Path) -> tuple[NDArray[np.float32], dict[str, list[Any]]]:
         )
     parts, rows = [], dict[str, list[Any]]()
     for number in sorted(arrays):
-        part = np.load(arrays[number], allow_pickle=False).astype(np.float32)
-        columns: Mapping[str, list[Any]] = read_table(metadata[number]).to_pydict()
+        try:  # mapped first: a header that promises more than the file has is refused before anything is allocated
+            with np.errstate(over="raise"):
+                part = np.load(arrays[number], mmap_mode="r", allow_pickle=False).astype(np.float32)
+            columns: Mapping[str, list[Any]] = read_table(metadata[number]).to_pydict()
+        except (OSError, ValueError, TypeError, EOFError, ArithmeticError, ArrowException) as error:
+            reason = " ".join(str(error).split())
+            raise DatasetError(f"{folder}: part {number} cannot be read ({reason}); write it again") from error
         sizes = {len(column) for column in columns.values()} | {len(part)}
         if part.ndim != 2 or len(sizes) > 1 or (rows and set(rows) != set(columns)):
             raise DatasetError(

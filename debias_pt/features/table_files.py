@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import TrueAttribute, in_order
-from debias_pt.errors import DatasetError, UsageError
+from debias_pt.errors import DatasetError, DebiasError, UsageError
 from debias_pt.utils.files import read_arrays, whole_file, write_arrays
 
 if TYPE_CHECKING:
@@ -69,12 +69,17 @@ class TableFiles:
             parquet = _pyarrow("parquet")
             try:
                 return cls.from_arrow(parquet.read_table(str(file)))
-            except (OSError, _pyarrow("lib").ArrowInvalid) as error:
+            except (OSError, _pyarrow("lib").ArrowException) as error:
                 raise DatasetError(f"{file}: cannot read this table ({' '.join(str(error).split())})") from error
         arrays, facts = read_arrays(file, ["features", "y", "rows"])
-        rows = json.loads(arrays["rows"].tobytes())
-        return _table(cls, facts, rows["ids"], arrays["features"], arrays["y"], rows["split"], rows["attributes"],
-                      rows["hashes"])  # fmt: skip
+        try:
+            rows = json.loads(arrays["rows"].tobytes())
+            return _table(cls, facts, rows["ids"], arrays["features"], arrays["y"], rows["split"], rows["attributes"],
+                          rows["hashes"])  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            if isinstance(error, DebiasError):
+                raise
+            raise DatasetError(f"{file}: not a table of features ({type(error).__name__}: {error})") from error
 
     def to_arrow(self: Any) -> Any:
         """Return the table as a ``pyarrow.Table``.

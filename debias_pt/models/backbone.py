@@ -18,10 +18,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from debias_pt.errors import BackboneError, UsageError
+from debias_pt.errors import BackboneError, DebiasError, UsageError
 from debias_pt.models.hugging_face import from_transformers
 from debias_pt.models.jpeg_decoder import decoder_for
 from debias_pt.models.names import Source, absolute, loading_failed, resolve_names
+from debias_pt.models.no_remote_code import require_no_code, tokenizer_options
 from debias_pt.models.text import PromptIds, TextTower, Tokenizer, require_fit, warn_unread
 from debias_pt.utils.fingerprint import digest, weights_digest
 
@@ -181,7 +182,12 @@ class Backbone:
         """
         source = resolve_names(model, pretrained)
         made = from_transformers(source) if source.model.startswith("hf:") else _from_open_clip(source)
-        backbone = cls(**made, device=device, precision=precision, draft=draft, decode=decode)
+        try:
+            backbone = cls(**made, device=device, precision=precision, draft=draft, decode=decode)
+        except DebiasError:
+            raise
+        except Exception as error:  # a tokenizer that was read and does not work
+            raise BackboneError(loading_failed(source, error)) from error
         backbone.source = absolute(source.model, source.pretrained)
         return backbone
 
@@ -269,10 +275,14 @@ def _from_open_clip(source: Source) -> dict[str, Any]:
     with warnings.catch_warnings(), no_logging():
         warnings.simplefilter("ignore")  # open_clip's own; what matters is checked before
         try:
+            config = open_clip.get_model_config(source.model)
+            require_no_code(config, source.model)
             model, preprocess = open_clip.create_model_from_pretrained(
-                source.model, pretrained=source.weights, **source.options
+                source.model, pretrained=source.weights, weights_only=True, **source.options
             )
-            tokenizer = open_clip.get_tokenizer(source.model)
+            tokenizer = open_clip.get_tokenizer(source.model, **tokenizer_options(config))
+        except BackboneError:
+            raise
         except Exception as error:
             raise BackboneError(loading_failed(source, error)) from error
     prefix, _, place = source.model.rpartition(":")
@@ -281,7 +291,7 @@ def _from_open_clip(source: Source) -> dict[str, Any]:
         "tokenizer": tokenizer,
         "preprocess": preprocess,
         "name": Path(place).resolve().name if prefix == "local-dir" else source.model,
-        "config": open_clip.get_model_config(source.model),
+        "config": config,
         "preprocessing": json.loads(json.dumps(open_clip.get_model_preprocess_cfg(model))),
     }
 

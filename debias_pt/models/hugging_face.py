@@ -15,6 +15,7 @@ from debias_pt.errors import BackboneError
 from debias_pt.models.names import Source, loading_failed, require_transformers
 from debias_pt.utils.words import shortened
 
+NO_CODE = {"trust_remote_code": False}  # a folder's own code is not run, and transformers does not ask whether to
 KINDS = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
 # A transformer block's parts, and open_clip's names for them; query, key and value are one matrix there.
 BLOCK = {
@@ -76,13 +77,13 @@ def _load(place: str) -> tuple[Any, Any, Any]:
     import transformers
     from open_clip.tokenizer import HFTokenizer
 
-    kind = transformers.AutoConfig.from_pretrained(place).model_type
+    kind = transformers.AutoConfig.from_pretrained(place, **NO_CODE).model_type
     if kind not in KINDS:
         raise BackboneError(
             f"{place!r} is a {kind!r} of transformers, not one of {', '.join(KINDS.values())}; use those"
         )
     model, missing = getattr(transformers, KINDS[kind]).from_pretrained(
-        place, output_loading_info=True, torch_dtype=torch.float32, weights_only=True
+        place, output_loading_info=True, torch_dtype=torch.float32, weights_only=True, **NO_CODE
     )
     lacks = [*missing["missing_keys"], *missing.get("mismatched_keys", [])]
     if lacks:
@@ -90,8 +91,8 @@ def _load(place: str) -> tuple[Any, Any, Any]:
             f"{place!r} lacks {len(lacks)} of the model's weights, {shortened(str(sorted(map(str, lacks))[0]), 80)} "
             "among them; give a whole checkpoint"
         )
-    tokenizer = HFTokenizer(place, context_length=model.config.text_config.max_position_embeddings)
-    return model, tokenizer, transformers.AutoImageProcessor.from_pretrained(place)
+    tokenizer = HFTokenizer(place, context_length=model.config.text_config.max_position_embeddings, **NO_CODE)
+    return model, tokenizer, transformers.AutoImageProcessor.from_pretrained(place, **NO_CODE)
 
 
 class Processor:

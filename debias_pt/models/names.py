@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -234,6 +235,11 @@ def loading_failed(source: Source, error: Exception) -> str:
     model, weights = source.model, source.weights
     if find_spec("transformers") is None and "transformers" in str(error):
         return f"{model!r} needs the package transformers; pip install 'debias-pt[hf]'"
+    if any(mark in str(error) for mark in ("weights_only", "Weights only", "TorchScript")):
+        return (
+            f"the weights {weights or model!r} hold more than tensors (a pickle that names code, or TorchScript); that "
+            "is not run: write their tensors to a .safetensors file where you trust them, and give that"
+        )
     if model.startswith(("local-dir:", "hf:")) or (weights is not None and Path(weights).is_file()):
         reason = shortened(str(error), 160)
         return f"the weights {weights or model!r} do not fit the model {model!r}: {reason}; give weights made for it"
@@ -269,6 +275,23 @@ def without_folders(name: str | None) -> str | None:
         return f"{scheme}:{Path(place).name}"
     tag, file = split_file(name)
     return f"{tag}=" * (tag is not None) + Path(file).name if Path(file).is_absolute() else name
+
+
+def below_home(name: str | None) -> str | None:
+    """Return a model's or weights' name with the user's home folder written as ``~``, as it may be stored.
+
+    Examples
+    --------
+    >>> below_home(f"local-dir:{Path.home()}/models/tiny"), below_home("openai")
+    ('local-dir:~/models/tiny', 'openai')
+    """
+    return None if name is None else re.sub(rf"(^|[:=]){re.escape(str(Path.home()))}/", r"\1~/", name)
+
+
+def from_home(name: str | None) -> str | None:
+    """Return what :func:`below_home` was given, on a machine that may have another home folder."""
+    home = str(Path.home())
+    return None if name is None else re.sub("(^|[:=])~/", lambda found: f"{found[1]}{home}/", name)
 
 
 def _absolute(name: str | None) -> str | None:

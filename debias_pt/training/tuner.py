@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from debias_pt.datasets.base import require_classes
-from debias_pt.errors import UsageError
+from debias_pt.errors import FingerprintError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
@@ -301,10 +301,20 @@ class PromptTuner(SharedTuner):
         return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
-        """Load a saved head instead of fitting one."""
+        """Load a saved head instead of fitting one.
+
+        Raises
+        ------
+        FingerprintError
+            If it is another head's, or of other classes or seeds.
+        """
         self.class_names_ = tuple(class_names)
         head = self.make_head(class_names)
-        head.load_state_dict(state)
+        try:
+            head.load_state_dict(state)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise FingerprintError(f"what was learned does not fit head {self.settings.head!r}: {reason}") from error
         self._head = head
         self.freeze()
         return self

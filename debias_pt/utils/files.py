@@ -74,6 +74,8 @@ def locked(folder: Path, busy: Callable[[], object], option: str, name: str = ".
         If the file system has no locks, as some network file systems: the work goes on without one.
     """
     lock = system_lock(folder / name)
+    if (folder / name).is_symlink():  # opening it would empty what it leads to
+        raise OutputError(f"{folder / name}: is a link, which debias-pt never makes; remove it")
     try:
         try:
             lock.acquire(timeout=0)
@@ -267,6 +269,12 @@ def write_json_once(path: Path, value: Any) -> bool:
     return True
 
 
+def require_regular(path: Path) -> None:
+    """Raise :class:`OSError` for a pipe or a device, from which reading may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "a folder, pipe or device, not a file")
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
@@ -311,7 +319,8 @@ def checksum(values: Tensor | NDArray[Any]) -> int:
 
 
 def _header(meta: Mapping[str, Any], checksums: Mapping[str, int]) -> dict[str, str]:
-    return {"debias_pt": json.dumps(meta), "crc32": json.dumps(checksums)}
+    text = json.dumps(meta)
+    return {"debias_pt": text, "crc32": json.dumps(checksums), "meta_crc32": str(zlib.crc32(text.encode()))}
 
 
 def _in_order(data: bytes) -> bytes:
@@ -349,6 +358,7 @@ def _read(path: Path, framework: str, names: Sequence[str] | None) -> tuple[dict
     from safetensors import SafetensorError, safe_open
 
     try:
+        require_regular(path)
         with safe_open(str(path), framework=framework) as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in (file.keys() if names is None else names)}
@@ -360,9 +370,15 @@ def _read(path: Path, framework: str, names: Sequence[str] | None) -> tuple[dict
         meta, known = json.loads(header["debias_pt"]), dict(json.loads(header.get("crc32", "{}")))
     except (ValueError, TypeError, RecursionError) as error:
         raise FingerprintError(f"{path}: damaged ({error}); delete it and run again") from error
-    for name, values in tensors.items():  # files of older versions have no checksums
-        if name in known and known[name] != checksum(values):
-            raise FingerprintError(f"{path}: damaged ({name!r} has another checksum); delete it and run again")
+    # Files of older versions have no checksums, or only of their tensors.
+    wrong = [name for name, values in tensors.items() if known and known.get(name) != checksum(values)]
+    if known and names is None:
+        wrong += sorted(set(known) - set(tensors))
+    crc = str(zlib.crc32(header["debias_pt"].encode()))
+    if header.get("meta_crc32", crc) != crc:
+        wrong.append("metadata")
+    if wrong:
+        raise FingerprintError(f"{path}: damaged ({wrong[0]!r} has another checksum); delete it and run again")
     return tensors, meta
 
 

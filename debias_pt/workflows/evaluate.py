@@ -47,12 +47,19 @@ def open_run(path: str | Path | None = None) -> RunFolder:
 
 
 def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
-    """Return a run's settings, updated with what has moved; entries that are None have not."""
+    """Return a run's settings, updated with what has moved; entries that are None have not.
+
+    A run may come from somebody else: it starts no download, and names no cache that is not there.
+    """
     given = {name: value for name, value in moved.items() if value is not None}
     for name, other in (("model", "pretrained"), ("pretrained", "model")):
         if str(given.get(name, "")).startswith(SCHEMAS):  # such a checkpoint is both
             given.setdefault(other, None)
-    return resolve(TrainSettings, run.config, given)
+    config = {**run.config, "download": False}
+    cache = config.get("cache_dir")
+    if not (isinstance(cache, str) and Path(cache, "features").is_dir()):
+        config["cache_dir"] = None
+    return resolve(TrainSettings, config, given)
 
 
 Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt returns

@@ -12,6 +12,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import without_folders
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
+from debias_pt.utils.stored.checked_json import with_checksum
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings, with_origin
 from debias_pt.workflows.prepare import load_backbone
@@ -73,7 +74,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
         return {"run": str(run.path), "folder": str(folder), **facts}
     with whole_folder(folder.resolve(), "--out", replace=True) as unfinished:
         write_tensors(unfinished / WEIGHTS, {"class_weights": weights}, facts)
-        write_json(unfinished / FACTS, facts)
+        write_json(unfinished / FACTS, with_checksum(facts))
     return {"run": str(run.path), "folder": str(folder), **facts}
 
 

@@ -12,6 +12,8 @@
         probe.safetensors    the probe, if it was refined on the training images
         baseline.safetensors     what plain prompt tuning learned, for comparison
         result.json          the figures
+
+All of them carry checksums, which are compared whenever they are read.
 """
 
 from __future__ import annotations
@@ -19,31 +21,47 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from debias_pt.errors import OutputError, RunError, UsageError
+from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, RunError, UsageError
 from debias_pt.settings import identity
 from debias_pt.utils.files import (
     locked,
     make_folder,
     nearest_existing,
-    read_json,
     read_tensors,
-    write_bytes,
     write_json,
     write_json_once,
     write_tensors,
+    write_text,
 )
 from debias_pt.utils.fingerprint import require_match
+from debias_pt.utils.stored.checked_json import (
+    Fields,
+    checked_lines,
+    read_checked,
+    read_checked_lines,
+    require_kinds,
+    with_checksum,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 RUNS = Path("runs")
+# Types of the fields that are used before anything else is known of a run; a stranger's file may hold anything.
+FACTS: dict[str, Any] = {"backbone": dict, "data": dict, "group_counts": dict, "attributes": list}
+RESULT: dict[str, Any] = {
+    "dataset": str, "split": str, "method": str, "synthetic": bool, "oracle": bool, "attribute_labels_used": list,
+    "groups": list, "seeds": list, "finished": (int, float),
+}  # fmt: skip
+PROMPT: dict[str, Any] = {"class_names": list, "seeds": list, "backbone": dict}
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ class RunFolder:
         """
         run = cls(make_folder(path))
         cls.require_free(path)
-        if not write_json_once(path / "config.json", config):  # of several processes, one makes it
+        if not write_json_once(path / "config.json", with_checksum(config)):  # of several processes, one makes it
             cls.require_free(path)
         return run
 
@@ -117,7 +135,7 @@ class RunFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved settings."""
-        return dict(read_json(self.path / "config.json"))
+        return dict(read_checked(self.path / "config.json"))
 
     @property
     def finished(self) -> bool:
@@ -127,12 +145,12 @@ class RunFolder:
     @property
     def result(self) -> dict[str, Any]:
         """The figures."""
-        return dict(read_json(self.path / "result.json"))
+        return read_checked(self.path / "result.json", **RESULT)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Versions, fingerprints, group counts, probe."""
-        return dict(read_json(self.path / "run.json"))
+        return read_checked(self.path / "run.json", **FACTS)
 
     def report(self, out: str | Path | None = None, *, images: bool = True, split: str = "test", **moved: Any) -> Path:
         """Write the finished run as one HTML page, as ``debias-pt report`` does.
@@ -198,7 +216,7 @@ class RunFolder:
             If model, data or groups differ from those the run started with.
         """
         if not (self.path / "run.json").exists():
-            write_json(self.path / "run.json", facts)
+            write_json(self.path / "run.json", with_checksum(facts))
             return
         parts = ("backbone", "data", "group_counts", "attributes")
         found, wanted = ({part: source[part] for part in parts} for source in (self.facts, facts))
@@ -208,25 +226,24 @@ class RunFolder:
         """Append one JSON line per step."""
         try:
             with open(self.path / "history.jsonl", "a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in rows)
+                file.write(checked_lines(rows))
         except OSError as error:
             raise OutputError(f"{self.path}: cannot write ({error.strerror}); free some space") from error
 
     def history(self) -> list[dict[str, Any]]:
-        """Return all rows, without a last line that a kill cut short."""
-        path = self.path / "history.jsonl"
-        rows = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                rows.append(json.loads(line))
-            except (ValueError, RecursionError):
-                break
-        return rows
+        """Return all rows; of an unfinished run without a last line that a kill cut short.
+
+        Raises
+        ------
+        FingerprintError
+            If a row is damaged.
+        """
+        return list(read_checked_lines(self.path / "history.jsonl", growing=not self.finished))
 
     def trim_history(self, step: int) -> None:
         """Drop the rows from a step on, which a resumed run will write again."""
-        kept = [json.dumps(row) + "\n" for row in self.history() if row["step"] < step]
-        write_bytes(self.path / "history.jsonl", "".join(kept).encode())
+        rows = islice(read_checked_lines(self.path / "history.jsonl"), step)  # what is dropped may be damaged
+        write_text(self.path / "history.jsonl", checked_lines(row for row in rows if row["step"] < step))
 
     def write_checkpoint(self, state: Mapping[str, Tensor]) -> None:
         """Replace the checkpoint."""
@@ -254,7 +271,7 @@ class RunFolder:
     def finish(self, prompt: Mapping[str, Tensor], meta: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Write what was learned and the figures; remove the checkpoint, which is no longer needed."""
         write_tensors(self.path / "prompt.safetensors", prompt, meta)
-        write_json(self.path / "result.json", result)
+        write_json(self.path / "result.json", with_checksum(result))
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
 
     def write_baseline(self, prompt: Mapping[str, Tensor]) -> None:
@@ -285,7 +302,9 @@ class RunFolder:
         """
         if not self.finished:
             raise RunError(f"{self.path}: not finished; resume with debias-pt train ... --out {self.path} --resume")
-        return read_tensors(self.path / "prompt.safetensors")
+        path = self.path / "prompt.safetensors"
+        state, meta = read_tensors(path)
+        return state, require_kinds(Fields(meta, path), **PROMPT)
 
 
 def new_path(dataset: str, method: str) -> Path:
@@ -320,14 +339,15 @@ def newest(*, finished: bool, matching: Mapping[str, Any] | None = None) -> RunF
 
 def _is_ours(folder: Path, finished: bool) -> bool:
     """Tell whether a folder is a run of this library, finished or not; others may keep theirs here too."""
+    run = RunFolder(folder)
     try:
-        config = read_json(folder / "config.json")
-        result = read_json(folder / "result.json") if (folder / "result.json").exists() else None
-    except UsageError:
+        if "method" not in run.config:
+            return False
+        return "finished" in run.result if finished else not run.finished
+    except UsageError as error:
+        if isinstance(error, FingerprintError) and (folder / "run.json").exists():
+            warnings.warn(f"this run is passed over: {error}", DebiasWarning, stacklevel=3)
         return False
-    if not isinstance(config, dict) or "method" not in config:
-        return False
-    return isinstance(result, dict) and "finished" in result if finished else result is None
 
 
 def _modified(run: RunFolder) -> float:

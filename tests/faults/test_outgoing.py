@@ -22,6 +22,12 @@ import os, socket
 def refuse(*words, **more):
     os.write(2, b"NETWORK")
     os._exit(99)
+plain = socket.socket.__init__
+def opened(self, family=-1, type=-1, proto=-1, fileno=None):
+    if fileno is None and family in (-1, socket.AF_INET, socket.AF_INET6):
+        refuse()
+    plain(self, family, type, proto, fileno)
+socket.socket.__init__ = opened
 socket.socket.connect = refuse
 socket.getaddrinfo = refuse
 """

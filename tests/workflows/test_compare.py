@@ -97,7 +97,7 @@ def test_other_images_groups_or_splits_are_refused(tmp_path: Path, runs: tuple[P
 def test_data_that_is_gone_is_an_error(runs: tuple[Path, Path], tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(runs[0], copy)
-    config = json.loads((copy / "config.json").read_text())
+    config = RunFolder(copy).config
     (copy / "config.json").write_text(json.dumps({**config, "data_root": str(tmp_path / "nowhere")}))
     with (
         pytest.warns(DebiasWarning, match="figures as they were"),

@@ -101,6 +101,7 @@ def test_files_and_fields(tiny_run: Path, tuner: PromptTuner, tiny_checkpoint: P
     assert torch.allclose(weights.norm(dim=1), torch.ones(2), atol=1e-6)
     assert torch.equal(weights, torch.from_numpy(tuner.class_weights_[0]))
     facts = json.loads((folder / "class_weights.json").read_text())
+    assert len(facts.pop("sha256")) == 64
     assert facts == {
         "class_names": ["landbird", "waterbird"],
         "dim": 24,

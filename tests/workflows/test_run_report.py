@@ -168,7 +168,7 @@ def test_images_that_are_gone(run: Path, tmp_path: Path, waterbirds_root: Path) 
     shutil.copytree(waterbirds_root, moved)
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    config = json.loads((copy / "config.json").read_text())
+    config = RunFolder(copy).config
     (copy / "config.json").write_text(json.dumps({**config, "data_root": str(moved)}))
     shutil.rmtree(moved)
     with pytest.warns(DebiasWarning, match="figures as they were when it was trained, without images"):
@@ -184,7 +184,7 @@ def test_images_that_are_gone(run: Path, tmp_path: Path, waterbirds_root: Path) 
 def test_other_data_is_refused_with_the_difference_named(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    facts = json.loads((copy / "run.json").read_text())
+    facts = RunFolder(copy).facts
     (copy / "run.json").write_text(json.dumps({**facts, "data": {**facts["data"], "name": "birds2"}}))
     with pytest.raises(FingerprintError, match="its name is 'birds2'"):
         write_report([str(run), str(copy)])

@@ -11,11 +11,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import IO
+from typing import IO, cast
 
+from debias_pt.datasets.download.bombs import Budget, Counted
 from debias_pt.errors import DebiasError, FetchError, OutputError
 
 CHUNK = 1 << 20
+LONGEST_LINK = 4096
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,10 @@ def unpack(packed: Path, into: Path) -> None:
         If the disk cannot hold its content.
     """
     try:
-        links = [member for member in _members(packed) if not _written(member, into)]
+        budget = Budget.of(packed.stat().st_size)
+        links = [member for member in _members(packed, budget) if not _written(member, into, budget)]
         for link in links:
-            _copy(link, into)
+            _copy(link, into, budget)
     except DebiasError:
         raise
     except OSError as error:
@@ -90,8 +93,9 @@ def unpack(packed: Path, into: Path) -> None:
         raise _damaged(packed, error) from error
 
 
-def _written(member: Member, into: Path) -> bool:
+def _written(member: Member, into: Path, budget: Budget) -> bool:
     """Write a file or a folder; leave links for later."""
+    budget.take_member()
     place = inside(into, member.name)
     if member.kind == "link":
         return False
@@ -102,14 +106,15 @@ def _written(member: Member, into: Path) -> bool:
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
         with member.content as content, open(place, "wb") as file:
-            shutil.copyfileobj(content, file, CHUNK)
+            shutil.copyfileobj(Counted(content, budget), file, CHUNK)
     return True
 
 
-def _copy(link: Member, into: Path) -> None:
+def _copy(link: Member, into: Path, budget: Budget) -> None:
     place, target = inside(into, link.name), inside(into, link.target)
     if not target.is_file():
         raise FetchError(f"{link.name!r} in the archive is a link to {link.target!r}, which is not a file in it")
+    budget.take(target.stat().st_size)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target, place)
 
@@ -136,7 +141,7 @@ def inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _members(packed: Path) -> Iterator[Member]:
+def _members(packed: Path, budget: Budget) -> Iterator[Member]:
     with open(packed, "rb") as file:
         start = file.read(4)
         file.seek(0)
@@ -144,15 +149,16 @@ def _members(packed: Path) -> Iterator[Member]:
             yield from _zip_members(file)
         elif start[:2] == b"\x1f\x8b":
             with gzip.open(file) as stream:
-                yield from _tar_members(stream)
-                while stream.read(CHUNK):  # to the end, where gzip compares its checksum
+                counted = Counted(stream, Budget(budget.most, 2 * budget.most, 0))  # headers and padding come on top
+                yield from _tar_members(counted)
+                while counted.read():  # to the end, where gzip compares its checksum
                     pass
         else:
             yield from _tar_members(file)
 
 
-def _tar_members(stream: IO[bytes] | gzip.GzipFile) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
+def _tar_members(stream: IO[bytes] | Counted) -> Iterator[Member]:
+    with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as tar:
         for info in tar:
             if info.issym():
                 yield Member(info.name, "link", target=_from(info.name, info.linkname))
@@ -170,7 +176,9 @@ def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind == stat.S_IFLNK:
+            if kind == stat.S_IFLNK and info.file_size > LONGEST_LINK:
+                yield Member(info.filename, "link to nowhere")
+            elif kind == stat.S_IFLNK:
                 yield Member(info.filename, "link", target=_from(info.filename, archive.read(info).decode()))
             elif info.is_dir():
                 yield Member(info.filename, "folder")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone, no_logging
+from debias_pt.models.names import without_folders
 from debias_pt.training.sharing.saved_tuner import describe
 from debias_pt.utils.files import whole_file, whole_folder, write_json, write_tensors
 
@@ -82,7 +83,9 @@ def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None) -> Path
     """Write a fitted tuner in another format; see :meth:`~debias_pt.training.tuner.PromptTuner.export`."""
     tuner._require_fitted()
     target, run = Path(path), _run_of(tuner, seed)
-    facts = {**describe(tuner), "preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}
+    facts = describe(tuner)
+    facts |= {name: without_folders(facts[name]) for name in ("model", "pretrained")}  # it is there to be shared
+    facts |= {"preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}
     if target.suffix in (".onnx", ".pt2"):
         _require_torch()
         classifier = ImageClassifier(tuner.backbone, torch.from_numpy(tuner.class_weights_[run]), tuner.scale_).eval()
@@ -105,7 +108,11 @@ def _run_of(tuner: PromptTuner, seed: int | None) -> int:
 def _program(classifier: ImageClassifier, example: Tensor) -> Any:
     with torch.no_grad():
         shapes = {"images": {0: torch.export.Dim("batch")}}
-        return torch.export.export(classifier, (example,), dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(classifier, (example,), dynamic_shapes=shapes, strict=False)
+    for module in program.graph_module.modules():
+        for node in getattr(module, "graph", program.graph).nodes:
+            node.meta.pop("stack_trace", None)  # names the folders of this machine
+    return program
 
 
 def _write_program(classifier: ImageClassifier, example: Tensor, file: Path, facts: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from debias_pt.errors import FingerprintError, OutputError, UsageError
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.names import SCHEMAS, absolute
+from debias_pt.models.names import SCHEMAS, absolute, below_home, from_home
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.utils.files import read_json, read_tensors, whole_folder, write_json, write_tensors
 from debias_pt.utils.fingerprint import digest, require_match
@@ -31,7 +31,8 @@ def save_tuner(
 ) -> Path:
     """Write a fitted tuner; see :meth:`~debias_pt.training.tuner.PromptTuner.save`. `more` are further files' texts.
 
-    With `portable`, a model that is only on this machine is left without a name.
+    With `portable`, a model that is only on this machine is left without a name; else the user's home folder is written
+    as ``~`` in it.
     """
     folder, further = Path(path), more or {}
     head = tuner._head if isinstance(tuner._head, dict) else tuner.head_.state_dict()  # not to load the model for it
@@ -41,10 +42,9 @@ def save_tuner(
         if foreign:
             raise OutputError(f"{folder}: holds something else ({foreign[0]!r}); give a folder for the tuner alone")
     facts = describe(tuner)
-    if portable and any(
-        Path(str(facts[name]).rpartition(":")[2].rpartition("=")[2]).is_absolute() for name in ("model", "pretrained")
-    ):
-        facts |= {"model": None, "pretrained": None}
+    names = {name: facts[name] for name in ("model", "pretrained")}
+    gone = portable and any(map(_is_local, names.values()))
+    facts |= {name: None if gone else below_home(value) for name, value in names.items()}
     tensors = {HEAD + name: value for name, value in head.items()}
     tensors[CLASS_WEIGHTS] = torch.from_numpy(tuner.class_weights_)
     with whole_folder(folder.resolve(), "path", replace=True) as unfinished:
@@ -104,7 +104,7 @@ def load_tuner_state(
         raise FingerprintError(f"{folder}: {FACTS} and {WEIGHTS} do not belong together; save the tuner again")
     if backbone is not None:
         require_match(backbone.fingerprint, facts["backbone"], "the tuner's model", "give the model it was fitted with")
-    source = (facts["model"], facts["pretrained"])
+    source = (from_home(facts["model"]), from_home(facts["pretrained"]))
     if model is not None or pretrained is not None:
         whole = str(pretrained or "").startswith(SCHEMAS)  # such a checkpoint is both
         source = absolute(pretrained, None) if whole else absolute(model or source[0], pretrained)
