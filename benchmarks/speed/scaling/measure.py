@@ -28,6 +28,7 @@ from .points import Point, draw
 
 STEPS = 3  # the first is not counted
 METHOD = "dpt"
+FITTED = ("setup", "setup_floor", "setup_bytes", "step", "floor", "step_bytes")  # to which a power is fitted
 NOTE = (
     "peaks are what is allocated at once, beyond the data; the least time of a step is that of its operations at the "
     "matrix rate or of its bytes at the copy rate, that of the set-up one copy of the features"
@@ -68,17 +69,7 @@ def _axis(axis: str, case: Case, rates: dict[str, float]) -> dict[str, Any]:
         "note": f"{METHOD}, head {case.settings.head}, {case.backbone.dim} features, {_fixed(axis)}; {NOTE}",
         "machine": rates,
         "rows": rows,
-        "exponents": {
-            name: exponent(sizes, [value(row) for row in rows])
-            for name, value in {
-                "setup": lambda row: row["setup"]["median"],
-                "setup_floor": lambda row: row["setup_floor"],
-                "setup_bytes": lambda row: row["setup_bytes"],
-                "step": lambda row: row["step"]["median"],
-                "floor": lambda row: row["floor"],
-                "step_bytes": lambda row: row["step_bytes"],
-            }.items()
-        },
+        "exponents": {name: exponent(sizes, [_value(row, name) for row in rows]) for name in FITTED},
     }
 
 
@@ -86,6 +77,11 @@ def _fixed(axis: str) -> str:
     """Say what the other sizes are."""
     others = {name: f"{size:,}" for name, size in vars(points.BASE).items() if name != axis}
     return ", ".join(f"{name} = {size}" for name, size in (others | ({"G": "2 K"} if axis == "K" else {})).items())
+
+
+def _value(row: dict[str, Any], name: str) -> float:
+    """Return a row's figure, of seconds the median."""
+    return float(row[name]["median"] if isinstance(row[name], dict) else row[name])
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float | None]) -> float | None:
