@@ -137,7 +137,7 @@ def _print_rows(result: dict[str, Any]) -> None:
     for heading, (header, lines) in tables:
         print_table(header, lines, title=heading)
     print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
-    for line in (table.probe_line(result), table.distance_line(result)):
+    for line in (table.groups_line(result).rstrip("."), table.probe_line(result), table.distance_line(result)):
         if line:
             print(f"{line}.")
     if result["left_out"]:

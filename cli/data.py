@@ -53,7 +53,8 @@ def verify(
     from debias_pt.settings import resolve
     from debias_pt.workflows.verify import verify as job
 
-    from .output import print_json, print_verified
+    from .groups.tables import print_verified
+    from .output import print_json
 
     result = job(resolve(SourceSettings, given, {"dataset": dataset}), read_images=read_images)
     print_json(result) if as_json else print_verified(result)

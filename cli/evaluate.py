@@ -105,19 +105,25 @@ def compare(
 
 
 def _print(result: dict[str, Any]) -> None:
+    from debias_pt.groups.many import left_out_text, worst_places
     from debias_pt.utils.words import counted
 
-    from .output import data_name, group_text, percent, points, print_table
+    from .groups.tables import group_text
+    from .output import data_name, percent, points, print_table
 
     first, second = result["runs"]
     figures = [("worst group", "worst_group_accuracy"), ("average", "average_accuracy")]
     named = [(name, "", result[field]) for name, field in figures]
-    named += [(group_text(group), str(group["n"]), group) for group in result["groups"]]
+    changes = [group["difference"] for group in result["groups"]]
+    of_many = [result["groups"][place] for place in worst_places(changes)]
+    named += [(group_text(group), str(group["n"]), group) for group in of_many]
     rows = [[name, n, *map(percent, one["accuracy"]), *points(one["difference"], one["ci"])] for name, n, one in named]
     names = [f"{one['name']}{' (oracle)' if one['oracle'] else ''}, %" for one in (first, second)]
     kind = {"pseudo": "pseudo group", "true": "annotated group"}.get(result["groups_from"], "class")
     header = [kind, "n", *names, "difference, points", result["interval"]]
     print_table(header, rows, title=f"{data_name(result)}, {result['split']} split")
+    if len(of_many) < len(changes):
+        say(left_out_text(changes, what="most harmed"))
     seeds, images = result["seeds"], result["images"]
     if any(len(run["seeds"]) != len(seeds) for run in (first, second)):
         say(f"compared: seed {', '.join(map(str, seeds))}, which both have")

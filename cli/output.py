@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
 from typing import Any, TextIO
 
 # Control characters, and those that turn the direction of what follows.
@@ -26,9 +25,6 @@ def shown(text: str) -> str:
 def say(text: str = "", file: TextIO | None = None) -> None:
     """Print a line for people; see :func:`shown`."""
     print(shown(text), file=file)
-
-
-MOST_GROUPS = 40  # rows of a table for people
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -169,30 +165,14 @@ def data_name(result: dict[str, Any]) -> str:
     return f"{result['dataset']} (synthetic)" if result["synthetic"] else str(result["dataset"])
 
 
-def print_verified(result: dict[str, Any], most: int = 50) -> None:
-    """Print the result of ``data verify``."""
-    from debias_pt.utils.words import counted
-
-    for split, groups in result["splits"].items():
-        published = ["published"] if "published" in groups[0] else []
-        rows = [[row["group"], str(row["n"]), *[str(row[name]) for name in published]] for row in groups]
-        print_table([f"{data_name(result)}, {split}: group", "images", *published], rows)
-    for problem in result["problems"][:most]:
-        say(f"{problem['where']}: {problem['what']}")
-    left = len(result["problems"]) - most
-    if left > 0:
-        say(f"... and {left} more (--json lists all)")
-    read = "read" if result["read_images"] else "present (--read-images decodes them too)"
-    state = f"all {read}" if result["ok"] else f"{counted(len(result['problems']), 'problem')}"
-    say(f"{counted(result['images'], 'image')} in {result['folder']}: {state}")
-
-
 KINDS = {"true": "annotated", "pseudo": "pseudo", "class": ""}  # of groups
 
 
 def print_report(result: dict[str, Any]) -> None:
     """Print the result of ``train`` or ``eval``."""
     from debias_pt.groups.metrics import SCALARS
+
+    from .groups.tables import print_groups
 
     oracle = ", ORACLE: fitted or selected with true attributes" if result["oracle"] else ""
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
@@ -250,6 +230,8 @@ def print_found(result: dict[str, Any]) -> None:
 
 def print_effect(result: dict[str, Any]) -> None:
     """Print which group is worst, and how much the attribute mattered."""
+    from .groups.tables import worst_group_text
+
     say(worst_group_text(result))
     effect = result.get("attribute_effect")
     if effect:
@@ -262,56 +244,6 @@ def groups_text(result: dict[str, Any]) -> str:
     if result["groups_from"] == "pseudo":
         return f"{names}, PSEUDO: as the probe answers, nothing is annotated"
     return f"{names}, as annotated" if result["groups_from"] == "true" else f"{names}, no attribute"
-
-
-def print_groups(result: dict[str, Any], others: dict[str, Any]) -> None:
-    """Print accuracies by group, those of baselines beside them."""
-    columns = [[percent(group["accuracy"]) for group in one["groups"]] for one in (*others.values(), result)]
-    more = [result["image_interval"]] if len(result["seeds"]) > 1 and "image_interval" in result else []
-    rows = [
-        [
-            group_text(g),
-            str(g["n"]),
-            *[column[i] for column in columns],
-            interval(g["ci"]),
-            *[interval(g["image_ci"]) for _ in more],
-        ]
-        for i, g in shown_groups(result["groups"])
-    ]
-    header = f"{KINDS[result['groups_from']]} group".strip()
-    names = [f"{name}, %" for name in (*others, result["method"])]
-    print_table([header, "n", *names, result["interval"], *more], rows)
-    if len(rows) < len(result["groups"]):
-        say(f"The {len(rows)} worst of {len(result['groups'])} groups; --json has all of them.")
-
-
-def shown_groups(groups: Sequence[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
-    """Return the groups to print with their places: all in their order, or the worst where there are many."""
-    numbered = list(enumerate(groups))
-    if len(groups) <= MOST_GROUPS:
-        return numbered
-    there = [one for one in numbered if one[1]["accuracy"] is not None]
-    return sorted(there, key=lambda one: one[1]["accuracy"])[:MOST_GROUPS]
-
-
-def group_text(group: dict[str, Any]) -> str:
-    """Name a group; a small one is marked."""
-    from debias_pt.groups.groups import SMALL_GROUP, group_name
-
-    few = "" if group["n"] >= SMALL_GROUP else " (few!)" if group["n"] else " (none!)"
-    return f"{group_name(group['label'], group['attribute'])}{few}"
-
-
-def worst_group_text(result: dict[str, Any]) -> str:
-    """Name the worst group and how many images its accuracy rests on."""
-    from debias_pt.groups.groups import group_name
-    from debias_pt.utils.words import counted
-
-    worst = result["worst_group"]
-    few = ": too few for a figure to rely on" if worst in result["small_groups"] else ""
-    name = group_name(worst["label"], worst["attribute"])
-    kind = "pseudo group" if result["groups_from"] == "pseudo" else "group"
-    return f"worst {kind}: {name} ({counted(worst['n'], 'image')}{few})"
 
 
 def kept_steps(result: dict[str, Any]) -> str:
@@ -342,13 +274,14 @@ def capital(text: str) -> str:
 
 def print_probe(split: str, probe: dict[str, Any]) -> None:
     """Print the probe's answers on one split."""
+    from .groups.tables import print_probe_report, print_pseudo_sizes
+
     for name, facts in probe.get("refinement", {}).items():
         kept = "left open" if facts["used"] == "nothing" else "zero-shot answers stay"
         stays = f"{kept}: {facts.get('reason')}"
         say(f"{name}: {probe['kind']} probe, " + (refined_text(facts) if "rows" in facts else stays))
     if "accuracy" not in probe:
-        rows = [[name, str(n)] for name, n in probe["pseudo_group_sizes"].items()]
-        print_table([f"{split}: pseudo group", "n"], rows)
+        print_pseudo_sizes(split, probe["pseudo_group_sizes"])
     else:
         print_probe_report(split, probe)
     for name, report in probe.get("by_attribute", {}).items():
@@ -372,24 +305,6 @@ def refined_text(facts: dict[str, Any]) -> str:
         f"fitted on {facts['rows']} training images; changed {percent(facts['share_changed'])} % of the zero-shot "
         f"answers, sure of {facts['confident_rows']}; "
         f"scores {facts['score_separation']:.1f} standard deviations apart{by}"
-    )
-
-
-def print_probe_report(title: str, probe: dict[str, Any]) -> None:
-    """Print a probe's answers against true attributes."""
-    rows = [
-        [
-            f"{g['label']}, {g['attribute']}", str(g["n_true"]), str(g["n_pseudo"]),
-            percent(g["recall"]), percent(g["precision"]),
-        ]
-        for g in probe["groups"]
-    ]  # fmt: skip
-    print_table([f"{title}: group", "true n", "pseudo n", "recall, %", "precision, %"], rows)
-    values = ", ".join(f"{value} {percent(share)} %" for value, share in probe["per_value"].items())
-    say(
-        f"right for {percent(probe['accuracy'])} % of the images (naming each class's majority: "
-        f"{percent(probe['majority_accuracy'])} %); mean over groups {percent(probe['balanced_accuracy'])} %; "
-        f"by true value: {values}"
     )
 
 

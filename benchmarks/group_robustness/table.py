@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from debias_pt.groups.many import left_out_text, worst_places
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.probe_report import probe_sentence
 
@@ -46,12 +47,12 @@ def main_table(result: dict[str, Any], *, short: bool = False) -> Table:
 
 
 def group_table(result: dict[str, Any], *, short: bool = False) -> Table:
-    """Return the accuracy of every group, and how well a method finds minorities."""
-    groups = result["rows"][0]["groups"]
-    names = [f"{g['label']}, {g['attribute']}" for g in groups]
+    """Return the accuracy of every group, of many the worst, and how well a method finds minorities."""
+    places = worst_places(mean_accuracies(result))
+    names = [f"{g['label']}, {g['attribute']}" for g in _some(result["rows"][0], places)]
     lines = []
     for row in result["rows"]:
-        each = [_mean(g["accuracy"], g["ci"], row) for g in row["groups"]]
+        each = [_mean(g["accuracy"], g["ci"], row) for g in _some(row, places)]
         found = row["minority"] or {}
         lines.append([row_name(row, short), *each, *[percent(found.get(name)) for name in ("recall", "precision")]])
     first = "method (by pseudo group)" if worst_name(result["rows"]) != WORST else "method"
@@ -67,17 +68,36 @@ def worst_name(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def interval_table(result: dict[str, Any], *, short: bool = False) -> Table:
-    """Return intervals over images of worst group, average and every group, and paired differences to class balance."""
-    groups = result["rows"][0]["groups"]
+    """Return intervals over images of worst group, average and every group, and paired differences to class balance.
+
+    Of many groups, the worst are shown.
+    """
+    places = worst_places(mean_accuracies(result))
+    groups = _some(result["rows"][0], places)
     header = ["method", "worst group", "average", f"worst group - {BASELINE}", f"average - {BASELINE}"]
     header += [f"{g['label']}, {g['attribute']} ({g['n']})" for g in groups]
     lines = []
     for row in result["rows"]:
         ends = [row["image_intervals"][name] for name in PAIRED]
         gains = [difference(row["versus"], name) for name in PAIRED]
-        each = [_ends(g["image_ci"]) for g in row["groups"]]
+        each = [_ends(g["image_ci"]) for g in _some(row, places)]
         lines.append([row_name(row, short), *map(_ends, ends), *gains, *each])
     return header, lines
+
+
+def mean_accuracies(result: dict[str, Any]) -> list[float | None]:
+    """Return the mean accuracy of each group over all rows; None for groups without an image."""
+    each = zip(*([g["accuracy"] for g in row["groups"]] for row in result["rows"]), strict=True)
+    return [None if None in of_rows else sum(of_rows) / len(of_rows) for of_rows in each]
+
+
+def groups_line(result: dict[str, Any]) -> str:
+    """Say which groups are shown, where there are too many for a table."""
+    return left_out_text(mean_accuracies(result), what="worst (mean over rows)", where="--csv and --json have")
+
+
+def _some(row: dict[str, Any], places: Sequence[int]) -> list[dict[str, Any]]:
+    return [row["groups"][place] for place in places]
 
 
 def difference(versus: dict[str, Any] | None, field: str) -> str:
@@ -143,7 +163,7 @@ def markdown(result: dict[str, Any]) -> str:
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
     parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
-    parts += [markdown_table(*group_table(result), left=1), INTERVALS_NOTE]
+    parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
     if result["published"]:
         parts += ["Published, not measured here:", markdown_table(*published_table(result), left=3)]

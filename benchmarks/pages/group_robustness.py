@@ -39,9 +39,10 @@ def _rows(result: dict[str, Any]) -> Page:
     notes = [f"{tables.LABELS_NOTE}; {tables.spread(result)}. Step selection: {result['selection']}."]
     notes += [tables.probe_line(result), tables.distance_line(result)]
     notes += [tables.left_out_line(result)] if result["left_out"] else []
+    by_group = table("Accuracy by group", tables.group_table(result))
     sections = [
         Section("Method by method", [chart, *remarks(notes)]),
-        Section("Group by group", [table("Accuracy by group", tables.group_table(result))]),
+        Section("Group by group", [by_group, *remarks([tables.groups_line(result)])]),
         Section("How sure are the figures?", [table(tables.INTERVALS_NOTE.rstrip(":"), tables.interval_table(result))]),
     ]
     if result["published"]:

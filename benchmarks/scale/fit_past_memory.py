@@ -12,28 +12,34 @@ from typing import Any
 import numpy as np
 
 
-def write(path: Path, rows: int, dim: int) -> None:
+def write(path: Path, rows: int, dim: int, classes: int = 2) -> None:
     """Write unit rows of half precision: a weak class direction and a strong attribute direction in noise."""
+    of_class = np.random.default_rng(1).standard_normal(
+        (classes, dim - 2), dtype=np.float32
+    )  # of more than two classes
     rng = np.random.default_rng(0)
     out = np.lib.format.open_memmap(path, "w+", np.float16, (rows, dim))
     for first in range(0, rows, 65536):
         n = min(65536, rows - first)
         part = rng.standard_normal((n, dim), dtype=np.float32)
-        y, a = labels(first, n)
-        part[:, 0] += 6 * (2 * y - 1)
+        y, a = labels(first, n, classes)
+        if classes == 2:
+            part[:, 0] += 6 * (2 * y - 1)
+        else:
+            part[:, 2:] += of_class[y]
         part[:, 1] += 8 * (2 * a - 1)
         out[first : first + n] = part / np.linalg.norm(part, axis=1, keepdims=True)
     out.flush()
 
 
-def labels(first: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+def labels(first: int, n: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Return class and attribute of rows: the attribute is the class's usual one in 19 of 20."""
     row = np.arange(first, first + n)
-    y = row // 7 % 2
-    return y, np.where(row % 20 == 3, 1 - y, y)
+    y = row // 7 % classes
+    return y, np.where(row % 20 == 3, 1 - y % 2, y % 2)
 
 
-def fit(path: Path, steps: int, batch: int | None, method: str) -> dict[str, object]:
+def fit(path: Path, steps: int, batch: int | None, method: str, classes: int = 2) -> dict[str, object]:
     """Fit and judge; returns seconds, memory and accuracy."""
     import torch
 
@@ -45,11 +51,12 @@ def fit(path: Path, steps: int, batch: int | None, method: str) -> dict[str, obj
     start = time.perf_counter()
     features = np.load(path, mmap_mode="r")
     n = len(features)
-    y, a = labels(0, n)
+    y, a = labels(0, n, classes)
+    names = ("cat", "dog") if classes == 2 else tuple(f"class {k}" for k in range(classes))
     split = np.full(n, "train", dtype="<U5")
     split[5::49], split[7::49] = "val", "test"  # scattered over the file
     truth = {"place": TrueAttribute(("land", "water"), a)}
-    table = FeatureTable(tuple(map(str, range(n))), features, y, split, ("cat", "dog"), truth, "generated")
+    table = FeatureTable(tuple(map(str, range(n))), features, y, split, names, truth, "generated")
     checked = time.perf_counter()
     backbone = _backbone(features.shape[1])
     probe = AttributeProbe(backbone, [Attribute("place", {"land": ["forest"], "water": ["lake"]})])
@@ -61,7 +68,9 @@ def fit(path: Path, steps: int, batch: int | None, method: str) -> dict[str, obj
     fitted = time.perf_counter()
     test = np.asarray(table.split == "test")
     right = (tuner.predict(table)[0] == y)[test]
-    by_group = [float(right[groups.index[test] == g].mean()) for g in range(4)]
+    of_group = groups.index[test]
+    sizes = np.bincount(of_group, minlength=groups.n_groups)
+    by_group = (np.bincount(of_group, right, minlength=groups.n_groups) / np.maximum(1, sizes))[sizes > 0]
     status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
     return {
         "rows": n,
@@ -74,7 +83,9 @@ def fit(path: Path, steps: int, batch: int | None, method: str) -> dict[str, obj
         },
         "peak_data_or_rss_anon_mib": {name: int(status[name].split()[0]) // 1024 for name in ("VmData", "RssAnon")},
         "answers": list(answers[0].posterior.shape),
-        "worst_group": min(by_group),
+        "groups": groups.n_groups,
+        "accuracy": float(right.mean()),
+        "worst_group": float(by_group.min()),
         "batch_size": tuner.class_weights_.shape[0] and batch,
         "threads": torch.get_num_threads(),
     }
@@ -109,16 +120,17 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--classes", type=int, default=2)
     parser.add_argument("--limit-gib", type=float, default=4.0)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--method", default="dpt")
     args = parser.parse_args()
     if not args.file.exists():
-        write(args.file, args.rows, args.dim)
+        write(args.file, args.rows, args.dim, args.classes)
     limit = int(args.limit_gib * 2**30)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    print(json.dumps(fit(args.file, args.steps, args.batch_size, args.method), indent=2))
+    print(json.dumps(fit(args.file, args.steps, args.batch_size, args.method, args.classes), indent=2))
 
 
 if __name__ == "__main__":

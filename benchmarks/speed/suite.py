@@ -19,6 +19,7 @@ from . import encode_images, numerics, stacked, step_split, text_pass, train_loo
 from . import machine_limits as floor
 from . import start_up as processes
 from .case import Case, load_case
+from .scaling import measure as scaling
 
 # In the order of the report; a section measures on a case and returns tables in the form of rows.section.
 SECTIONS: dict[str, Callable[[Case], list[dict[str, Any]]]] = {
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[Case], list[dict[str, Any]]]] = {
     "numerics": numerics.measure,
     "start": processes.measure,
     "floor": floor.measure,
+    "scale": scaling.measure,
 }
 ROUNDS, QUICK_ROUNDS = 7, 3
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .scaling.table import scaling_table
+
 Table = tuple[list[str], list[list[str]]]
 
 # Figures by row that some sections have: heading and unit.
@@ -29,6 +31,8 @@ def spread(part: dict[str, float], unit: float = 1.0) -> str:
 
 def table(section: dict[str, Any]) -> Table:
     """Return a section's header and lines."""
+    if "exponents" in section:
+        return scaling_table(section)
     if "numerics" in section:
         return _numerics(section)
     return _floor(section) if "machine" in section else _rows(section)

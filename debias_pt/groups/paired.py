@@ -63,7 +63,7 @@ def average_difference(right: Bools, other: Bools) -> Difference:
     by_run = difference.mean(axis=1)
     half = _half_width(images, _over_seeds(by_run), rest, difference.shape, ERROR / 2)
     mean = float(by_run.mean())
-    return Difference(mean, (mean - float(half), mean + float(half)))
+    return Difference(mean, _possible(mean - float(half), mean + float(half)))
 
 
 def worst_group_difference(right: Bools, other: Bools, index: NDArray[np.int64]) -> Difference:
@@ -90,7 +90,12 @@ def worst_group_difference(right: Bools, other: Bools, index: NDArray[np.int64])
     shape = (one.shape[0], np.minimum(n[:, None], n))
     half = _half_width(images, _over_seeds(difference), rest, shape, ERROR / max(2, m))[..., None]
     low, high = ((difference + end).max(axis=1).min(axis=0).mean() for end in (-half, half))
-    return Difference(float((a.min(axis=0) - b.min(axis=0)).mean()), (float(low), float(high)))
+    return Difference(float((a.min(axis=0) - b.min(axis=0)).mean()), _possible(float(low), float(high)))
+
+
+def _possible(low: float, high: float) -> tuple[float, float]:
+    """Cut an interval to the differences there can be: with one image in a group Student's quantile knows no bounds."""
+    return max(-1.0, low), min(1.0, high)
 
 
 def _paired(right: Bools, other: Bools) -> tuple[Floats, Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +40,8 @@ class Training:
         On the device of the data; its runs are the run groups' runs, one run group after another.
     run_groups : sequence of RunGroup
         One or more; steps, batch size, optimiser, weight decay and momentum are the same for all.
+    text_pass : callable, optional
+        Gives the head's class weights in its stead: on several devices.
 
     Attributes
     ----------
@@ -56,8 +58,11 @@ class Training:
         If the head has another number of runs than the run groups.
     """
 
-    def __init__(self, head: Head, run_groups: Sequence[RunGroup]) -> None:
+    def __init__(
+        self, head: Head, run_groups: Sequence[RunGroup], text_pass: Callable[[], Tensor] | None = None
+    ) -> None:
         require_shared_settings(run_groups)
+        self.text_pass: Callable[[], Tensor] = text_pass or head
         self.head, self.run_groups, self.settings = head, tuple(run_groups), run_groups[0].settings
         parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
         runs = sum(len(run_group.seeds) for run_group in run_groups)
@@ -87,7 +92,7 @@ class Training:
         for callback in callbacks:
             callback.on_start(self)
         while self.step_ < self.settings.steps:
-            weights = self.head()  # of all runs at once: the expensive run group
+            weights = self.text_pass()  # of all runs at once: the expensive run group
             passes = [self._forward(run_group, own) for run_group, own in self._by_group(weights)]
             scores = self._validate(weights)  # None where it is not time
 
@@ -106,7 +111,7 @@ class Training:
             self.step_ += 1
             for callback in callbacks:
                 callback.on_step(self)
-        self._validate(self.head(), last=True)
+        self._validate(self.text_pass(), last=True)
         for run_group in self.run_groups:
             run_group.selector.restore()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from debias_pt.errors import UsageError
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.training.callbacks import Callback
+from debias_pt.training.devices.stack_of_runs import training_of
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.tuner import PromptTuner
@@ -68,8 +69,7 @@ def stack(tuners: Sequence[PromptTuner], run_groups: Sequence[RunGroup]) -> Trai
     first = tuners[0]
     for tuner in tuners[1:]:
         _require_same_head(first, tuner)
-    seeds = [seed for run_group in run_groups for seed in run_group.seeds]
-    return Training(first.make_head(first.class_names_, seeds), run_groups)
+    return training_of(first, run_groups)
 
 
 def _require_same_head(first: PromptTuner, other: PromptTuner) -> None:

@@ -22,10 +22,10 @@ from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
+from debias_pt.training.devices.stack_of_runs import training_of
 from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler
 from debias_pt.training.fit_plan import plan
 from debias_pt.training.inputs import Inputs, feature_blocks
-from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES
 from debias_pt.training.sharing.shared_tuner import SharedTuner
@@ -207,7 +207,7 @@ class PromptTuner(SharedTuner):
             If training diverges; names step, group and learning rate.
         """
         run_group = self.run_group(table, groups, validation_groups=validation_groups, reweighter=reweighter)
-        training = Training(self.make_head(table.class_names), [run_group])
+        training = training_of(self, [run_group])
         with progress(f"fitting {self.settings.method}", self.settings.steps, "steps") as advance:
             training.run([*callbacks, Progress(advance)])
         self.take(training.head, run_group)
@@ -295,10 +295,13 @@ class PromptTuner(SharedTuner):
         self.selected_steps_ = run_group.selector.step_.tolist()
         self.freeze()
 
-    def make_head(self, class_names: Sequence[str], seeds: Sequence[int] | None = None) -> Head:
-        """Build the untrained head that the settings describe; for other `seeds`, if given."""
+    def make_head(
+        self, class_names: Sequence[str], seeds: Sequence[int] | None = None, backbone: Backbone | None = None
+    ) -> Head:
+        """Build the untrained head that the settings describe; for other `seeds` or another `backbone`, if given."""
         seeds = self.seeds if seeds is None else seeds
-        return lookup(HEADS, self.settings.head, "head")(self.backbone, class_names, seeds, self.settings)
+        build = lookup(HEADS, self.settings.head, "head")
+        return build(self.backbone if backbone is None else backbone, class_names, seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
         """Load a saved head instead of fitting one.

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias_pt.cli import output
+from debias_pt.cli.groups import tables
 from debias_pt.groups.metrics import SCALARS
 
 GROUPS = [
@@ -79,7 +80,7 @@ def test_one_is_not_a_plural(capsys: pytest.CaptureFixture[str]) -> None:
         "dataset": "x", "synthetic": False, "splits": {}, "problems": [{"where": "a.jpg", "what": "no such file"}],
         "images": 1, "folder": "photos", "read_images": False, "ok": False,
     }  # fmt: skip
-    output.print_verified(verified)
+    tables.print_verified(verified)
     assert capsys.readouterr().out.endswith("1 image in photos: 1 problem\n")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from debias_pt.cli import evaluate, output, predict
 from debias_pt.cli.discovery import discover
+from debias_pt.cli.groups import tables
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.report_view import group_chart
 from tests.cli.test_output import result
@@ -36,7 +37,7 @@ def test_the_probes_report(capsys: pytest.CaptureFixture[str]) -> None:
         {"label": "cat", "attribute": "out", "n_true": 4, "n_pseudo": 0, "recall": 0.25, "precision": None},
     ]
     probe = {"accuracy": 0.9, "majority_accuracy": 0.95, "balanced_accuracy": 0.7, "groups": groups}
-    output.print_probe_report("train", {**probe, "per_value": {"in": 0.8, "out": 0.6}})
+    tables.print_probe_report("train", {**probe, "per_value": {"in": 0.8, "out": 0.6}})
     text = capsys.readouterr().out
     assert ["train: group", "true n", "pseudo n", "recall, %", "precision, %"] in lines(text)
     assert ["cat, in", "8", "10", "87.5", "70.0"] in lines(text)

@@ -198,3 +198,14 @@ def test_the_interval_of_the_group_that_looks_worst_would_not_do() -> None:
         return coverage.inside(interval, float(one.by_run[0].min(axis=1).mean()))
 
     assert coverage.coverage(DESIGNS[FOUR], naive, 5) < 0.93
+
+
+def test_no_interval_is_wider_than_differences_can_be() -> None:
+    """Also where groups have one image, and many may be the worst."""
+    right, other = np.random.default_rng(0).random((2, 1, 60)) < 0.5
+    of_groups = worst_group_difference(right, other, np.arange(60) // 2 * 2)
+    alone = worst_group_difference(right, other, np.arange(60))
+    few = average_difference(right[:, :2], other[:, :2])
+    for found in (of_groups, alone, few):
+        low, high = found.interval
+        assert -1 <= low <= found.mean <= high <= 1

@@ -33,9 +33,12 @@ class Head(nn.Module, ABC):
     ----------
     scale : float
         Factor from the product of features and class weights to logits.
+    passes_text : bool
+        Whether every step goes through the text tower, which several devices can share.
     """
 
     scale: float = 1.0
+    passes_text: bool = False
 
     @abstractmethod
     def forward(self) -> Tensor:

@@ -59,6 +59,7 @@ class ClassTokenHead(Head):
     torch.Size([2, 2, 512])
     """
 
+    passes_text = True
     before: Tensor
     behind: Tensor
     is_name: Tensor

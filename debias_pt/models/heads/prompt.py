@@ -69,6 +69,7 @@ class PromptHead(Head):
     torch.Size([2, 2, 512])
     """
 
+    passes_text = True
     fixed: Tensor
     slots: Tensor
     end: Tensor

@@ -56,6 +56,7 @@ class TextEncoderHead(Head):
     torch.Size([2, 2, 512])
     """
 
+    passes_text = True
     prefix: Tensor
     suffix: Tensor
 

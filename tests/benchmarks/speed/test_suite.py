@@ -142,6 +142,7 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
     monkeypatch.setattr(processes, "run", no_process)
     monkeypatch.setattr(text_pass, "QUICK", (2,))
     monkeypatch.setattr(stacked, "STEPS", 1)
+    monkeypatch.setattr("debias_pt.benchmarks.speed.scaling.points.AXES", {"G": ("groups", (20, 40, 0))})
     monkeypatch.setattr(text_pass, "random_text_tower", lambda: (make_backbone().model, TOKENIZER))
     result = suite.speed(settings, quick=True, rounds=1)
     parsed = Parsed(html(page(result)))
@@ -149,7 +150,7 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
     assert [section["title"] for section in result["sections"]] == [
         f"Text pass, 2 classes, {result['model']}", "Text pass, 2 classes, ViT-B-32 (random weights)", "Training step",
         "Whole training", "Parts of a step", "Seeds at once", "Settings at once", "Encoding", "Numerical cost", "Start",
-        "Floor",
+        "Floor", "Cost by G, groups",
     ]  # fmt: skip
     assert ["-m", "debias_pt", "--help"] in commands
     assert commands[-1][:4] == ["-m", "debias_pt", "train", "waterbirds"]

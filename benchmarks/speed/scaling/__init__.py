@@ -1,0 +1,1 @@
+"""How time and memory grow with training rows, classes, groups and stacked runs."""

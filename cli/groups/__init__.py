@@ -1,0 +1,1 @@
+"""Tables of groups for people; of many groups, the worst."""
