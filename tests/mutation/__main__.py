@@ -59,6 +59,7 @@ def run_room(room: str, given: argparse.Namespace) -> tuple[int, list[str]]:
     every = [mutant for path in paths for mutant in mutants(path)]
     chosen = sample(every, given.sample, given.seed)
     lines, seconds = forked.trace(paths, tests)
+    forked.warm(tests)
     print(f"{room}: {len(chosen)} of {len(every)} mutants, {len(seconds)} tests", flush=True)
     left = []
     for mutant in sorted(chosen, key=str):

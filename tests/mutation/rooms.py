@@ -29,13 +29,14 @@ ROOMS: dict[str, Room] = {
         "probe values refinement anchored inferred",
         "debias_pt/groups",
     ),
-    "selection": _room(
+    "selection": _room("training", "selection run_group", "training values fit_together", "debias_pt/training"),
+    "training": _room(
         "training",
-        "selection data run_group loop optimizer stacking",
-        "training values",
+        "loop data optimizer stacking tuner fit_plan fit_checks",
+        "training values fit_together tuner_inputs past_memory gradients",
         "debias_pt/training",
     ),
-    "cache": _room("features", "cache table", "cache_mapping features values", "debias_pt/features"),
+    "cache": _room("features", "cache table claims merging", "cache_mapping features values merging encoding", "debias_pt/features"),
     "runs": _room(
         "workflows",
         "run_folder",

@@ -108,15 +108,15 @@ SLIPS = [
     Slip(
         "--soft is ignored",
         "debias_pt/training/tuner.py",
-        "train_groups, device, soft=self.settings.soft)",
-        "train_groups, device)",
+        "(fitted_rows, train_groups, self.settings.soft),",
+        "(fitted_rows, train_groups, False),",
         TRAINING,
     ),
     Slip(
         "every epoch has the same order",
         "debias_pt/training/data.py",
-        "_permutation(self.n, seed, epoch) for",
-        "_permutation(self.n, seed, 0) for",
+        "_permutation(self.n, seed, epoch, self.block) for",
+        "_permutation(self.n, seed, 0, self.block) for",
         TRAINING,
     ),
     Slip(
