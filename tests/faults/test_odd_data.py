@@ -132,7 +132,7 @@ HEADS_OF_MANY = ["linear", "prompt", "standardized", "linear-from-text", "class-
 
 @pytest.mark.parametrize("head", HEADS_OF_MANY)
 def test_ten_thousand_classes(counted: Any, backbone: Backbone, head: str) -> None:
-    """One training image a class, a step, and 40 images each to validate and test: nearly all groups are empty there."""
+    """One training image a class, a step, and 40 images each to validate and test: most groups are empty there."""
     k, few = 10_000, 40
     features = np.random.default_rng(0).normal(size=(k + 2 * few, 24))
     y = np.concatenate([np.arange(k), np.arange(few), np.arange(few)])

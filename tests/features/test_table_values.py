@@ -97,7 +97,12 @@ def test_the_fingerprint_changes_with_labels_and_content() -> None:
 def test_arrays_are_scaled_and_split() -> None:
     found = table_from_arrays([[3.0, 4], [0, -2]], [1, 0], ["a", "b"], split=["val", "train"], ids="xy", name="n")
     assert found.features.tolist() == pytest.approx(np.array([[0.6, 0.8], [0, -1]]))
-    assert (found.ids, found.y.tolist(), found.split.tolist(), found.name) == (("x", "y"), [1, 0], ["val", "train"], "n")
+    assert (found.ids, found.y.tolist(), found.split.tolist(), found.name) == (
+        ("x", "y"),
+        [1, 0],
+        ["val", "train"],
+        "n",
+    )
     plain = table_from_arrays(np.eye(2), [0, 1], ["a", "b"], split="test", attributes={"sky": ["u", "t"]})
     assert (plain.ids, plain.split.tolist()) == (("0", "1"), ["test", "test"])
     assert plain.attributes["sky"].values == ("t", "u")

@@ -65,9 +65,7 @@ def test_phuber_is_a_line_below_a_tenth() -> None:
         ("nlprompt", {"epsilon": 1e-6}, {"epsilon": math.nan}, "nlprompt takes"),
     ],
 )
-def test_ranges_end_where_they_say(
-    name: str, taken: dict[str, float], refused: dict[str, float], message: str
-) -> None:
+def test_ranges_end_where_they_say(name: str, taken: dict[str, float], refused: dict[str, float], message: str) -> None:
     make_loss(name, **taken)
     with pytest.raises(UsageError, match=message):
         make_loss(name, **refused)

@@ -31,7 +31,7 @@ ROOMS: dict[str, Room] = {
     "probe": _room(
         "groups",
         "probe probe_report inferred_groups refinement/*",
-        "probe values group_values refinement anchored inferred",
+        "probe values group_values refinement anchored inferred refined_values",
         "debias_pt/groups",
     ),
     "selection": _room(
@@ -45,7 +45,10 @@ ROOMS: dict[str, Room] = {
         "debias_pt/training",
     ),
     "cache": _room(
-        "features", "cache table claims merging", "cache_mapping features values merging table_values",
+        "features",
+        "cache table claims merging",
+        "cache_mapping features values merging mapped table_values",
+        "tests/features/test_encoding.py::test_a_held_block_is_left_to_the_others",
         "debias_pt/features",
     ),
     "runs": _room(

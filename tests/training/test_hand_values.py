@@ -173,6 +173,7 @@ def test_a_selector_goes_on_from_its_state() -> None:
         for parameter in parameters:
             parameter.data.fill_(step + 1)
         selector.observe(step, logits, y, membership)
+        assert selector.score_.isfinite().all()  # from the first step on, unless told otherwise
     state = copy.deepcopy(selector.state_dict())
     assert set(state) == {"score", "step", "kept.0", "kept.1"}
     again = Selector("average-accuracy", parameters)
@@ -328,7 +329,9 @@ def test_a_tuners_settings_seeds_and_figures(backbone: Backbone) -> None:
 
 
 def test_tuners_fitted_together_have_a_head_each(backbone: Backbone) -> None:
-    tuners = [PromptTuner(backbone, head="linear", method=method, seeds=n, steps=2) for method, n in (("erm", 1), ("dpt", 2))]
+    tuners = [
+        PromptTuner(backbone, head="linear", method=method, seeds=n, steps=2) for method, n in (("erm", 1), ("dpt", 2))
+    ]
     groups = [tuner.run_group(PLAIN, TRUE) for tuner in tuners]
     training = fit_together(tuners, groups)
     assert [group.runs for group in groups] == [slice(0, 1), slice(1, 3)]
@@ -352,3 +355,20 @@ def test_seeds_that_would_change_nothing_are_refused() -> None:
     require_distinct_runs(replace(same, head="linear"), 10)
     with pytest.raises(UsageError, match="2 seeds from the words 'a photo of a'"):
         check_fit(FitSettings(seeds=2, context_init="a photo of a"))
+
+
+def test_when_it_is_time_to_validate() -> None:
+    """400 training and 160 validation rows: batches of 50 are 8 an epoch and see 160 rows in 4 (rounded up)."""
+
+    def times(**options: Any) -> list[int]:
+        (group,) = make(LinearHead(24, 2), **options).run_groups
+        return [step for step in range(17) if group.validates(step)]
+
+    assert times(batch_size=50) == [0, 4, 8, 12, 16]
+    assert times(batch_size=10) == [0, 16]
+    assert times(batch_size=200) == times(batch_size=400) == times(batch_size=None) == list(range(17))
+    (group,) = make(LinearHead(24, 2), batch_size=100).run_groups
+    group.val = group.val.at(slice(0, 0))
+    assert all(group.validates(step) for step in range(5))
+    group.val = group.train  # as many as are fitted: once an epoch
+    assert [step for step in range(9) if group.validates(step)] == [0, 4, 8]
