@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.table import FeatureTable, table_from_arrays
 from debias_pt.groups import inferred_groups
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups, inferred_text
+from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import confirmation, inferred
 from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
 from debias_pt.groups.refinement.calibration import contrasts
@@ -21,6 +24,7 @@ from debias_pt.groups.refinement.confirmation import Evidence, apart, confirm, p
 from debias_pt.groups.refinement.inferred import infer
 from debias_pt.groups.refinement.mixture import AttributeMixture, RefinementError, fit_mixture, maximise, shrunk
 from debias_pt.groups.refinement.pooling import Refinement, calibrate_apart, refine, summary
+from debias_pt.models.backbone import Backbone
 
 ONE_CLASS = np.zeros(4, dtype=np.int64)
 FOUR = np.array([[0.0], [2.0], [4.0], [6.0]])
@@ -252,6 +256,27 @@ def test_humps_need_a_standard_deviation_between_them(monkeypatch: pytest.Monkey
         else:
             with pytest.raises(RefinementError, match=r"lie 0\.99 standard deviations apart, below 1 their"):
                 calibrate_apart(scores, y, 1)
+
+
+@pytest.mark.parametrize("templates", [("{attribute}.",), ("a {class} on {attribute}.",)])
+def test_mapped_features_are_asked_block_by_block(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, templates: tuple[str, ...]
+) -> None:
+    place = Attribute("place", {"land": ("land",), "water": ("water",)}, templates)
+    asked = AttributeProbe(backbone, [place], ("cat", "dog"))
+    rows = np.random.default_rng(0).normal(size=(7, 24)).astype(np.float32)
+    y = np.array([0, 1, 1, 0, 1, 0, 1])
+    np.save(tmp_path / "rows.npy", rows)
+    (whole,) = asked.scores(rows, y)
+    of_class = asked.weights_[0].numpy()
+    words = of_class[y] if len(of_class) > 1 else of_class[[0] * len(y)]
+    assert whole == pytest.approx(backbone.logit_scale * np.einsum("nd,nvd->nv", rows, words), rel=1e-4)
+    monkeypatch.setattr("debias_pt.groups.probe.ROWS_AT_A_TIME", 3)
+    (parts,) = asked.scores(np.load(tmp_path / "rows.npy", mmap_mode="r"), y)
+    assert parts == pytest.approx(whole, rel=1e-6)
+    assert asked.predict(rows, y)[0].posterior == pytest.approx(
+        np.exp(whole) / np.exp(whole).sum(axis=1, keepdims=True)
+    )
 
 
 def test_scores_alone_use_no_features() -> None:
