@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class GroupReport:
         images = np.array([effective_images(group) if group.size else 0.0 for group in inside])
         return cls(correct, groups.counts, train_counts, groups.labels, groups.source, tuple(seeds), images)
 
-    @property
+    @cached_property
     def accuracy(self) -> NDArray[np.float64]:
         """Accuracy of each group, shape ``(R, G)``; NaN for empty groups."""
         return np.where(self.counts > 0, self.correct / np.maximum(self.counts, 1), np.nan)

@@ -53,8 +53,7 @@ def require_range(loss: str, name: str, value: float, least: float, most: float 
     """
     if not (least <= value <= most and math.isfinite(value)):
         upper = "up" if most == math.inf else f"to {most:g}"
-        lower = "any number" if least == -math.inf else f"{least:g}"
-        raise UsageError(f"{name} is {value}; {loss} takes {lower} {upper}")
+        raise UsageError(f"{name} is {value}; {loss} takes {least:g} {upper}")
 
 
 def require_with_reverse(loss: str, alpha: float, beta: float, A: float) -> None:

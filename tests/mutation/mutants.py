@@ -20,6 +20,7 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 # Guards and wording: a slip there changes no figure.
 WORDING = {"warn", "register", "lookup", "TypeVar", "Literal", "progress", "counted", "field"}
+COMMUTATIVE = {"min", "max", "minimum", "maximum"}
 GUARDS = {"strict", "stacklevel", "repr", "compare", "dtype", "copy", "description", "help"}
 
 
@@ -134,6 +135,8 @@ def _changes(place: _Place) -> list[Change]:
             return [("condition inverted", lambda: setattr(node, "test", inverse))]
         case ast.Return(value=value) if value is not None and not _is_none(value):
             return [("returns None", lambda: setattr(node, "value", ast.Constant(None)))]
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in COMMUTATIVE:
+            return []
         case ast.Call(args=[first, second, *_]) if not any(isinstance(a, ast.Starred) for a in (first, second)):
             return [("arguments swapped", lambda: node.args.__setitem__(slice(2), [second, first]))]
         case ast.Raise() | ast.Expr() | ast.AugAssign() | ast.Continue() | ast.Break():

@@ -17,25 +17,40 @@ RUN_FOLDER = (
     "the_first_difference_is_named writing_fails_whole_with_the_old_file_in_place tensors_round_trip_with_their_header"
 )
 
+PAST_MEMORY = (
+    "a_fit_from_the_file_is_the_fit_from_memory what_fits_is_a_full_batch_and_nothing_is_said "
+    "an_epoch_in_blocks_has_every_row_once_and_batches_lie_together small_batches_validate_when_they_saw_as_many_rows"
+)
+
 ROOMS: dict[str, Room] = {
     "reweighting": (["debias_pt/reweighting/*.py"], ["tests/reweighting", "debias_pt/reweighting"]),
     "losses": (["debias_pt/losses/*.py"], ["tests/losses", "debias_pt/losses"]),
     "metrics": _room(
-        "groups", "metrics intervals paired groups", "metrics intervals groups values", "debias_pt/groups"
+        "groups", "metrics intervals paired groups", "metrics intervals groups values group_values", "debias_pt/groups"
     ),
     "probe": _room(
         "groups",
         "probe probe_report inferred_groups refinement/*",
-        "probe values refinement anchored inferred",
+        "probe values group_values refinement anchored inferred refined_values",
         "debias_pt/groups",
     ),
     "selection": _room(
+        "training", "selection run_group", "training values hand_values fit_together", "debias_pt/training"
+    ),
+    "training": _room(
         "training",
-        "selection data run_group loop optimizer stacking",
-        "training values",
+        "loop data optimizer stacking tuner fit_plan fit_checks",
+        "training values hand_values fit_together tuner_inputs",
+        *(f"tests/training/test_past_memory.py::test_{t}" for t in PAST_MEMORY.split()),
         "debias_pt/training",
     ),
-    "cache": _room("features", "cache table", "cache_mapping features values", "debias_pt/features"),
+    "cache": _room(
+        "features",
+        "cache table claims merging",
+        "cache_mapping features values merging mapped table_values",
+        "tests/features/test_encoding.py::test_a_held_block_is_left_to_the_others",
+        "debias_pt/features",
+    ),
     "runs": _room(
         "workflows",
         "run_folder",

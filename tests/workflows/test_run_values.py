@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from debias_pt.errors import FingerprintError, RunError
-from debias_pt.workflows.run_folder import RunFolder, fixed, same_work
+from debias_pt.errors import FingerprintError, OutputError, RunError
+from debias_pt.utils.files import write_json
+from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest, same_work
 
+CONFIG = {"dataset": "waterbirds", "method": "dpt", "seed": 3}
 FACTS = {"backbone": {"weights": "w"}, "versions": {"python": "3"}, "data": {"labels": "l"}}
 
 
 def made(path: Path) -> RunFolder:
-    run = RunFolder.create(path, {"dataset": "waterbirds", "method": "dpt", "seed": 3})
+    run = RunFolder.create(path, CONFIG)
     run.write_facts(FACTS)
     return run
 
@@ -79,3 +82,96 @@ def test_what_makes_the_same_work() -> None:
     assert same_work(config, {**config, "data_root": "b"})
     assert not same_work(config, {**config, "method": "erm"})
     assert fixed(config)["method"] == "dpt"
+
+
+def test_every_file_names_the_run_it_belongs_to(tmp_path: Path) -> None:
+    """A checkpoint is refused once the settings, the model or the data are others; what may move may."""
+    run = made(tmp_path / "run")
+    run.write_checkpoint({"step": torch.tensor(4)})
+    for config, facts, named in (
+        ({"seed": 4}, {}, "seed"),
+        ({}, {"backbone": {"weights": "x"}}, "weights"),
+        ({}, {"data": {"labels": "m"}}, "labels"),
+    ):
+        write_json(run.path / "config.json", {**CONFIG, **config})
+        write_json(run.path / "run.json", {**FACTS, **facts})
+        with pytest.raises(FingerprintError, match=f"{named}.*; delete it and start again"):
+            run.read_checkpoint()
+    write_json(run.path / "config.json", {**CONFIG, "cache_dir": "elsewhere"})
+    write_json(run.path / "run.json", {**FACTS, "versions": {}})
+    assert run.read_checkpoint() is not None
+
+
+@pytest.mark.parametrize("part", ["backbone", "data", "group_counts", "attributes"])
+def test_facts_are_written_once_and_compared_after(tmp_path: Path, part: str) -> None:
+    run = RunFolder.create(tmp_path / "run", CONFIG)
+    facts = {**FACTS, "group_counts": [1, 2], "attributes": [{"name": "place"}]}
+    run.require_backbone({"weights": "any"})  # nothing to compare with yet
+    run.write_facts(facts)
+    run.write_facts({**facts, "versions": {"python": "4"}})
+    assert run.facts == facts  # the first ones stay
+    with pytest.raises(FingerprintError, match="resume with what it was started with"):
+        run.write_facts({**facts, part: {"another": 1} if part in ("backbone", "data") else [7]})
+
+
+def test_one_process_writes(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    with run.writing():
+        assert (run.path / ".lock").exists()
+        with pytest.raises(RunError, match="another process is training in this run"), run.writing():
+            raise AssertionError("two write")
+    assert not (run.path / ".lock").exists()
+
+
+def test_names_of_new_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda form: "20260102-030405")
+    assert new_path("some/birds", "dpt") == Path("runs/birds-dpt-20260102-030405")
+    assert new_path("some/birds", "dpt") == Path("runs/birds-dpt-20260102-030405-2")
+    assert new_path("birds", "dpt") == Path("runs/birds-dpt-20260102-030405-3")
+    assert Path("runs/birds-dpt-20260102-030405-3").is_dir()
+
+
+def test_the_newest_run_of_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, finished in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
+        RunFolder.create(Path("runs") / name, {**CONFIG, "seed": ord(name)}).finish({}, {}, {"finished": finished})
+    for i, name in enumerate("xy"):
+        RunFolder.create(Path("runs") / name, {**CONFIG, "seed": ord(name)})
+        os.utime(Path("runs") / name / "config.json", (100 - i, 100 - i))
+    assert newest(finished=True).path.name == "b"
+    assert newest(finished=False).path.name == "x"
+    assert newest(finished=True, matching={**CONFIG, "seed": ord("a"), "device": "cpu"}).path.name == "a"
+    assert newest(finished=False, matching={**CONFIG, "seed": ord("y")}).path.name == "y"
+    with pytest.raises(RunError, match="no unfinished run with these settings under .*runs"):
+        newest(finished=False, matching={**CONFIG, "seed": 0})
+    monkeypatch.chdir(tmp_path / "runs")
+    with pytest.raises(RunError, match="no finished run under"):
+        newest(finished=True)
+
+
+def test_what_is_no_run_of_ours_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, config, result in (
+        ("list", "[]", None), ("foreign", '{"a": 1}', None), ("broken", "{", None),
+        ("odd", '{"method": "dpt"}', "[]"), ("other", '{"method": "dpt"}', '{"score": 1}'),
+    ):  # fmt: skip
+        folder = Path("runs") / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(config)
+        if result:
+            (folder / "result.json").write_text(result)
+    for finished in (True, False):
+        with pytest.raises(RunError, match="no .*finished run"):
+            newest(finished=finished)
+
+
+def test_where_no_run_can_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is not a writable folder; choose another"):
+        RunFolder.require_free(tmp_path / "file" / "run")
+    RunFolder.require_free(tmp_path / "new" / "run")
+    assert not (tmp_path / "new").exists()
+    run = made(tmp_path / "run")
+    with pytest.raises(RunError, match=r"not finished; resume with debias-pt train \.\.\. --out"):
+        run.read_prompt()
