@@ -72,6 +72,11 @@ def require_folder(options: DataOptions, name: str, folder: str, files: tuple[st
     place = options.root / folder
     if not options.root.is_dir():
         raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {folder}")
+    if isinstance(place, StorePath):
+        absent = [place / file for file in files if not (place / file).is_file()]
+        if absent:
+            raise DatasetError(f"{absent[0]}: not there; give --data-root the folder or bucket that holds {folder}")
+        return place
     fetching = f"fetch it (debias-pt data fetch {name}, or --download)"
     if not place.is_dir():
         raise DatasetError(f"{place}: not there; give --data-root the folder that holds {folder}, or {fetching}")

@@ -69,12 +69,12 @@ def _patiently(url: str, work: Callable[[Any, str], T]) -> T:
             return work(*_open(url))
         except DebiasError:
             raise
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise _AbsentError from error
         except Exception as error:  # stores raise many kinds
-            last = error
-            if not _passes(error):
-                raise _refusal(url, error) from error
+            last = _behind(error)
+            if isinstance(last, FileNotFoundError | NotADirectoryError):
+                raise _AbsentError from error
+            if not _passes(last):
+                raise _refusal(url, last) from error
     assert last is not None
     raise FetchError(
         f"{shown(url)}: no answer in {ATTEMPTS} attempts ({_reason(last, url)}); check the network and run the same "
@@ -109,13 +109,25 @@ def _options(url: str) -> dict[str, Any]:
     return {"client_kwargs": {"timeout": silence, "trust_env": True}}  # ~/.netrc and proxies
 
 
+def _behind(error: Exception) -> Exception:
+    """Return what is behind an error: fsspec says of any web address without an answer that it is not there."""
+    cause = error.__cause__
+    known = isinstance(cause, Exception) and (_status(cause) not in (None, 404, 410) or _kinds(cause) & FAULTS)
+    return cause if isinstance(error, FileNotFoundError) and known and isinstance(cause, Exception) else error
+
+
+def _kinds(error: Exception) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
 def _status(error: Exception) -> int | None:
-    """Return the HTTP status that an error tells of."""
-    response = getattr(error, "response", None)
-    for seen in (getattr(error, "status", None), getattr(error, "code", None), getattr(response, "status_code", None)):
-        if isinstance(seen, int):
-            return seen
-    return None
+    """Return the HTTP status that an error tells of: aiohttp's, those of answers, gcsfs'."""
+    for name in ("status", "code"):
+        seen = getattr(error, name, None)
+        if seen is not None:
+            return seen if isinstance(seen, int) else None
+    seen = getattr(getattr(error, "response", None), "status_code", None)
+    return seen if isinstance(seen, int) else None
 
 
 def _passes(error: Exception) -> bool:
@@ -123,7 +135,7 @@ def _passes(error: Exception) -> bool:
     status = _status(error)
     if status is not None:
         return status in (408, 425, 429) or status >= 500
-    if {kind.__name__ for kind in type(error).__mro__} & FAULTS:
+    if _kinds(error) & FAULTS:
         return True
     return isinstance(error, OSError) and not isinstance(error, PermissionError) and error.errno not in OF_THE_REQUEST
 
