@@ -12,7 +12,7 @@ from typing import Any
 
 from debias_pt.datasets.images import is_image
 from debias_pt.datasets.shards.members import Packed, members
-from debias_pt.errors import DatasetError, UsageError
+from debias_pt.errors import DatasetError, DebiasError, UsageError
 from debias_pt.utils.files import make_folder, read_json, write_json
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.hashing import RACY_NS
@@ -72,12 +72,14 @@ def _grouped(shard: str) -> Iterator[tuple[str, dict[str, Packed]]]:
     try:
         for sample in group_by_keys(files):
             yield sample["__key__"], {name: one for name, one in sample.items() if isinstance(one, Packed)}
+    except DebiasError:
+        raise
     except ValueError as error:
         raise DatasetError(f"{shown(shard)}: {str(error.args[0]).split(' dict_keys')[0]}; write it again") from error
 
 
 def _sample(shard: str, name: str, parts: dict[str, Packed]) -> Sample:
-    images = [part for ending, part in parts.items() if is_image(f".{ending}" if "." not in ending else ending)]
+    images = [part for ending, part in parts.items() if is_image(f"x.{ending}")]
     if len(images) != 1:
         seen = f"{len(images)} images ({', '.join(one.name for one in images)})" if images else "no image"
         raise DatasetError(f"{shown(shard)}: the sample {name!r} has {seen}, one expected ({', '.join(parts)})")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import re
+from fnmatch import fnmatchcase
 
 from debias_pt.datasets.splits import split_of
 from debias_pt.errors import DatasetError, UsageError
@@ -53,23 +55,19 @@ def _fitting(pattern: str) -> list[str]:
 
 
 def _in_store(pattern: str) -> list[str]:
-    from fnmatch import fnmatchcase
-
     folder = StorePath(pattern).parent
     names = (one["name"].rstrip("/").rsplit("/", 1)[-1] for one in children(folder.url))
     return sorted(f"{folder.url}/{name}" for name in names if fnmatchcase(name, pattern.rsplit("/", 1)[-1]))
 
 
 def split_by_name(shard: str) -> str | None:
-    """Return the split that a shard's name or its folder's tells, or None.
+    """Return the split that a word of a shard's name is, or its whole folder's name, or None.
 
     Examples
     --------
     >>> split_by_name("birds-train-0001.tar"), split_by_name("s3://bucket/val/0001.tar"), split_by_name("a.tar")
     ('train', 'val', None)
     """
-    import re
-
-    parts = shard.removesuffix(".tar").split("/")
-    words = [word for part in reversed(parts[-2:]) for word in re.split(r"[^A-Za-z]+", part)]
+    *_, folder, name = ("", *shard.split("/"))
+    words = [*re.split(r"[^A-Za-z]+", name), folder]
     return next((split for word in words if (split := split_of(word))), None)
