@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from debias_pt.cli.main import main
 from debias_pt.datasets import ImageDataset, OwnData, load_dataset
@@ -19,14 +20,15 @@ from debias_pt.errors import DatasetError, FetchError, UsageError
 from debias_pt.features import blocks
 from debias_pt.features.encoding import encode, encode_paths
 from debias_pt.models.backbone import Backbone
+from debias_pt.settings import TrainSettings, resolve
 from debias_pt.utils.stores import access
 from debias_pt.utils.stores.addresses import shown
+from debias_pt.workflows.train import portable
 from tests.helpers.store_servers import Store, s3, web
 from tests.helpers.tiny_data import FOLDER
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
-Cli = Callable[..., Any]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -254,25 +256,52 @@ def run(*words: object) -> int:
     return int(ended.value.code or 0)
 
 
-def test_train_and_predict_from_a_bucket(
-    bucket: Store, tiny_checkpoint: Path, waterbirds_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_line(
+    bucket: Store, tiny_checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ("--data-root", "s3://birds/data", "--no-check-counts", "--cache-dir", tmp_path / "cache")
-    model = ("--pretrained", f"local-dir:{tiny_checkpoint}")
-    assert run("train", "waterbirds", *where, *model, "--workers", 0, "--steps", 3, "--out", tmp_path / "run") == 0
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["data_root"] == "s3://birds/data"
-    image = f"s3://birds/data/{FOLDER}/{birds(str(waterbirds_root), tmp_path).ids[0]}"
-    capsys.readouterr()
-    assert run("predict", tmp_path / "run", image, *model, "--json") == 0
-    assert [row["id"] for row in json.loads(capsys.readouterr().out)["images"]] == [image]
-
-
-def test_a_bucket_that_denies_on_the_command_line(bucket: Store, cli: Cli) -> None:
+    assert run("encode", "waterbirds", *where, "--pretrained", f"local-dir:{tiny_checkpoint}", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["encoded"] == 90
+    assert run("data", "verify", "waterbirds", *where[:-2], "--read-images", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == f"s3://birds/data/{FOLDER}"
     bucket.always["birds"] = 403
-    done = cli("encode", "s3://birds")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: s3://birds: access denied")
-    assert done.stderr.count("\n") == 1
+    assert run("encode", "s3://birds") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: s3://birds: access denied")
+    assert told.count("\n") == 1
+
+
+def test_a_run_keeps_addresses() -> None:
+    given = {"dataset": "s3://bucket/a.csv", "data_root": "s3://bucket", "image_root": "https://host/images"}
+    kept = portable(resolve(TrainSettings, given))
+    assert {name: kept[name] for name in given} == given
+    assert portable(resolve(TrainSettings, {"dataset": "a.tar"}))["dataset"] == str(Path("a.tar").resolve())
+    with pytest.raises(UsageError, match="the address carries a password or a signature"):
+        portable(resolve(TrainSettings, {"dataset": "https://host/a.csv?token=mine"}))
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_workers_of_a_cluster_read_from_the_store(
+    site: Store, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    if "cluster" not in pytestconfig.getoption("-m"):
+        pytest.skip("starts Ray, half a minute of one core; run it with -m cluster")
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    dataset = birds(site.url, tmp_path)
+    expected = encoded(backbone, dataset, tmp_path / "here")
+    site.asked.clear()
+    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "there", engine="ray")
+    assert (table.features == expected).all()
+    assert stats.encoded == site.count("GET", ".jpg") == len(dataset)
+    site.always[dataset.ids[9]] = 403
+    with pytest.raises(DatasetError, match=f"{dataset.ids[9]}: access denied"):
+        encode(backbone, dataset, cache_dir=tmp_path / "third", engine="ray")
+    torch.set_num_threads(threads)
 
 
 def test_encode_paths_reads_addresses(site: Store, backbone: Backbone, waterbirds_root: Path) -> None:
