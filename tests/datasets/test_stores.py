@@ -4,6 +4,7 @@ it changes; passing faults are waited out; a store that refuses is one line; no 
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from debias_pt.datasets.images import gather
 from debias_pt.errors import DatasetError, FetchError, UsageError
 from debias_pt.features import blocks
 from debias_pt.features.encoding import encode, encode_paths
+from debias_pt.features.loader import Fault
+from debias_pt.features.ray_encoding import ImageWorker
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.utils.stores import access
@@ -280,18 +283,37 @@ def test_a_run_keeps_addresses() -> None:
         portable(resolve(TrainSettings, {"dataset": "https://host/a.csv?token=mine"}))
 
 
-@pytest.mark.cluster
-@pytest.mark.filterwarnings("ignore")
-def test_workers_of_a_cluster_read_from_the_store(
-    site: Store, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
-) -> None:
+def test_a_worker_reads_from_the_store_by_itself(site: Store, backbone: Backbone, tmp_path: Path) -> None:
+    dataset = birds(site.url, tmp_path)
+    options = {"device": "cpu", "precision": "fp32", "draft": False, "decode": "cpu"}
+    paths = tuple(map(dataset.path, dataset.ids[:20]))
+    threads = torch.get_num_threads()
+    rows, features, bad = ImageWorker(backbone.source, options, 0).encode(paths, 16)
+    torch.set_num_threads(threads)
+    assert (rows, bad) == (list(range(20)), {})
+    assert (features == encode_paths(backbone, paths, batch_size=16, workers=0).numpy()).all()
+    fault = pickle.loads(pickle.dumps(Fault.of(FetchError("gone"))))  # as it comes from a reading process
+    assert (fault, fault.kind) == ("gone", FetchError)
+
+
+@pytest.fixture
+def ray(pytestconfig: pytest.Config) -> Iterator[None]:
+    """A Ray of one core, not one that may run on this machine already."""
     if "cluster" not in pytestconfig.getoption("-m"):
         pytest.skip("starts Ray, half a minute of one core; run it with -m cluster")
-    pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    found = pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        found.init(address="local", num_cpus=1, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+        yield
+        found.shutdown()
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("one_thread", "ray")
+def test_workers_of_a_cluster_read_from_the_store(site: Store, backbone: Backbone, tmp_path: Path) -> None:
     dataset = birds(site.url, tmp_path)
     expected = encoded(backbone, dataset, tmp_path / "here")
     site.asked.clear()
@@ -301,7 +323,6 @@ def test_workers_of_a_cluster_read_from_the_store(
     site.always[dataset.ids[9]] = 403
     with pytest.raises(DatasetError, match=f"{dataset.ids[9]}: access denied"):
         encode(backbone, dataset, cache_dir=tmp_path / "third", engine="ray")
-    torch.set_num_threads(threads)
 
 
 def test_encode_paths_reads_addresses(site: Store, backbone: Backbone, waterbirds_root: Path) -> None:
