@@ -34,7 +34,7 @@ DatasetName = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="Data set by name (debias-pt data list), or path of a folder or table of images.",
+        help="Data set by name (debias-pt data list), or path (or s3://...) of a folder, a table or tar shards.",
         show_default=False,
         autocompletion=dataset_names,
     ),

@@ -117,8 +117,12 @@ class Settings:
 class SourceSettings(Settings):
     """Which images."""
 
-    dataset: str = option(DATA, "waterbirds", "Data set by name (debias-pt data list), or path of a folder or table.")
-    data_root: str = option(DATA, "data", "Folder that holds the data set's own folder (waterbirds_v1.0).")
+    dataset: str = option(
+        DATA, "waterbirds", "Data set by name (debias-pt data list), or path of a folder, a table or tar shards."
+    )
+    data_root: str = option(
+        DATA, "data", "Folder that holds the data set's own folder (waterbirds_v1.0); may be s3://..."
+    )
     download: bool = option(DATA, False, "Download the data set if it is missing.")
     check_counts: bool = option(READING, True, "Refuse a data set whose group counts differ from the published ones.")
     on_bad_image: str = option(

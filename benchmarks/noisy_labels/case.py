@@ -92,7 +92,7 @@ class Case:
         """Return the clean images of a split that a run may look at; in validation at most 4 per class (CoOp)."""
         draw, shots = self.settings.draw, self.settings.shots
         if draw == "coop-files":
-            return FewShot.read(self.table, self.dataset.root / "split_fewshot", shots, seed, split=split)
+            return FewShot.read(self.table, Path(self.dataset.root) / "split_fewshot", shots, seed, split=split)
         return FewShot.draw(self.table, shots, seed, rule=draw, split=split)
 
     def samples(self) -> list[dict[str, Any]]:

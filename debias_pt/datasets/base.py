@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os.path import join
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.registry import register
+from debias_pt.utils.stores.place import Place, StorePath
 from debias_pt.utils.words import first_of
 
 # Model and weights if neither the data set nor the user names any.
@@ -25,13 +27,13 @@ DEFAULT_MODEL: tuple[str, str | None] = ("ViT-B-32-quickgelu", "openai")
 
 @dataclass(frozen=True, repr=False)
 class ImageDataset:
-    """A labelled image collection on disk.
+    """A labelled image collection, on disk or in a store.
 
     Parameters
     ----------
     name : str
         As typed on the command line.
-    root : Path
+    root : Path or StorePath
         Folder that `ids` are relative to.
     ids : tuple of str
         Image paths below `root`, unique; N of them.
@@ -51,10 +53,14 @@ class ImageDataset:
         Drawn by a program.
     template : str
         Zero-shot prompt, ``{}`` standing for the class name.
+    files : mapping of str to str
+        Addresses, by id, of those images that are not at ``root / id``.
+    keys : mapping of str to str
+        Of images in stores and tar files, by id: the key of a version, empty if only its content tells versions.
     """
 
     name: str
-    root: Path
+    root: Place
     ids: tuple[str, ...]
     y: NDArray[np.int64]
     split: NDArray[np.str_]
@@ -64,6 +70,14 @@ class ImageDataset:
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
     template: str = "a photo of a {}."
+    files: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, name: str) -> str:
+        """Return where an image is, by its id: a path, or an address that may carry a signature."""
+        if name in self.files:
+            return self.files[name]
+        return (self.root / name).url if isinstance(self.root, StorePath) else join(self.root, name)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -113,7 +127,7 @@ class DataOptions:
 
     Parameters
     ----------
-    root : Path
+    root : Path or StorePath
         The folder that holds the data set's own folder.
     check_counts : bool
         Refuse a set whose group counts differ from the published ones.
@@ -121,7 +135,7 @@ class DataOptions:
         Where drawn images are kept.
     """
 
-    root: Path = Path("data")
+    root: Place = Path("data")
     check_counts: bool = True
     cache_dir: Path = field(default_factory=default_cache_dir)
 

@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 
 from debias_pt.errors import DebiasWarning, ImageError
 from debias_pt.utils.hashing import require_regular
+from debias_pt.utils.stores.addresses import is_file_here, is_remote, is_shards, shown
+from debias_pt.utils.stores.place import Place, StorePath, place
 
 # Formats that Pillow only recognises, or reads by another program: EPS by Ghostscript, which runs what is in the file.
 NOT_READ = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -45,20 +47,20 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in _endings()
 
 
-def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
+def find_images(folder: Place) -> tuple[list[Place], list[Place]]:
     """Search a folder and its subfolders for image files, following links to folders.
 
     Files and folders whose names begin with a dot are left out.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or StorePath
 
     Returns
     -------
-    images : list of Path
+    images : list of Path or StorePath
         Sorted, each beginning with `folder`.
-    others : list of Path
+    others : list of Path or StorePath
         Files with other extensions, sorted.
 
     Raises
@@ -75,12 +77,21 @@ def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
     >>> [[path.name for path in paths] for paths in find_images(root)]
     [['a.jpg', 'b.png'], ['notes.txt']]
     """
-    files: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(place), name)]
-        files += [Path(place, name) for name in names if not name.startswith(".")]
-    files.sort()
+    files = _in_store(folder) if isinstance(folder, StorePath) else _on_disk(folder)
     return [file for file in files if is_image(file.name)], [file for file in files if not is_image(file.name)]
+
+
+def _on_disk(folder: Path) -> list[Place]:
+    files: list[Path] = []
+    for where, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(where), name)]
+        files += [Path(where, name) for name in names if not name.startswith(".")]
+    return sorted(files)
+
+
+def _in_store(folder: StorePath) -> list[Place]:
+    shown_parts = ((file, file.relative_to(folder).parts) for file in folder.files())
+    return [file for file, parts in shown_parts if not any(part.startswith(".") for part in parts)]
 
 
 def _leads_back(place: Path, name: str) -> bool:
@@ -105,32 +116,42 @@ def gather(words: Sequence[str]) -> tuple[list[str], list[str]]:
     ImageError
         If there is no such file or folder, or no image in a folder.
     """
-    found: dict[Path, str] = {}
+    found: dict[str, str] = {}
     left_out: list[str] = []
     for word in words:
         images, others = _meant(word)
         for image in images:
-            found.setdefault(Path(image).parent.resolve() / Path(image).name, image)
+            found.setdefault(_once(image), image)
         left_out += map(str, others)
         if others:
             _warn_left_out(word, others)
     return list(found.values()), left_out
 
 
-def _meant(word: str) -> tuple[list[str], list[Path]]:
+def _once(image: str) -> str:
+    return str(Path(image).parent.resolve() / Path(image).name) if is_file_here(image) else image
+
+
+def _meant(word: str) -> tuple[list[str], list[Place]]:
+    if is_shards(word):
+        from debias_pt.datasets.shards.images import images_in  # which reads this module
+
+        return images_in(word), []
+    if is_remote(word) and is_image(shown(word).partition("?")[0]):
+        return [word], []
     if os.path.isfile(word):
         return [word], []
-    if not os.path.isdir(word):
+    if not is_remote(word) and not os.path.isdir(word):
         raise ImageError(f"{word}: no such image file or folder; give image files, or folders of them")
-    images, others = find_images(Path(word))
+    images, others = find_images(place(word))
     if not images:
         seen = f"{len(others)} files with other extensions, first {others[0].name!r}" if others else "no files at all"
         raise ImageError(f"{word}: no image in this folder ({seen}); give another folder, or the files themselves")
-    return list(map(str, images)), others
+    return list(map(os.fspath, images)), others
 
 
-def _warn_left_out(folder: str, others: Sequence[Path]) -> None:
-    names = ", ".join(str(file.relative_to(folder)) for file in others[:NAMED])
+def _warn_left_out(folder: str, others: Sequence[Place]) -> None:
+    names = ", ".join(os.path.relpath(file, folder) for file in others[:NAMED])
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
     text = f"{folder}: left out {len(others)} without an image extension: {names}{more}"
     warnings.warn(text, DebiasWarning, stacklevel=4)
@@ -147,7 +168,7 @@ def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | Non
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or its address in a store or a tar file.
     at_least : int, optional
         Let a larger JPEG file be decoded at a half, a quarter or an eighth of its size, as long as neither side
         comes below this; several times as fast, with slightly different pixels.
@@ -167,6 +188,11 @@ def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | Non
     >>> open_rgb(path).getpixel((0, 0))
     (7, 7, 7)
     """
+    if content is None and not is_file_here(os.fspath(path)):
+        from debias_pt.utils.stores.access import read_bytes  # only who reads from a store needs it
+
+        content = read_bytes(os.fspath(path))
+    path = shown(os.fspath(path))
     try:
         if content is None:
             require_regular(path)

@@ -15,9 +15,11 @@ from debias_pt.datasets.custom.read import is_path, read_own
 from debias_pt.datasets.download.fetch import fetch
 from debias_pt.datasets.splits import Shares
 from debias_pt.datasets.synthetic.worlds import MARK
-from debias_pt.errors import DatasetError
+from debias_pt.errors import DatasetError, UsageError
 from debias_pt.utils.files import default_cache_dir
 from debias_pt.utils.registry import lookup
+from debias_pt.utils.stores.addresses import is_remote
+from debias_pt.utils.stores.place import StorePath, place
 
 
 def load_dataset(
@@ -35,9 +37,10 @@ def load_dataset(
     Parameters
     ----------
     name : str or Path
-        A registered name such as ``"waterbirds"``, or the path of a folder or table of images.
+        A registered name such as ``"waterbirds"``; or the path of a folder or table of images, or of shards
+        (``train-{0000..0009}.tar``), which may be in a store (``s3://bucket/photos``).
     root : str or Path
-        The folder that holds a named data set's own folder.
+        The folder that holds a named data set's own folder; may be in a store.
     download : bool
         Download it if it is missing.
     check_counts : bool
@@ -64,18 +67,23 @@ def load_dataset(
     Traceback (most recent call last):
     debias_pt.errors.DatasetError: /nowhere: no such folder; give --data-root the folder that holds waterbirds_v1.0
     """
+    cache = Path(cache_dir) if cache_dir else default_cache_dir()
     if str(name) not in DATASETS and is_path(str(name)):
-        dataset = read_own(Path(name), own)
+        dataset = read_own(name, own, cache)
     else:
         source = lookup(DATASETS, str(name), "data set")
         _refuse_own(str(name), own)
-        place = Path(cache_dir) if cache_dir else default_cache_dir()
-        archive = source.card.archive
-        if download and archive and not (Path(root) / archive.folder).exists():
-            fetch(archive, Path(root), lambda parent: load_dataset(name, parent), terms=source.card.terms)
-        dataset = source.load(DataOptions(Path(root), check_counts, place))
+        parent, archive = place(root), source.card.archive
+        if download and archive and not (parent / archive.folder).exists():
+            if isinstance(parent, StorePath):
+                raise UsageError(
+                    f"--data-root {parent} is in a store; --download writes to this machine: give a folder"
+                )
+            fetch(archive, parent, lambda folder: load_dataset(name, folder), terms=source.card.terms)
+        dataset = source.load(DataOptions(parent, check_counts, cache))
         if check_counts and not source.card.synthetic:
             require_counts(dataset, source.card)
+    dataset = _looked_up(dataset)
     if check_images:
         require_images(dataset)
     return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
@@ -122,9 +130,26 @@ def require_counts(dataset: ImageDataset, card: Card) -> None:
             )
 
 
+def _looked_up(dataset: ImageDataset) -> ImageDataset:
+    """Return a data set with the versions of its images in stores, asked for once."""
+    paths = {name: dataset.path(name) for name in dataset.ids if name not in dataset.keys}
+    remote = {name: path for name, path in paths.items() if is_remote(path)}
+    if not remote:
+        return dataset
+    from debias_pt.utils.stores.versions import version_keys
+
+    found = version_keys(list(remote.values()))
+    keys = {name: found[path] for name, path in remote.items() if path in found}
+    return replace(dataset, keys={**dataset.keys, **keys})
+
+
 def missing_images(dataset: ImageDataset) -> list[int]:
-    """Return the rows whose image is not on disk."""
-    return [row for row, name in enumerate(dataset.ids) if not os.path.isfile(os.path.join(dataset.root, name))]
+    """Return the rows whose image is neither on disk nor in its store."""
+    return [
+        row
+        for row, name in enumerate(dataset.ids)
+        if name not in dataset.keys and not os.path.isfile(dataset.path(name))
+    ]
 
 
 def require_images(dataset: ImageDataset) -> None:

@@ -17,6 +17,7 @@ from debias_pt.errors import FingerprintError, OutputError
 from debias_pt.utils.files import make_folder, read_arrays, write_arrays
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.hashing import file_digest
+from debias_pt.utils.stores.place import Place
 
 EDITION = 1  # raise it when the same tables are read differently
 
@@ -59,14 +60,14 @@ class Metadata:
         return np.array(SPLITS)[self.split]
 
 
-def remembered(cache_dir: Path, tables: Sequence[Path], read: Callable[[], Metadata]) -> Metadata:
+def remembered(cache_dir: Path, tables: Sequence[Place], read: Callable[[], Metadata]) -> Metadata:
     """Return what `read` returns, from the cache folder if these tables have been read before.
 
     Parameters
     ----------
     cache_dir : Path
         Where to remember it; a folder that cannot be written to only costs time.
-    tables : sequence of Path
+    tables : sequence of Path or StorePath
         What `read` reads: their content decides, not their place.
     read : callable
         Reads them through WILDS.

@@ -7,16 +7,16 @@ import io
 from pathlib import Path
 
 from debias_pt.datasets.images import open_rgb
-from debias_pt.errors import ImageError
+from debias_pt.errors import DatasetError
 
 QUALITY = 70
 
 
-def thumbnail(file: Path, side: int) -> str:
+def thumbnail(file: str | Path, side: int) -> str:
     """Return an image as a JPEG of at most `side` pixels in a ``data:`` address; empty if it cannot be read."""
     try:
         image = open_rgb(file, side)
-    except (ImageError, OSError):
+    except (DatasetError, OSError):
         return ""
     image.thumbnail((side, side))
     data = io.BytesIO()

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets.base import DataOptions
 from debias_pt.errors import DatasetError
+from debias_pt.utils.stores.place import Place, StorePath
 
 # What WILDS and pandas raise on files of another form.
 FAILURES = (KeyError, ValueError, TypeError, IndexError, RuntimeError)
@@ -45,7 +47,21 @@ def no_update_check() -> Iterator[None]:
             sys.modules["outdated"] = before
 
 
-def require_folder(options: DataOptions, name: str, folder: str, files: tuple[str, ...] = ()) -> Path:
+@contextlib.contextmanager
+def tables_here(root: Place, folder: str, files: tuple[str, ...]) -> Iterator[Path]:
+    """Give a data root on this machine with a set's tables: the root itself, or for a time a copy of them."""
+    if not isinstance(root, StorePath):
+        yield root
+        return
+    with TemporaryDirectory() as made:
+        place = Path(made) / folder
+        place.mkdir()
+        for file in files:
+            (place / file).write_bytes((root / folder / file).read_bytes())
+        yield Path(made)
+
+
+def require_folder(options: DataOptions, name: str, folder: str, files: tuple[str, ...] = ()) -> Place:
     """Return the data set's folder.
 
     Raises
@@ -56,6 +72,11 @@ def require_folder(options: DataOptions, name: str, folder: str, files: tuple[st
     place = options.root / folder
     if not options.root.is_dir():
         raise DatasetError(f"{options.root}: no such folder; give --data-root the folder that holds {folder}")
+    if isinstance(place, StorePath):
+        absent = [place / file for file in files if not (place / file).is_file()]
+        if absent:
+            raise DatasetError(f"{absent[0]}: not there; give --data-root the folder or bucket that holds {folder}")
+        return place
     fetching = f"fetch it (debias-pt data fetch {name}, or --download)"
     if not place.is_dir():
         raise DatasetError(f"{place}: not there; give --data-root the folder that holds {folder}, or {fetching}")
@@ -69,7 +90,7 @@ def require_folder(options: DataOptions, name: str, folder: str, files: tuple[st
 
 
 @contextlib.contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
+def reading(path: Place, what: str) -> Iterator[None]:
     """Turn what a loader raises into one line that names the file."""
     try:
         yield
@@ -79,7 +100,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise DatasetError(f"{path}: not {what} metadata ({' '.join(str(error).split())})") from error
 
 
-def require_binary(path: Path, columns: Mapping[str, NDArray[np.int64]]) -> None:
+def require_binary(path: Place, columns: Mapping[str, NDArray[np.int64]]) -> None:
     """Refuse a column with another value than 0 or 1, naming its first row."""
     for name, values in columns.items():
         bad = np.flatnonzero((values != 0) & (values != 1))

@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from debias_pt.datasets.base import ImageDataset
+from debias_pt.datasets.image_keys import image_keys
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import UsageError
 from debias_pt.features.cache import FeatureCache
@@ -29,7 +30,6 @@ from debias_pt.features.claims import Claims
 from debias_pt.features.encoding import encode_tensors
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.files import default_cache_dir
-from debias_pt.utils.hashing import content_hashes
 from debias_pt.utils.progress import progress
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
@@ -151,13 +151,13 @@ def encode_views(
     cache_dir = cache_dir or default_cache_dir()
     cache = FeatureCache(cache_dir, {**backbone.fingerprint, "augmentation": _described(augmentation)})
     names = [dataset.ids[row] for row in rows]
-    hashes = content_hashes(dataset.root, names, cache_dir / "hashes")
+    hashes = image_keys(dataset, names, cache_dir / "hashes")
     keys = [[_key(content, view, seed) for content in hashes] for view in range(views)]
     wanted = [key for of_view in keys for key in of_view]
     known = cache.read()
     missing = known.missing(wanted)
     if missing:
-        paths = dict(zip(wanted, [str(dataset.root / name) for name in names] * views, strict=True))
+        paths = dict(zip(wanted, [dataset.path(name) for name in names] * views, strict=True))
         _encode(backbone, missing, [paths[key] for key in missing], augmentation, cache)
         known = cache.read()
     return known.gather(wanted).reshape(views, len(names), -1)

@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from debias_pt.errors import ImageError, NonFiniteError
+from debias_pt.errors import FetchError, ImageError, NonFiniteError
 from debias_pt.features.cache import FeatureCache
 from debias_pt.features.claims import Block, Claims
 from debias_pt.features.loader import Numbered, batches, in_batches, workers_for
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.progress import progress
+from debias_pt.utils.stores.addresses import shown
 
 SHARD_ROWS = 512
 
@@ -152,13 +153,13 @@ class LocalEncoder:
         bad: dict[int, str] = {}
         workers = workers_for(self.images, self.batch_size, self.workers)
         found = batches(self.backbone, self._work(blocks, begun), workers, bad)
-        interrupt: KeyboardInterrupt | None = None
+        interrupt: KeyboardInterrupt | FetchError | None = None
         while True:
             try:
                 numbers, features = next(found)
             except StopIteration:
                 break
-            except KeyboardInterrupt as error:
+            except (KeyboardInterrupt, FetchError) as error:  # of a store that does not answer any more
                 interrupt = error
                 break
             next(one for one in begun if numbers[0] < one.end).take(numbers, features)
@@ -216,4 +217,4 @@ def require_finite(features: NDArray[np.float32], paths: Sequence[str]) -> None:
     """
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
-        raise NonFiniteError(f"{paths[int(np.argmin(finite))]}: the model gave NaN or infinity; encode in fp32")
+        raise NonFiniteError(f"{shown(paths[int(np.argmin(finite))])}: the model gave NaN or infinity; encode in fp32")

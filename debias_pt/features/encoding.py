@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from debias_pt.datasets.base import ImageDataset
+from debias_pt.datasets.image_keys import image_keys
 from debias_pt.errors import DebiasWarning, ImageError
 from debias_pt.features.blocks import Encoder, LocalEncoder, fill, require_finite
 from debias_pt.features.cache import FeatureCache, table_features
@@ -22,7 +23,6 @@ from debias_pt.features.loader import batches, default_batch_size, in_batches, w
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.files import default_cache_dir
-from debias_pt.utils.hashing import content_hashes
 from debias_pt.utils.progress import progress
 
 # Reading fewer images than this takes less time than starting processes.
@@ -102,13 +102,13 @@ def encode(
     cache = FeatureCache(cache_dir, backbone.fingerprint)
     skipped: dict[str, str] = {}
     unreadable: dict[str, str] = {}  # by hash: the same file may appear in several places
-    hashes = content_hashes(dataset.root, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
+    hashes = image_keys(dataset, dataset.ids, cache_dir / "hashes", skipped if skip_bad else None)
     rows = cache.read()
     encoded = 0
     missing = rows.missing(hashes)
     if missing:
         names = dict(zip(hashes, dataset.ids, strict=True))
-        paths = [str(dataset.root / names[key]) for key in missing]
+        paths = [dataset.path(names[key]) for key in missing]
         with _encoder(engine, backbone, batch_size, workers, len(missing)) as encoder:
             encoded = fill(cache, missing, paths, encoder, backbone.name, unreadable if skip_bad else None)
         rows = cache.read()

@@ -18,11 +18,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from debias_pt.datasets.images import open_rgb
-from debias_pt.errors import ImageError, WorkerError
+from debias_pt.errors import DebiasError, ImageError, WorkerError
 from debias_pt.features.time_limit import time_limit
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
 from debias_pt.utils.orphans import end_with_parent
+from debias_pt.utils.stores.addresses import is_file_here
 
 Numbered = tuple[int, str]  # an image's number in the work, and its path
 Item = tuple[Numbered, Tensor | str]
@@ -81,6 +82,8 @@ def batches(
     ------
     ImageError
         If an image cannot be read and there is no `bad`.
+    DebiasError
+        If a store does not answer or refuses: no fault of an image.
     """
     on_gpu = backbone.device.type == "cuda"
     source = _Images(backbone)
@@ -105,6 +108,9 @@ def batches(
         while len(begun) > (0 if broken else late):
             rows, features = begun.pop(0)
             yield rows, features.cpu()
+        for reason in broken.values():
+            if isinstance(reason, Fault):
+                raise reason.kind(reason)
         if broken and bad is None:
             raise ImageError(min(broken.items())[1])
         if bad is not None:
@@ -141,6 +147,21 @@ class _Batch(NamedTuple):
     data: Tensor | None
 
 
+class Fault(str):
+    """What a worker says of a store that fails; `kind` is the error to raise."""
+
+    kind: type[DebiasError]
+
+    @classmethod
+    def of(cls, error: DebiasError) -> str:
+        """Return an error as text: of one image plainly, of a store as a fault."""
+        if isinstance(error, ImageError):
+            return str(error)
+        fault = cls(error)
+        fault.kind = type(error)
+        return fault
+
+
 class _Images(Dataset[Item]):
     """Preprocessed images by number and path, or the bytes of JPEG files; an unreadable one comes as its error text.
 
@@ -152,16 +173,35 @@ class _Images(Dataset[Item]):
         self.on_device = backbone.decoder is not None
 
     def __getitem__(self, numbered: Numbered) -> Item:
-        path = numbered[1]
-        file = read_jpeg(path) if self.on_device else None
-        return numbered, self.by_pillow(path) if file is None else file
+        return self.__getitems__([numbered])[0]
 
-    def by_pillow(self, path: str) -> Tensor | str:
+    def __getitems__(self, batch: list[Numbered]) -> list[Item]:
+        """Return a batch, whose files in stores are asked for at once."""
+        content = _elsewhere([path for _, path in batch])
+        return [(numbered, self._item(numbered[1], content.get(numbered[1]))) for numbered in batch]
+
+    def _item(self, path: str, content: bytes | DebiasError | None) -> Tensor | str:
+        if isinstance(content, DebiasError):
+            return Fault.of(content)
+        file = read_jpeg(path, content) if self.on_device else None
+        return self.by_pillow(path, content) if file is None else file
+
+    def by_pillow(self, path: str, content: bytes | None = None) -> Tensor | str:
         try:
             with time_limit(path):
-                return self.preprocess(open_rgb(path, self.at_least))
-        except ImageError as error:
-            return str(error)
+                return self.preprocess(open_rgb(path, self.at_least, content))
+        except DebiasError as error:
+            return Fault.of(error)
+
+
+def _elsewhere(paths: Sequence[str]) -> dict[str, bytes | DebiasError]:
+    """Return the content of those files that are in stores or tar files."""
+    wanted = [path for path in paths if not is_file_here(path)]
+    if not wanted:
+        return {}
+    from debias_pt.utils.stores.together import read_together
+
+    return dict(zip(wanted, read_together(wanted), strict=True))
 
 
 def _collate(items: list[Item]) -> _Batch:

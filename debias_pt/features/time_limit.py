@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from debias_pt.errors import ImageError
+from debias_pt.utils.stores.addresses import shown
 
 LIMIT_S = 60.0
 
@@ -28,7 +29,7 @@ def time_limit(path: str, seconds: float = LIMIT_S) -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise ImageError(f"{path}: reading this image takes more than {seconds:g} s; replace or remove it")
+        raise ImageError(f"{shown(path)}: reading this image takes more than {seconds:g} s; replace or remove it")
 
     before: Any = signal.signal(signal.SIGALRM, stop)
     rest, _ = signal.setitimer(signal.ITIMER_REAL, seconds)

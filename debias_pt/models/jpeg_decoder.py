@@ -29,13 +29,15 @@ KNOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def read_jpeg(path: str | Path) -> Tensor | None:
+def read_jpeg(path: str | Path, content: bytes | None = None) -> Tensor | None:
     """Read a JPEG file of the kind that all decoders understand alike: colours as YCbCr, upright, complete.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    content : bytes, optional
+        Its content, if it is at hand.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def read_jpeg(path: str | Path) -> Tensor | None:
     True
     """
     try:
-        data = Path(path).read_bytes()
+        data = Path(path).read_bytes() if content is None else content
         with Image.open(io.BytesIO(data)) as image:  # reads the header only
             plain = image.format == "JPEG" and image.mode == "RGB" and _is_ycc(image)
             whole = image.getexif().get(ORIENTATION, 1) == 1 and data.endswith(END_OF_IMAGE)

@@ -18,6 +18,7 @@ from debias_pt.features.encoding import encode_paths, encode_tensors
 from debias_pt.features.mapped import ROWS_AT_A_TIME, is_mapped
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
+from debias_pt.utils.stores.addresses import is_shards
 
 EXPECTED = "features (N, D), a FeatureTable, image files or a folder, or PIL images"
 AT_A_TIME = 256  # preprocessed images that are held in memory
@@ -48,7 +49,7 @@ def unit_features(inputs: Inputs, backbone: Callable[[], Backbone], dim: int) ->
     if isinstance(inputs, FeatureTable):
         return _checked(inputs.features, dim)
     if isinstance(inputs, str | Path):
-        paths = gather([str(inputs)])[0] if os.path.isdir(inputs) else [str(inputs)]
+        paths = gather([str(inputs)])[0] if os.path.isdir(inputs) or is_shards(str(inputs)) else [str(inputs)]
         return encode_paths(backbone(), paths).numpy()
     if isinstance(inputs, Image.Image):
         return _encoded([inputs], backbone())

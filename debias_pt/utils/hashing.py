@@ -15,6 +15,8 @@ from typing import TypeVar
 from debias_pt.errors import ImageError, UsageError
 from debias_pt.utils.files import make_folder, read_json, write_json
 from debias_pt.utils.fingerprint import digest
+from debias_pt.utils.stores.access import read_bytes
+from debias_pt.utils.stores.addresses import is_file_here
 
 T = TypeVar("T")
 Index = dict[str, list[int | str]]  # path to size, modification and change time, hash
@@ -25,13 +27,15 @@ HEXADECIMAL = set("0123456789abcdef")
 
 
 def file_digest(path: str) -> str:
-    """Return the SHA-256 of a file's content.
+    """Return the SHA-256 of the content of a file, on this machine or in a store.
 
     Raises
     ------
     ImageError
         If the file cannot be read.
     """
+    if not is_file_here(path):
+        return hashlib.sha256(read_bytes(path)).hexdigest()
     try:
         require_regular(path)
         with open(path, "rb") as file:

@@ -120,7 +120,7 @@ def contact_sheet(
         text = "\n".join([*map(written_out, names[number].split(", ")), f"{len(members)} images"])
         pen.multiline_text((6, top + TILE // 2), text, fill="black", font=font, anchor="lm")
         for place, row in enumerate(rng.permutation(members)[:columns]):
-            image = open_rgb(dataset.root / dataset.ids[row])
+            image = open_rgb(dataset.path(dataset.ids[row]))
             image.thumbnail((TILE, TILE))
             tile = image if max(image.size) == TILE else image.resize((TILE, TILE), Image.Resampling.BICUBIC)
             sheet.paste(tile, (MARGIN + place * (TILE + GAP), top))

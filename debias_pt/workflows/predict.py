@@ -18,6 +18,7 @@ from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.utils.files import csv_text
 from debias_pt.utils.registry import lookup
+from debias_pt.utils.stores.addresses import shown
 from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings
 from debias_pt.workflows.prepare import load_backbone
 
@@ -60,6 +61,7 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     bad: dict[int, str] | None = {} if skip_bad else None
     sizes = {"batch_size": settings.encode_batch_size, "workers": settings.workers}
     features = encode_paths(backbone, paths, **sizes, bad=bad).numpy()
+    paths = [shown(path) for path in paths]
     skipped = {paths[row]: reason for row, reason in (bad or {}).items()}
     warn_of_skipped(skipped, len(paths))
     paths = [name for name in paths if name not in skipped]

@@ -50,6 +50,7 @@ from debias_pt.utils.stored.checked_json import (
     require_kinds,
     with_checksum,
 )
+from debias_pt.utils.stores.addresses import short_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -310,7 +311,7 @@ class RunFolder:
 def new_path(dataset: str, method: str) -> Path:
     """Make a new folder under ``./runs``, named after data set, method and time, and return it."""
     make_folder(RUNS)
-    stem = f"{Path(dataset).resolve().name}-{method}-{time.strftime('%Y%m%d-%H%M%S')}"
+    stem = f"{short_name(dataset)}-{method}-{time.strftime('%Y%m%d-%H%M%S')}"
     for path in (RUNS / stem, *(RUNS / f"{stem}-{i}" for i in range(2, 1000))):
         try:
             path.mkdir()  # two processes cannot both make it

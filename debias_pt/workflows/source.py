@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from debias_pt.datasets import DATASETS, ImageDataset, OwnData, load_dataset
 from debias_pt.datasets.splits import Shares
 from debias_pt.settings import SourceSettings
+from debias_pt.utils.stores.addresses import absolute_place
 
 
 def load_source(settings: SourceSettings, *, check_counts: bool, check_images: bool) -> ImageDataset:
@@ -25,7 +24,7 @@ def load_source(settings: SourceSettings, *, check_counts: bool, check_images: b
 def data_names(settings: SourceSettings, name: str) -> dict[str, str | None]:
     """Return a data set's name and, where it is a custom one, its path."""
     known = settings.dataset in DATASETS
-    return {"dataset": name, "dataset_path": None if known else str(Path(settings.dataset).resolve())}
+    return {"dataset": name, "dataset_path": None if known else absolute_place(settings.dataset)}
 
 
 def own_data(settings: SourceSettings) -> OwnData:
@@ -36,7 +35,7 @@ def own_data(settings: SourceSettings) -> OwnData:
         settings.split_column,
         settings.group_column,
         settings.attribute_column,
-        Path(settings.image_root) if settings.image_root else None,
+        settings.image_root or None,
         settings.class_name,
         Shares(settings.val_share, settings.test_share, settings.split_seed),
     )

@@ -23,6 +23,7 @@ from debias_pt.training.trackers.base import require_trackers
 from debias_pt.training.tuner import PromptTuner, check_fit
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
+from debias_pt.utils.stores.addresses import absolute_place
 from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
 from debias_pt.workflows.baselines import compare, erm_settings
 from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
@@ -210,9 +211,9 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
     del config["out"]  # the folder itself
     for name in ("data_root", "cache_dir", "image_root"):
         if config[name] is not None:
-            config[name] = str(Path(config[name]).resolve())
+            config[name] = absolute_place(config[name])
     if settings.dataset not in DATASETS:
-        config["dataset"] = str(Path(settings.dataset).resolve())
+        config["dataset"] = absolute_place(settings.dataset)
     config["model"], config["pretrained"] = absolute(settings.model, settings.pretrained)
     return config
 

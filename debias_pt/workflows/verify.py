@@ -18,6 +18,7 @@ from debias_pt.errors import ImageError
 from debias_pt.groups.groups import known_groups
 from debias_pt.settings import SourceSettings
 from debias_pt.utils.progress import progress
+from debias_pt.utils.stores.addresses import shown
 from debias_pt.workflows.source import data_names, load_source
 
 
@@ -104,11 +105,11 @@ def _unreadable(dataset: ImageDataset, rows: Sequence[int], workers: int | None)
     """Decode images in parallel (Pillow releases the GIL while it decodes)."""
 
     def broken(row: int) -> str | None:
-        path = os.path.join(dataset.root, dataset.ids[row])
+        path = dataset.path(dataset.ids[row])
         try:
             open_rgb(path)
         except ImageError as error:
-            return str(error).removeprefix(f"{path}: ")
+            return str(error).removeprefix(f"{shown(path)}: ")
         return None
 
     problems = []

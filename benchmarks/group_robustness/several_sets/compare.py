@@ -12,6 +12,7 @@ from debias_pt.settings import DataSettings, TrainSettings, resolve
 from debias_pt.training.tuner import check_fit
 from debias_pt.utils.files import read_json
 from debias_pt.utils.registry import nearest
+from debias_pt.utils.stores.addresses import is_remote
 from debias_pt.workflows.prepare import read_dataset
 
 from ..rows import BASELINE, choose
@@ -49,7 +50,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     if foreign:
         raise UsageError(f"{path}: {foreign[0]!r} is no setting of a data set{nearest(foreign[0], known)}")
     for key in ("dataset", "image_root", "data_root"):
-        if own.get(key) and (key != "dataset" or (path.parent / own[key]).exists()):
+        if own.get(key) and not is_remote(own[key]) and (key != "dataset" or (path.parent / own[key]).exists()):
             own[key] = str(path.parent / own[key])
     resolve(DataSettings, own)  # types, before anything slow begins
     return own

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from pathlib import Path
 
 from debias_pt.datasets.custom.listing import Listing
 from debias_pt.datasets.images import find_images
 from debias_pt.datasets.splits import split_of
 from debias_pt.errors import DatasetError, DebiasWarning
+from debias_pt.utils.stores.place import Place, below
 
 
-def read_tree(root: Path, attribute: str = "attribute") -> Listing:
+def read_tree(root: Place, attribute: str = "attribute") -> Listing:
     """List the images of a folder tree.
 
     Parameters
     ----------
-    root : Path
+    root : Path or StorePath
         Holds a folder per class, or folders ``train``, ``val``, ``test`` that do.
     attribute : str
         What to call the attribute that folders ``class(value)`` name, if there are such.
@@ -34,7 +34,7 @@ def read_tree(root: Path, attribute: str = "attribute") -> Listing:
             DebiasWarning,
             stacklevel=2,
         )
-    ids = [path.relative_to(root).as_posix() for path in found]
+    ids = [below(path, root) for path in found]
     parts = [name.split("/") for name in ids]
     with_splits = bool(parts) and all(split_of(part[0]) for part in parts)
     depth = 1 if with_splits else 0
@@ -56,7 +56,7 @@ def _value(label: str, folder: str) -> str | None:
     return match[1] if match else None
 
 
-def _annotated(root: Path, attribute: str, ids: list[str], values: list[str | None]) -> dict[str, list[str]]:
+def _annotated(root: Place, attribute: str, ids: list[str], values: list[str | None]) -> dict[str, list[str]]:
     known = [value for value in values if value is not None]
     if not known:
         return {}

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.images import find_images
 from debias_pt.datasets.splits import split_of
 from debias_pt.errors import DatasetError, DebiasWarning
+from debias_pt.utils.stores.place import Place, below
 
 NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
-def metadata_files(root: Path) -> list[Path]:
+def metadata_files(root: Place) -> list[Place]:
     """Return a folder's metadata file, or those of its split folders; empty if it has none."""
-    folders = [root] if any((root / name).is_file() for name in NAMES) else _split_folders(root)
-    return [folder / name for folder in folders for name in NAMES if (folder / name).is_file()]
+    here = [root / name for name in NAMES if (root / name).is_file()]
+    return here or [folder / name for folder in _split_folders(root) for name in NAMES if (folder / name).is_file()]
 
 
-def read_imagefolder(root: Path, own: OwnData = AS_USUAL) -> Listing:
+def read_imagefolder(root: Place, own: OwnData = AS_USUAL) -> Listing:
     """List the images that a folder's metadata names.
 
     A split is what the metadata says, else the split folder that a metadata file or an image lies in.
@@ -42,20 +43,21 @@ def read_imagefolder(root: Path, own: OwnData = AS_USUAL) -> Listing:
         [label for table in tables for label in table.labels],
         _splits(ids, tables),
         {name: [value for table in tables for value in table.attributes[name]] for name in tables[0].attributes},
+        {name: address for table in tables for name, address in table.files.items()},
     )
     _warn_of_others(root, ids)
     return listing
 
 
-def _split_folders(root: Path) -> list[Path]:
-    return sorted(folder for folder in root.iterdir() if folder.is_dir() and split_of(folder.name))
+def _split_folders(root: Place) -> list[Place]:
+    return sorted((folder for folder in root.iterdir() if split_of(folder.name) and folder.is_dir()), key=str)
 
 
-def _below(root: Path, table: Listing, folder: Path) -> Listing:
+def _below(root: Place, table: Listing, folder: Place) -> Listing:
     """Return a table with its paths relative to the whole folder."""
-    place = folder.relative_to(root)
-    ids = [(place / name).as_posix() for name in table.ids]
-    return Listing(table.source, root, ids, table.labels, table.splits, table.attributes)
+    way = PurePosixPath(below(folder, root))
+    ids = [name if name in table.files else (way / name).as_posix() for name in table.ids]
+    return Listing(table.source, root, ids, table.labels, table.splits, table.attributes, table.files)
 
 
 def _splits(ids: list[str], tables: list[Listing]) -> list[str] | None:
@@ -65,9 +67,9 @@ def _splits(ids: list[str], tables: list[Listing]) -> list[str] | None:
     return [split or "" for split in by_folder] if all(by_folder) else None
 
 
-def _warn_of_others(root: Path, ids: list[str]) -> None:
+def _warn_of_others(root: Place, ids: list[str]) -> None:
     named = set(ids)
-    left_out = [name for path in find_images(root)[0] if (name := path.relative_to(root).as_posix()) not in named]
+    left_out = [name for path in find_images(root)[0] if (name := below(path, root)) not in named]
     if left_out:
         warnings.warn(
             f"{root}: {len(left_out)} images are in no metadata file and left out, first {left_out[0]!r}",

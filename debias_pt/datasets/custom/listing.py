@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from debias_pt.datasets.splits import Shares
 from debias_pt.errors import DatasetError, UsageError
+from debias_pt.utils.stores.place import Place
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Listing:
 
     Parameters
     ----------
-    source : Path
-        The folder or table that was read, for messages.
-    root : Path
+    source : Path, StorePath or str
+        The folder, table or shards that were read, for messages.
+    root : Path or StorePath
         Folder that `ids` are relative to.
     ids : sequence of str
         Image paths, unique; N of them.
@@ -29,6 +29,10 @@ class Listing:
         The split of each (``"train"``, ``"val"``, ``"test"``), or None where none is given.
     attributes : mapping of str to sequence of str
         Annotated attributes, as written.
+    files : mapping of str to str
+        Where those images are that are not at ``root / id``: addresses in stores and tar files.
+    keys : mapping of str to str
+        SHA-256 of images whose content is known.
 
     Raises
     ------
@@ -36,12 +40,14 @@ class Listing:
         If there is no image, or one appears twice.
     """
 
-    source: Path
-    root: Path
+    source: Place | str
+    root: Place
     ids: Sequence[str]
     labels: Sequence[str]
     splits: Sequence[str] | None = None
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.ids:

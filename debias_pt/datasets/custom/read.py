@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from os.path import exists
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
 from debias_pt.datasets.custom.table import ENDINGS, read_table
 from debias_pt.datasets.splits import Shares, complete
 from debias_pt.errors import DatasetError, DebiasWarning
+from debias_pt.utils.stores.addresses import is_shards, short_name
+from debias_pt.utils.stores.place import Place, place
 
 
 def is_path(name: str) -> bool:
@@ -27,19 +30,22 @@ def is_path(name: str) -> bool:
     >>> is_path("waterbirds"), is_path("photos.csv"), is_path("./waterbirds")
     (False, True, True)
     """
-    return Path(name).exists() or "/" in name or "\\" in name or name.lower().endswith(ENDINGS)
+    return exists(name) or "/" in name or "\\" in name or name.lower().endswith((*ENDINGS, ".tar"))
 
 
-def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
+def read_own(where: str | Path, own: OwnData = AS_USUAL, cache_dir: Path | None = None) -> ImageDataset:
     """Read a folder or a table of images.
 
     Parameters
     ----------
-    path : Path
+    where : str or Path
         A folder ``[split/]class/*.jpg``; a folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``
-        (Hugging Face's imagefolder); or a table ending in .csv, .tsv, .jsonl or .parquet.
+        (Hugging Face's imagefolder); a table ending in .csv, .tsv, .jsonl or .parquet; or shards ending in .tar.
+        Each may be an address in a store.
     own : OwnData
         Which column is what, what labels mean, and how to draw splits that are not given.
+    cache_dir : Path, optional
+        Where to remember what is in shards.
 
     Returns
     -------
@@ -51,7 +57,8 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
     DatasetError
         If it is missing or of another form; says what was found and what to do.
     """
-    listing = _read(path, own)
+    path = str(where)
+    listing = _listing(path, own, cache_dir)
     labels, class_names = _classes(listing, own.class_names)
     attributes = {name: TrueAttribute.of(values) for name, values in listing.attributes.items()}
     known = {name: true.labels for name, true in attributes.items()}
@@ -60,7 +67,7 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
     _warn_of_untrained(path, labels[split == "train"], class_names)
     group = own.group_column or "group"
     return ImageDataset(
-        name=path.resolve().name,  # "." has none of its own
+        name=short_name(path),
         root=listing.root,
         ids=tuple(listing.ids),
         y=labels,
@@ -69,18 +76,29 @@ def read_own(path: Path, own: OwnData = AS_USUAL) -> ImageDataset:
         attributes=attributes,
         suspects={name: _suspect(name, true) for name, true in attributes.items() if name != group and _in_words(true)},
         split_rule=rule,
+        files=listing.files,
+        keys=listing.keys,
     )
 
 
-def _read(path: Path, own: OwnData) -> Listing:
-    if path.is_dir():
+def _listing(text: str, own: OwnData, cache_dir: Path | None) -> Listing:
+    if is_shards(text):
+        from debias_pt.datasets.shards.listing import read_shards  # needs webdataset
+
+        return read_shards(text, own, cache_dir)
+    return _read(place(text), own)
+
+
+def _read(path: Place, own: OwnData) -> Listing:
+    table = path.suffix.lower() in ENDINGS
+    if path.is_dir() and not (table and path.is_file()):
         if metadata_files(path):
             return read_imagefolder(path, own)
         own.refuse_columns(f"{path} is a folder of class folders")
         return read_tree(path)
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder; give a folder of images or a table")
-    if path.suffix.lower() not in ENDINGS:
+    if not table:
         raise DatasetError(
             f"{path}: ends in {path.suffix or 'nothing'!r}; give a folder, or a table ({', '.join(ENDINGS)})"
         )
@@ -109,7 +127,7 @@ def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64
     return np.array([number[label] for label in listing.labels], dtype=np.int64), tuple(words.values())
 
 
-def _refuse_shares(path: Path, own: OwnData, rule: Mapping[str, object]) -> None:
+def _refuse_shares(path: str, own: OwnData, rule: Mapping[str, object]) -> None:
     """Refuse a share of a split that is given: it would be ignored."""
     drawn = rule["drawn"]
     assert isinstance(drawn, list)
@@ -129,7 +147,7 @@ def _suspect(name: str, true: TrueAttribute) -> Attribute:
     return Attribute(name, {value: (value.replace("_", " "),) for value in true.values})
 
 
-def _warn_of_untrained(path: Path, y: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
+def _warn_of_untrained(path: str, y: NDArray[np.int64], class_names: tuple[str, ...]) -> None:
     present = set(y.tolist())
     missing = [name for k, name in enumerate(class_names) if k not in present]
     if missing:

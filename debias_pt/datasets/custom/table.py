@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
 from debias_pt.datasets.splits import SPLITS, split_of
 from debias_pt.errors import DatasetError
 from debias_pt.utils.registry import nearest
+from debias_pt.utils.stores.addresses import is_remote, shown
+from debias_pt.utils.stores.place import Place, StorePath, place
 
 Table = dict[str, list[Any]]
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -23,12 +26,12 @@ USUAL = {
 }
 
 
-def read_table(path: Path, own: OwnData = AS_USUAL) -> Listing:
+def read_table(path: Place, own: OwnData = AS_USUAL) -> Listing:
     """List the images of a table.
 
     Parameters
     ----------
-    path : Path
+    path : Path or StorePath
         Ends in one of `ENDINGS`; the first line of a CSV names its columns.
     own : OwnData
         Which column is what.
@@ -40,34 +43,70 @@ def read_table(path: Path, own: OwnData = AS_USUAL) -> Listing:
     """
     table = _read(path)
     image = _column(path, table, "image", own.image_column)
-    label = _column(path, table, "label", own.label_column)
     assert image is not None
+    labels, splits, attributes = read_columns(path, table, own)
+    root = place(own.image_root) if own.image_root else path.parent
+    written = _words(path, table, image)
+    files = {shown(word): word for word in written if is_remote(word)}
+    return Listing(path, root, [shown(word) for word in written], labels, splits, attributes, files)
+
+
+Columns = tuple[list[str], list[str] | None, dict[str, list[str]]]
+
+
+def read_columns(
+    source: Place | str, table: Table, own: OwnData, called: Callable[[int], str] = "row {}".format
+) -> Columns:
+    """Return labels, splits if there are any, and annotated attributes.
+
+    Parameters
+    ----------
+    source : Path, StorePath or str
+        For messages.
+    table : dict of str to list
+        Values by column.
+    own : OwnData
+        Which column is what.
+    called : callable
+        Gives the name of a row by its number from 1.
+
+    Raises
+    ------
+    DatasetError
+        If a column is missing, or a row lacks a value; names column and row.
+    """
+    label = _column(source, table, "label", own.label_column)
     assert label is not None
-    split = _column(path, table, "split", own.split_column)
+    split = _column(source, table, "split", own.split_column)
     if own.group_column and own.attribute_columns:
         raise DatasetError(
-            f"{path}: --group-column and --attribute-column both; groups are class x attribute, give one"
+            f"{source}: --group-column and --attribute-column both; groups are class x attribute, give one"
         )
-    group = None if own.attribute_columns else _column(path, table, "group", own.group_column)
-    named = [_column(path, table, "attribute", name) or "" for name in own.attribute_columns]
-    attributes = {name: _words(path, table, name) for name in (*named, *([group] if group else []))}
-    splits = None if split is None else _splits(path, split, _words(path, table, split))
-    root = Path(own.image_root) if own.image_root else path.parent
-    return Listing(path, root, _words(path, table, image), _words(path, table, label), splits, attributes)
+    group = None if own.attribute_columns else _column(source, table, "group", own.group_column)
+    named = [_column(source, table, "attribute", name) or "" for name in own.attribute_columns]
+    attributes = {name: _words(source, table, name, called) for name in (*named, *([group] if group else []))}
+    splits = None if split is None else _splits(source, split, _words(source, table, split, called), called)
+    return _words(source, table, label, called), splits, attributes
 
 
-def _read(path: Path) -> Table:
+def _read(path: Place) -> Table:
     """Read a table, cells of text as they are written."""
     ending = path.suffix.lower()
     try:
         if ending == ".parquet":
             return _read_parquet(path)
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with _opened(path) as file:
             return _read_json_lines(file) if ending in (".jsonl", ".ndjson") else _read_csv(file, ending)
     except OSError as error:
         raise DatasetError(f"{path}: cannot read this table ({error.strerror or error})") from error
     except (ValueError, RecursionError, csv.Error) as error:
         raise DatasetError(f"{path}: not a valid {ending} table ({' '.join(str(error).split())})") from error
+
+
+def _opened(path: Place) -> TextIO:
+    if isinstance(path, StorePath):
+        return io.TextIOWrapper(io.BytesIO(path.read_bytes()), newline="", encoding="utf-8-sig")
+    return open(path, newline="", encoding="utf-8-sig")
 
 
 def _read_csv(file: TextIO, ending: str) -> Table:
@@ -96,7 +135,7 @@ def _read_json_lines(file: TextIO) -> Table:
     return {name: [row.get(name) for row in rows] for name in columns}
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Place) -> Table:
     try:
         from pyarrow.parquet import read_table as read
     except ImportError as error:
@@ -105,7 +144,7 @@ def _read_parquet(path: Path) -> Table:
     from pyarrow import ArrowException
 
     try:
-        found = read(path)
+        found = read(io.BytesIO(path.read_bytes()) if isinstance(path, StorePath) else path)
         _refuse_twice(found.column_names)
         columns: Table = found.to_pydict()
     except ArrowException as error:
@@ -120,7 +159,7 @@ def _refuse_twice(columns: list[str]) -> None:
         raise ValueError(f"two columns are called {twice[0]!r}")
 
 
-def _column(path: Path, table: Table, role: str, asked: str | None) -> str | None:
+def _column(path: Place | str, table: Table, role: str, asked: str | None) -> str | None:
     """Return the column for a role; image and label are required."""
     columns = list(table)
     option = f"--{role}-column"
@@ -139,7 +178,7 @@ def _column(path: Path, table: Table, role: str, asked: str | None) -> str | Non
     return usual[0] if usual else None
 
 
-def _words(path: Path, table: Table, column: str) -> list[str]:
+def _words(path: Place | str, table: Table, column: str, called: Callable[[int], str] = "row {}".format) -> list[str]:
     """Return a column as text, whole numbers without a decimal point."""
     words = []
     for row, value in enumerate(table[column], start=1):
@@ -151,20 +190,20 @@ def _words(path: Path, table: Table, column: str) -> list[str]:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, list):
-            raise DatasetError(f"{path}: row {row} has a list in column {column!r}; text or a number expected")
+            raise DatasetError(f"{path}: {called(row)} has a list in column {column!r}; text or a number expected")
         word = "" if value is None or value != value else str(value).strip()
         if not word:
-            raise DatasetError(f"{path}: row {row} has nothing in column {column!r}; fill it in or remove the row")
+            raise DatasetError(f"{path}: {called(row)} has nothing in column {column!r}; fill it in or remove it")
         words.append(word)
     return words
 
 
-def _splits(path: Path, column: str, words: list[str]) -> list[str]:
+def _splits(path: Place | str, column: str, words: Sequence[str], called: Callable[[int], str]) -> list[str]:
     """Return a column's words as splits."""
     splits = []
     for row, word in enumerate(words, start=1):
         split = SPLITS[int(word)] if word in ("0", "1", "2") else split_of(word)
         if split is None:
-            raise DatasetError(f"{path}: row {row} has {column} {word!r}; train, val or test expected")
+            raise DatasetError(f"{path}: {called(row)} has {column} {word!r}; train, val or test expected")
         splits.append(split)
     return splits

@@ -13,7 +13,9 @@ from debias_pt.datasets.download.archive import CHUNK, Archive, unpack
 from debias_pt.datasets.download.http import discard, download, length, require_web
 from debias_pt.errors import DatasetError, FetchError, OutputError
 from debias_pt.utils.files import locked, make_folder, temporary_folder
+from debias_pt.utils.hashing import file_digest
 from debias_pt.utils.orphans import remove_unfinished
+from debias_pt.utils.stores.place import Place
 
 LOG = logging.getLogger(__name__)
 
@@ -157,12 +159,12 @@ def _require_archive(archive: Archive, part: Path) -> None:
         raise FetchError(f"SHA-256 is {seen}, the published archive has {archive.sha256}; find another mirror")
 
 
-def wrong_files(archive: Archive, folder: Path) -> Iterator[tuple[str, str]]:
+def wrong_files(archive: Archive, folder: Place) -> Iterator[tuple[str, str]]:
     """Yield the files whose content is not the published one, with what is wrong."""
     for name, known in archive.files.items():
         if not (folder / name).is_file():
             yield name, "is missing"
-        elif (seen := _sha256(folder / name)) != known:
+        elif (seen := file_digest(str(folder / name))) != known:
             yield name, f"SHA-256 is {seen}, the published file has {known}"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import zip_longest
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -22,8 +21,16 @@ from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.download.archive import Archive
 from debias_pt.datasets.metadata_cache import Metadata, remembered
-from debias_pt.datasets.wilds_reader import no_update_check, read_present, reading, require_binary, require_folder
+from debias_pt.datasets.wilds_reader import (
+    no_update_check,
+    read_present,
+    reading,
+    require_binary,
+    require_folder,
+    tables_here,
+)
 from debias_pt.errors import DatasetError
+from debias_pt.utils.stores.place import Place
 
 FOLDER = "celebA_v1.0"
 IMAGES = "img_align_celeba"
@@ -86,12 +93,13 @@ def celeba(options: DataOptions) -> ImageDataset:
     )
 
 
-def _read(root: Path, folder: Path) -> Metadata:
-    _require_same_images(folder)
-    with reading(folder / ATTRIBUTES, "CelebA's"):
-        with _tables_that_can_be_written():
-            raw = read_present("celebA_dataset", "CelebADataset", root)
-        return Metadata.of(raw._input_array, raw.y_array, raw.metadata_array[:, 0], raw.split_array)
+def _read(root: Place, folder: Place) -> Metadata:
+    with tables_here(root, FOLDER, (ATTRIBUTES, PARTITION)) as here:
+        _require_same_images(here / FOLDER)
+        with reading(folder / ATTRIBUTES, "CelebA's"):
+            with _tables_that_can_be_written():
+                raw = read_present("celebA_dataset", "CelebADataset", here)
+            return Metadata.of(raw._input_array, raw.y_array, raw.metadata_array[:, 0], raw.split_array)
 
 
 @contextmanager
@@ -115,7 +123,7 @@ def _tables_that_can_be_written() -> Iterator[None]:
         yield
 
 
-def _require_same_images(folder: Path) -> None:
+def _require_same_images(folder: Place) -> None:
     """Raise if the tables do not name the same images in the same order, which WILDS does not check."""
     import pandas as pd
 

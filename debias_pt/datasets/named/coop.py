@@ -7,14 +7,15 @@ Nothing is annotated but the class. The images come from the sets' own sites.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.coop_split import Item, read_split, read_variants
 from debias_pt.datasets.splits import SPLITS
+from debias_pt.datasets.wilds_reader import tables_here
 from debias_pt.errors import DatasetError
+from debias_pt.utils.stores.place import Place
 
 PHOTO = "a photo of a {}."
 
@@ -116,7 +117,9 @@ def read_coop(name: str, of: CoopSet, options: DataOptions) -> ImageDataset:
         If the folder or a split file is missing, or a split file is malformed; names the file.
     """
     folder = _require_folder(name, of, options.root)
-    items = read_split(folder / of.split) if of.split else read_variants(folder)
+    with tables_here(options.root, folder.name, of.needed) as root:
+        here = root / folder.name
+        items = read_split(here / of.split) if of.split else read_variants(here)
     names = {label: class_name for _, label, class_name in (item for split in SPLITS for item in items[split])}
     flat: list[Item] = [item for split in SPLITS for item in items[split]]
     return ImageDataset(
@@ -130,7 +133,7 @@ def read_coop(name: str, of: CoopSet, options: DataOptions) -> ImageDataset:
     )
 
 
-def _require_folder(name: str, of: CoopSet, root: Path) -> Path:
+def _require_folder(name: str, of: CoopSet, root: Place) -> Place:
     """Return the set's folder with the files that define its splits."""
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; give --data-root the folder that holds {of.folders[0]}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from debias_pt.datasets.download.archive import Archive
 from debias_pt.datasets.splits import Shares, draw
 from debias_pt.datasets.wilds_reader import require_folder
 from debias_pt.errors import DatasetError, DebiasWarning
+from debias_pt.utils.stores.place import Place
 
 FOLDER = "metashift"
 METADATA = "metadata_metashift.csv"
@@ -83,7 +83,7 @@ def metashift(options: DataOptions) -> ImageDataset:
     return _dataset(listing, drawn=True)
 
 
-def _from_metadata(path: Path) -> Listing:
+def _from_metadata(path: Place) -> Listing:
     columns = OwnData(image_column="filename", label_column="y", split_column="split", attribute_columns=("a",))
     table = read_table(path, columns)
     labels = _named(path, "y", table.labels, CLASSES)
@@ -91,7 +91,7 @@ def _from_metadata(path: Path) -> Listing:
     return Listing(path, path.parent, table.ids, labels, table.splits, {"place": places})
 
 
-def _named(path: Path, column: str, numbers: Sequence[str], names: tuple[str, str]) -> list[str]:
+def _named(path: Place, column: str, numbers: Sequence[str], names: tuple[str, str]) -> list[str]:
     by_number = {"0": names[0], "1": names[1]}
     words = []
     for row, number in enumerate(numbers, start=1):

@@ -63,7 +63,7 @@ def draw_dataset(world: World, cache_dir: Path, seed: int = 0) -> ImageDataset:
 
 def _draw(world: World, dataset: ImageDataset, seed: int) -> None:
     rows = []
-    with whole_folder(dataset.root, "--cache-dir") as unfinished:
+    with whole_folder(Path(dataset.root), "--cache-dir") as unfinished:
         for split in SPLITS:
             (unfinished / split).mkdir()
         for name, (split, y, a, image) in zip(dataset.ids, world.images(seed), strict=True):

@@ -7,13 +7,12 @@ file; it is left as it is, so that figures compare.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.download.archive import Archive
 from debias_pt.datasets.metadata_cache import Metadata, remembered
-from debias_pt.datasets.wilds_reader import read_present, reading, require_binary, require_folder
+from debias_pt.datasets.wilds_reader import read_present, reading, require_binary, require_folder, tables_here
+from debias_pt.utils.stores.place import Place
 
 FOLDER = "waterbirds_v1.0"
 # The archive that WILDS downloads; neither its size nor its hash is published.
@@ -73,7 +72,7 @@ def waterbirds(options: DataOptions) -> ImageDataset:
     )
 
 
-def _read(root: Path, metadata: Path) -> Metadata:
-    with reading(metadata, "Waterbirds'"):
-        raw = read_present("waterbirds_dataset", "WaterbirdsDataset", root)
+def _read(root: Place, metadata: Place) -> Metadata:
+    with reading(metadata, "Waterbirds'"), tables_here(root, FOLDER, ("metadata.csv",)) as here:
+        raw = read_present("waterbirds_dataset", "WaterbirdsDataset", here)
         return Metadata.of(raw._input_array, raw.y_array, raw.metadata_array[:, 0], raw.split_array)

@@ -74,4 +74,4 @@ def _row(value: str, label: str, train: FeatureTable, best: NDArray[np.int64]) -
 
 
 def _with_pictures(dataset: ImageDataset, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "pictures": [thumbnail(dataset.root / name, SIDE) for name in row["images"]]} for row in rows]
+    return [{**row, "pictures": [thumbnail(dataset.path(name), SIDE) for name in row["images"]]} for row in rows]

@@ -10,6 +10,7 @@ from typing import Any
 from debias_pt.datasets import DATASETS
 from debias_pt.pages.blocks import Block, Code, Facts, Paragraph, Section, Table
 from debias_pt.settings import TrainSettings, resolve
+from debias_pt.utils.stores.addresses import is_remote
 from debias_pt.workflows.run_report.evidence import Evidence
 
 PLACES = {"data_root": "DATA", "image_root": "IMAGES"}  # folders of a machine, which a page must not name
@@ -68,7 +69,13 @@ def without_folder(text: str) -> str:
     --------
     >>> without_folder("local-dir:/home/me/models/litmini"), without_folder("mini"), without_folder("/data/photos")
     ('local-dir:FOLDER/litmini', 'mini', 'FOLDER/photos')
+    >>> without_folder("s3://bucket/photos"), without_folder("/data/a.tar::/data/b.tar")
+    ('s3://bucket/photos', 'FOLDER/a.tar::FOLDER/b.tar')
     """
+    if is_remote(text):
+        return text
+    if "::" in text:
+        return "::".join(without_folder(part) for part in text.split("::"))
     schema, colon, path = text.rpartition(":")
     return f"{schema}{colon}FOLDER/{Path(path).name}" if path.startswith("/") else text
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ class Answers:
     Parameters
     ----------
     ids : tuple of str
-    root : Path
-        The folder that `ids` are relative to.
+    path : callable
+        Gives where an image is by its id.
     groups : Groups
         That the report is by.
     predictions : ndarray of int, shape (R, N)
@@ -41,7 +41,7 @@ class Answers:
     """
 
     ids: tuple[str, ...]
-    root: Path
+    path: Callable[[str], str]
     groups: Groups
     predictions: NDArray[np.int64]
     probabilities: NDArray[np.float64]
@@ -135,10 +135,10 @@ def answers_of(reopened: Reopened, split: str) -> Answers:
     else:
         frozen = zero_shot_weights(prepared.backbone, table.class_names, table.template).cpu().numpy()
         before = np.asarray((table.features @ frozen.T).argmax(axis=1), dtype=np.int64)
-    root = load_source(reopened.settings, check_counts=False, check_images=False).root
+    images = load_source(reopened.settings, check_counts=False, check_images=False)
     return Answers(
         table.ids,
-        root,
+        images.path,
         prepared.report_groups.rows(prepared.rows(split)),
         tuner.predict(table.features),
         tuner.predict_proba(table.features, ensemble=True),

@@ -53,5 +53,5 @@ def pictures(answers: Answers, rows: NDArray[np.bool_]) -> list[Picture]:
         good = bool(answers.right[row])
         said = f"right, {answer}" if good else f"taken for {answer}"
         alt = f"{group}; {said} ({named(answers.ids[row])})"
-        found.append(Picture(thumbnail(answers.root / answers.ids[row], SIDE), alt, f"{group}: {said}", good))
+        found.append(Picture(thumbnail(answers.path(answers.ids[row]), SIDE), alt, f"{group}: {said}", good))
     return found
