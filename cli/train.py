@@ -47,8 +47,8 @@ def from_file(config: str | None, given: dict[str, Any], dataset: str) -> TrainS
 
     from debias_pt.errors import UsageError
     from debias_pt.settings import resolve
+    from debias_pt.utils.checksums.checked_json import without_checksum
     from debias_pt.utils.files import read_json
-    from debias_pt.utils.stored.checked_json import without_checksum
 
     file = read_json(Path(config)) if config else {}
     if not isinstance(file, dict):

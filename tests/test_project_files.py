@@ -22,7 +22,7 @@ def test_the_citation_names_this_version() -> None:
 
 
 def test_ci_installs_the_lowest_declared_versions() -> None:
-    declared = dict(re.findall(r'^    "([\w-]+)>=([\d.]+)[",]', PROJECT, re.MULTILINE))
+    declared = dict(re.findall(r'^    "([\w-]+)(?:\[\w+\])?>=([\d.]+)[",]', PROJECT, re.MULTILINE))
     declared |= dict(re.findall(r'= \["([\w-]+)>=([\d.]+)"\]', PROJECT))
     lines = (ROOT / ".ci" / "lowest.txt").read_text(encoding="utf-8").splitlines()
     lowest = dict(line.split("==") for line in lines if line and not line.startswith("#"))

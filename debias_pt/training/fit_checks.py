@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from debias_pt.errors import UsageError
+from debias_pt.features.table import FeatureTable
+from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
 from debias_pt.models.heads import HEADS
 from debias_pt.models.heads.base import PROMPT_OPTIONS
@@ -36,6 +41,14 @@ def check_fit(settings: FitSettings) -> None:
     lookup(HEADS, settings.head, "head")
     _require_prompt_options(settings)
     require_distinct_runs(settings)
+
+
+def validation_rows(table: FeatureTable, groups: Groups, rule: str) -> tuple[NDArray[np.bool_], Groups, bool]:
+    """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
+    rows = np.asarray(table.split == "val")
+    if not rows.any() and rule != "last":
+        table.where("val")  # refuses, with the splits there are
+    return rows, groups.rows(rows), False
 
 
 def _require_prompt_options(settings: FitSettings) -> None:

@@ -23,7 +23,7 @@ from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
 from debias_pt.training.devices.stack_of_runs import training_of
-from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler
+from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler, validation_rows
 from debias_pt.training.fit_plan import plan
 from debias_pt.training.inputs import Inputs, feature_blocks
 from debias_pt.training.run_group import RunGroup
@@ -262,7 +262,7 @@ class PromptTuner(SharedTuner):
             FitData.of(table, of, device, soft=soft, rows=np.flatnonzero(rows), mapped=how.mapped)
             for rows, of, soft in (
                 (fitted_rows, train_groups, self.settings.soft),
-                self._validation(table, validation_groups),
+                validation_rows(table, validation_groups, self.settings.select),
             )
         )
         if beside is not None:
@@ -277,13 +277,6 @@ class PromptTuner(SharedTuner):
             what = f"the selection rule {self.settings.select!r}" if by_true else f"the method {self.settings.method!r}"
             raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
         return Groups.by_class(table.y, table.class_names)
-
-    def _validation(self, table: FeatureTable, groups: Groups) -> tuple[NDArray[np.bool_], Groups, bool]:
-        """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
-        rows = np.asarray(table.split == "val")
-        if not rows.any() and self.settings.select != "last":
-            table.where("val")  # refuses, with the splits there are
-        return rows, groups.rows(rows), False
 
     def take(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""
@@ -325,10 +318,8 @@ class PromptTuner(SharedTuner):
     def freeze(self) -> None:
         """Take ``class_weights_`` and ``scale_`` from the head as it now is."""
         self.scale_ = self.head_.scale
-        with torch.no_grad():
-            self.class_weights_ = (
-                self.head_.class_weights(self.head_()).float().cpu().numpy().copy()
-            )  # not a view of a parameter
+        with torch.no_grad():  # copied: it may be a view of a parameter
+            self.class_weights_ = self.head_.class_weights(self.head_()).float().cpu().numpy().copy()
 
     def logits(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return logits ``(R, N, K)`` of images or their unit features ``(N, D)``; see :meth:`predict`."""

@@ -31,6 +31,14 @@ from typing import TYPE_CHECKING, Any
 
 from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, RunError, UsageError
 from debias_pt.settings import identity
+from debias_pt.utils.checksums.checked_json import (
+    Fields,
+    checked_lines,
+    read_checked,
+    read_checked_lines,
+    require_kinds,
+    with_checksum,
+)
 from debias_pt.utils.files import (
     locked,
     make_folder,
@@ -42,14 +50,6 @@ from debias_pt.utils.files import (
     write_text,
 )
 from debias_pt.utils.fingerprint import require_match
-from debias_pt.utils.stored.checked_json import (
-    Fields,
-    checked_lines,
-    read_checked,
-    read_checked_lines,
-    require_kinds,
-    with_checksum,
-)
 from debias_pt.utils.stores.addresses import short_name
 
 if TYPE_CHECKING:
