@@ -214,12 +214,12 @@ def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner:
 def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """Map a table, or return None if it is missing, incomplete or damaged."""
     try:
-        with np.errstate(over="raise"):  # of the size that a header promises
-            mapped = np.load(path, mmap_mode="c", allow_pickle=False)
-        whole = (mapped.shape, mapped.dtype) == (shape, np.float32) and _checksum_fits(path)
-    except (OSError, ValueError, TypeError, ArithmeticError):
+        if not _checksum_fits(path):  # before numpy reads the header
+            return None
+        mapped = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError):
         return None
-    return mapped if whole else None
+    return mapped if (mapped.shape, mapped.dtype) == (shape, np.float32) else None
 
 
 CRC_BYTES = 4  # behind the array, where numpy does not look

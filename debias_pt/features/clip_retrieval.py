@@ -92,7 +92,6 @@ def table_from_clip_retrieval(
 def _read(folder: Path) -> tuple[NDArray[np.float32], dict[str, list[Any]]]:
     """Return embeddings ``(N, D)`` and metadata of all parts, in the order of their numbers."""
     try:
-        from pyarrow import ArrowException
         from pyarrow.parquet import read_table
     except ImportError as error:
         raise DatasetError(f"{folder}: this needs pyarrow; pip install 'debias-pt[parquet]'") from error
@@ -108,7 +107,7 @@ def _read(folder: Path) -> tuple[NDArray[np.float32], dict[str, list[Any]]]:
             with np.errstate(over="raise"):
                 part = np.load(arrays[number], mmap_mode="r", allow_pickle=False).astype(np.float32)
             columns: Mapping[str, list[Any]] = read_table(metadata[number]).to_pydict()
-        except (OSError, ValueError, TypeError, EOFError, ArithmeticError, ArrowException) as error:
+        except Exception as error:  # numpy and pyarrow raise many kinds on damaged files
             reason = " ".join(str(error).split())
             raise DatasetError(f"{folder}: part {number} cannot be read ({reason}); write it again") from error
         sizes = {len(column) for column in columns.values()} | {len(part)}

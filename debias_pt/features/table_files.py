@@ -65,21 +65,22 @@ class TableFiles:
             If it cannot be read, or is no such table.
         """
         file = Path(path)
-        if file.suffix == ".parquet":
-            parquet = _pyarrow("parquet")
-            try:
-                return cls.from_arrow(parquet.read_table(str(file)))
-            except (OSError, _pyarrow("lib").ArrowException) as error:
-                raise DatasetError(f"{file}: cannot read this table ({' '.join(str(error).split())})") from error
-        arrays, facts = read_arrays(file, ["features", "y", "rows"])
         try:
-            rows = json.loads(arrays["rows"].tobytes())
-            return _table(cls, facts, rows["ids"], arrays["features"], arrays["y"], rows["split"], rows["attributes"],
-                          rows["hashes"])  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            if isinstance(error, DebiasError):
-                raise
-            raise DatasetError(f"{file}: not a table of features ({type(error).__name__}: {error})") from error
+            return cls._load(file)
+        except DebiasError:
+            raise
+        except Exception as error:  # what a damaged or hostile file does to the readers of two formats
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DatasetError(f"{file}: cannot read this table ({reason}); save it again") from error
+
+    @classmethod
+    def _load(cls: type[T], file: Path) -> T:
+        if file.suffix == ".parquet":
+            return cls.from_arrow(_pyarrow("parquet").read_table(str(file)))
+        arrays, facts = read_arrays(file, ["features", "y", "rows"])
+        rows = json.loads(arrays["rows"].tobytes())
+        return _table(cls, facts, rows["ids"], arrays["features"], arrays["y"], rows["split"], rows["attributes"],
+                      rows["hashes"])  # fmt: skip
 
     def to_arrow(self: Any) -> Any:
         """Return the table as a ``pyarrow.Table``.

@@ -297,13 +297,7 @@ class PromptTuner(SharedTuner):
         return build(self.backbone if backbone is None else backbone, class_names, seeds, self.settings)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
-        """Load a saved head instead of fitting one.
-
-        Raises
-        ------
-        FingerprintError
-            If it is another head's, or of other classes or seeds.
-        """
+        """Load a saved head instead of fitting one; another head's or other classes' is refused."""
         self.class_names_ = tuple(class_names)
         head = self.make_head(class_names)
         try:
