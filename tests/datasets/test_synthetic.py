@@ -267,7 +267,7 @@ def test_zero_shot_is_above_chance_on_balanced_groups(name: str, least: float, m
 
 
 def test_pretraining_learns() -> None:
-    recipe = pretraining.Recipe(images=1600, epochs=5, batch=64)
+    recipe = pretraining.Recipe(images=800, epochs=3, batch=64)
     images, captions, of = pretraining.draw_images(recipe.images)
     device = torch.device("cpu")
     epochs = list(pretraining.pretrain(images, pretraining.tokenize(captions), of, recipe, device))
