@@ -24,6 +24,7 @@ from tests.faults.test_numbers import CHOICES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPLITS = ("train", "val", "test")
+PART = scale(3, 1)  # of the choices, a third by turns in the short form
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def test_little_to_work_with(counted: Any, backbone: Backbone, case: str) -> Non
     odd = ODD[case]
     table = odd.table()
     with counted(6, f"{case}, every method, loss and head: finite, the same bits again, or a typed error") as row:
-        for kind, name in CHOICES:
+        for kind, name in CHOICES[list(ODD).index(case) % PART :: PART]:
             options = {kind: name, **odd.options}
             assert outcome(backbone, table, **options) == outcome(backbone, table, **options)
             row.survived()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.mutation import forked
 from tests.mutation.mutants import Mutant, mutants, sample
 from tests.mutation.rooms import ROOMS
 from tests.mutation.slips import SLIPS, Slip
+from tests.mutation.swap import outline
 
 
 def main() -> int:
@@ -75,12 +77,14 @@ def _try(
     mutant: Mutant, lines: forked.Lines, seconds: dict[str, float], tests: list[str], limit_s: float
 ) -> tuple[str, float]:
     covering = set().union(*(lines.get((str(mutant.path), line), set()) for line in mutant.lines)) - {""}
-    at_import = any("" in lines.get((str(mutant.path), line), set()) for line in mutant.lines)
+    changed = compile(mutant.tree, str(mutant.path), "exec")
+    whole = compile(ast.parse(mutant.path.read_text(encoding="utf-8")), str(mutant.path), "exec")
+    at_import = outline(whole) != outline(changed)
     chosen = sorted(covering, key=lambda name: seconds.get(name, 0.0)) if covering and not at_import else tests
     if not covering and not at_import:
         return forked.SURVIVED, 0.0  # nothing runs it
     start = time.perf_counter()
-    fate, took = forked.run({mutant.path: compile(mutant.tree, str(mutant.path), "exec")}, chosen, limit_s)
+    fate, took = forked.run({mutant.path: changed}, chosen, limit_s)
     return fate, max(took, time.perf_counter() - start)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from debias_pt.errors import FingerprintError, OutputError, RunError
-from debias_pt.utils.files import write_json
+from debias_pt.utils.files import read_tensors, write_json
 from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest, same_work
 
 CONFIG = {"dataset": "waterbirds", "method": "dpt", "seed": 3}
@@ -79,7 +79,11 @@ def test_another_backbone_is_refused(tmp_path: Path) -> None:
 
 def test_what_makes_the_same_work() -> None:
     config = {"dataset": "waterbirds", "method": "dpt", "seed": 3, "data_root": "a"}
-    assert same_work(config, {**config, "data_root": "b"})
+    for name in (
+        "checkpoint_every", "workers", "cache_dir", "download", "encode_batch_size", "split", "data_root", "device",
+        "model", "pretrained",
+    ):  # fmt: skip
+        assert same_work(config, {**config, name: "b"}), name
     assert not same_work(config, {**config, "method": "erm"})
     assert fixed(config)["method"] == "dpt"
 
@@ -88,6 +92,7 @@ def test_every_file_names_the_run_it_belongs_to(tmp_path: Path) -> None:
     """A checkpoint is refused once the settings, the model or the data are others; what may move may."""
     run = made(tmp_path / "run")
     run.write_checkpoint({"step": torch.tensor(4)})
+    assert read_tensors(run.path / "checkpoint.safetensors")[1].keys() == {"settings", "backbone", "data"}
     for config, facts, named in (
         ({"seed": 4}, {}, "seed"),
         ({}, {"backbone": {"weights": "x"}}, "weights"),
@@ -112,6 +117,17 @@ def test_facts_are_written_once_and_compared_after(tmp_path: Path, part: str) ->
     assert run.facts == facts  # the first ones stay
     with pytest.raises(FingerprintError, match="resume with what it was started with"):
         run.write_facts({**facts, part: {"another": 1} if part in ("backbone", "data") else [7]})
+
+
+def test_of_two_processes_that_begin_at_once_one_makes_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def outrun(path: Path, value: Any) -> bool:
+        write_json(path, {"of": "the other"})
+        return False
+
+    monkeypatch.setattr("debias_pt.workflows.run_folder.write_json_once", outrun)
+    with pytest.raises(RunError, match="already holds a run"):
+        RunFolder.create(tmp_path / "run", CONFIG)
+    assert RunFolder(tmp_path / "run").config == {"of": "the other"}
 
 
 def test_one_process_writes(tmp_path: Path) -> None:
