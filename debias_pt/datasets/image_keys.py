@@ -34,6 +34,8 @@ def image_keys(
     ImageError
         If an image is missing or unreadable and there is no `bad`.
     """
+    if isinstance(dataset.root, Path) and not dataset.files:
+        return content_hashes(dataset.root, names, index_dir, bad)
     keys = {name: dataset.keys[name] for name in names if dataset.keys.get(name)}
     rest = [name for name in names if name not in keys]
     here = [name for name in rest if is_file_here(dataset.path(name))]

@@ -132,6 +132,8 @@ def require_counts(dataset: ImageDataset, card: Card) -> None:
 
 def _looked_up(dataset: ImageDataset) -> ImageDataset:
     """Return a data set with the versions of its images in stores, asked for once."""
+    if isinstance(dataset.root, Path) and not dataset.files:
+        return dataset
     paths = {name: dataset.path(name) for name in dataset.ids if name not in dataset.keys}
     remote = {name: path for name, path in paths.items() if is_remote(path)}
     if not remote:

@@ -72,9 +72,8 @@ def evidence_of(
         for name in ids:
             pixels = rng.integers(0, 255, (160, 160, 3), dtype=np.uint8)  # noise: nothing compresses worse
             Image.fromarray(pixels).save(folder / name, "PNG")
-    return Evidence(
-        run, result, Answers(ids, lambda name: str(folder / name), groups, predictions, probabilities, before)
-    )
+    answers = Answers(ids, lambda name: str(folder / name), groups, predictions, probabilities, before)
+    return Evidence(run, result, answers)
 
 
 class Parsed(HTMLParser):
