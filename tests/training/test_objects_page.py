@@ -49,7 +49,9 @@ def test_the_blocks_run(
     assert len(blocks) == 6
     write_shards(rows["image"][:4], rows["label"][:4])
     for block in blocks:
-        quick = block.replace('method="dpt", seeds=2', 'method="dpt", seeds=2, steps=2').replace("{0000..0099}", "{0000..0001}")
+        quick = block.replace('method="dpt", seeds=2', 'method="dpt", seeds=2, steps=2').replace(
+            "{0000..0099}", "{0000..0001}"
+        )
         exec(quick, names)
     assert len(names["table"]) == 4
     assert names["logits"].shape == (1, 2)
