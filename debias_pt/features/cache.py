@@ -223,7 +223,7 @@ def _open(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
 
 
 CRC_BYTES = 4  # behind the array, where numpy does not look
-READ_BYTES = 1 << 24
+READ_BYTES = 1 << 20
 
 
 def _checksum_fits(path: Path) -> bool:
