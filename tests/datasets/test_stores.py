@@ -4,6 +4,7 @@ it changes; passing faults are waited out; a store that refuses is one line; no 
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -288,7 +289,7 @@ def test_a_worker_reads_from_the_store_by_itself(site: Store, backbone: Backbone
     options = {"device": "cpu", "precision": "fp32", "draft": False, "decode": "cpu"}
     paths = tuple(map(dataset.path, dataset.ids[:20]))
     threads = torch.get_num_threads()
-    rows, features, bad = ImageWorker(backbone.source, options, 0).encode(paths, 16)
+    rows, features, bad = ImageWorker(backbone.source, options, 0, os.getcwd()).encode(paths, 16)
     torch.set_num_threads(threads)
     assert (rows, bad) == (list(range(20)), {})
     assert (features == encode_paths(backbone, paths, batch_size=16, workers=0).numpy()).all()

@@ -74,11 +74,11 @@ class Victims:
         return self.start(words, cwd, **options).wait()
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self.process.kill()  # the end of its input may never come: forked readers of images hold its other end
         self.process.wait(30)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from tests.helpers.tiny_data import FOLDER
 def test_a_reading_process_that_is_killed(
     backbone: Backbone, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: Any, path: str) -> str:
+    def killed(self: Any, path: str, content: bytes | None) -> str:
         assert os.getpid() != own
         os.kill(os.getpid(), signal.SIGKILL)
         return path
