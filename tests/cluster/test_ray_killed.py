@@ -166,9 +166,8 @@ def test_a_program_that_is_killed_takes_its_own_cluster_with_it(
     ended = time.monotonic()
     assert until(lambda: not alive(whole - agents), 5), f"{_commands(alive(whole))} live 5 s longer"
     left = alive(whole)  # Ray's own agents, which nobody but Ray can end
-    print(
-        f"after {number.name} all but {len(left)} of {len(whole)} processes were gone in {time.monotonic() - ended:.1f} s"
-    )
+    gone = time.monotonic() - ended
+    print(f"after {number.name} all but {len(left)} of {len(whole)} processes were gone in {gone:.1f} s")
     assert "Traceback" not in errors
 
 
