@@ -23,10 +23,10 @@ What was done to debias-pt on purpose, and what came of it. `tests/faults/` does
 
     python -m tests.faults.page
 
-which is stopped after ten minutes unless `DEBIAS_PT_FAULTS_SECONDS` says otherwise; plain `pytest` runs a short form of
-the same tests. Data and model are tiny and synthetic. *Tried* counts kills, files, processes or fits; *survived* means that what the row's name promises held;
-*lost* that it did not. Moments are drawn by fixed seeds: three of four right before a change to files, one by the
-clock.
+which is stopped after ten minutes unless `DEBIAS_PT_FAULTS_SECONDS` says otherwise; plain `pytest` runs a short form
+of the same tests. Data and model are tiny and synthetic. *Tried* counts kills, files, processes or fits; *survived*
+means that what the row's name promises held; *lost* that it did not. Moments are drawn by fixed seeds: three of four
+right before a change to files, one by the clock.
 """
 
 
