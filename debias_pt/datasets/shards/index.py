@@ -13,7 +13,8 @@ from typing import Any
 from debias_pt.datasets.images import is_image
 from debias_pt.datasets.shards.members import Packed, members
 from debias_pt.errors import DatasetError, DebiasError, UsageError
-from debias_pt.utils.files import make_folder, read_json, write_json
+from debias_pt.utils.checksums.checked_json import read_checked, with_checksum
+from debias_pt.utils.files import make_folder, write_json
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.hashing import RACY_NS
 from debias_pt.utils.stores.access import information
@@ -113,17 +114,15 @@ def _columns(shard: str, ending: str, part: Packed) -> dict[str, Any]:
 
 def _remembered(file: Path) -> list[Sample] | None:
     try:
-        found = read_json(file)
-    except UsageError:
+        samples: list[Sample] = read_checked(file, samples=list)["samples"]
+    except UsageError:  # missing, damaged or something else
         return None
-    whole = isinstance(found, dict) and digest(found.get("samples")) == found.get("sha256")
-    samples: list[Sample] | None = found["samples"] if whole else None
     return samples
 
 
 def _remember(file: Path, samples: list[Sample]) -> None:
     try:
         make_folder(file.parent)
-        write_json(file, {"samples": samples, "sha256": digest(samples)})
+        write_json(file, with_checksum({"samples": samples}))
     except UsageError:
         pass  # it only saves time

@@ -12,9 +12,7 @@ from torch.func import functional_call
 
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads.base import Head
-
-# A GPU needs as long to start the kernels of this many prompts as those of one: there is nothing to share out.
-FEW_ON_GPU = 64
+from debias_pt.models.heads.prompt import FEW_ON_GPU
 
 
 def view_on(backbone: Backbone, place: int) -> Backbone:
@@ -27,7 +25,10 @@ def view_on(backbone: Backbone, place: int) -> Backbone:
 
 
 def splits(backbone: Backbone, head: Head, runs: int, classes: int) -> bool:
-    """Tell whether a stack of runs is worth splitting over the backbone's devices."""
+    """Tell whether a stack of runs is worth splitting over the backbone's devices.
+
+    Few prompts are not: a GPU needs as long to start their kernels as those of one.
+    """
     several = len(backbone.devices) > 1 and runs > 1 and head.passes_text
     return several and (backbone.device.type != "cuda" or runs * classes > FEW_ON_GPU)
 
