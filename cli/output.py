@@ -178,7 +178,13 @@ def print_report(result: dict[str, Any]) -> None:
     seeds = f"{len(result['seeds'])} seeds" if len(result["seeds"]) > 1 else f"seed {result['seeds'][0]}"
     say(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
     print_found(result)
-    say(f"groups: {groups_text(result)}")
+    if "parts" in result:  # runs of older versions do not say
+        from debias_pt.methods.parts import choice_text, parts_text
+
+        say(parts_text(result["parts"]))
+        if "auto" in result["parts"]:
+            say(choice_text(result["parts"]))
+    say(f"report by: {groups_text(result)}")
     others = result.get("baselines", {})
     names = [f"{name}, %" for name in (*others, result["method"])]
     over_images = result.get("image_intervals", {}) if len(result["seeds"]) > 1 else {}
@@ -194,6 +200,9 @@ def print_report(result: dict[str, Any]) -> None:
     ]
     print_table(["", *names, result["interval"], *more], rows)
     say("adjusted: the groups weighted by their frequency in training")
+    for name, one in others.items():
+        if name != "zero-shot" and "what" in one:
+            say(f"baseline: {one['what']}")
     print_groups(result, others)
     print_effect(result)
     if "by_pseudo_groups" in result:

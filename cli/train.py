@@ -19,7 +19,7 @@ def train(
     baselines: Annotated[
         bool,
         typer.Option(
-            "--baselines/--no-baselines", help="Compare with zero-shot and with erm, the same head without weights."
+            "--baselines/--no-baselines", help="Compare with zero-shot and with the same head without weights (erm)."
         ),
     ] = True,
     track: Annotated[

@@ -13,16 +13,23 @@ if TYPE_CHECKING:
     from debias_pt.datasets import OwnData, load_dataset
     from debias_pt.datasets.attributes import Attribute, TrueAttribute
     from debias_pt.datasets.splits import Shares
+    from debias_pt.discovery.discover import find_attributes
     from debias_pt.features.encoding import encode
     from debias_pt.features.samples import encode_samples
     from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
     from debias_pt.groups.groups import Groups
+    from debias_pt.groups.guard import guard
+    from debias_pt.groups.inferred_groups import infer_groups
     from debias_pt.groups.metrics import GroupReport
     from debias_pt.groups.probe import AttributeProbe
+    from debias_pt.groups.refinement.refined_probe import RefinedProbe
+    from debias_pt.methods import METHODS
+    from debias_pt.methods.base import Method
+    from debias_pt.methods.make_groups import make_groups
     from debias_pt.models.backbone import Backbone
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
-    from debias_pt.workflows.evaluate import load_run, open_run
+    from debias_pt.workflows.run import Run, load_run, open_run, train
 
 __version__ = "0.1.0"
 
@@ -42,29 +49,47 @@ _HOMES = {
     "fit_together": "training.stacking",
     "join_tables": "features.table",
     "load_dataset": "datasets.load",
-    "load_run": "workflows.evaluate",
-    "open_run": "workflows.evaluate",
+    "load_run": "workflows.run",
+    "open_run": "workflows.run",
+    "Run": "workflows.run",
+    "train": "workflows.run",
+    "METHODS": "methods",
+    "Method": "methods.base",
+    "RefinedProbe": "groups.refinement.refined_probe",
+    "find_attributes": "discovery.discover",
+    "guard": "groups.guard",
+    "infer_groups": "groups.inferred_groups",
+    "make_groups": "methods.make_groups",
     "table_from_arrays": "features.table",
 }
 __all__ = [
+    "METHODS",
     "Attribute",
     "AttributeProbe",
     "Backbone",
     "FeatureTable",
     "GroupReport",
     "Groups",
+    "Method",
     "OwnData",
     "PromptTuner",
+    "RefinedProbe",
+    "Run",
     "Shares",
     "TrueAttribute",
     "encode",
     "encode_samples",
+    "find_attributes",
     "fit_together",
+    "guard",
+    "infer_groups",
     "join_tables",
     "load_dataset",
     "load_run",
+    "make_groups",
     "open_run",
     "table_from_arrays",
+    "train",
 ]
 
 __getattr__ = lazy_names(__name__, _HOMES)

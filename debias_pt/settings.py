@@ -13,13 +13,11 @@ from debias_pt.utils.registry import nearest
 from debias_pt.utils.typed import kinds
 
 SPLITS = ("train", "val", "test")
-PROBES = ("zero-shot", "calibrated", "mixture", "anchored")
+ZERO_SHOT = "zero-shot"
+PROBES = (ZERO_SHOT, "calibrated", "mixture", "anchored")
 FIT_ON = ("train", "train+val")
-# What a method is made of, where nothing else is asked for.
-MADE_OF: dict[str, dict[str, Any]] = {
-    name: {"head": "standardized", "soft": True, "infer_groups": True, "fit_on": "train+val", "select": "last"}
-    for name in ("anchored", "inferred")
-}
+# The settings that a method decides where they are not given (None); see `debias_pt.methods`.
+PARTS = ("probe", "infer_groups", "soft", "head", "fit_on", "select")
 ON_BAD_IMAGE = ("error", "skip")
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 # The settings that are options of single methods, and of single losses: what is not given is the class's default.
@@ -68,7 +66,7 @@ def choices(setting: Field[Any]) -> tuple[str, ...]:
     Examples
     --------
     >>> choices(FitSettings.__dataclass_fields__["method"])[:2]
-    ('anchored', 'balanced')
+    ('anchored', 'auto')
     """
     known = setting.metadata.get("choices", ())
     if isinstance(known, str):
@@ -176,7 +174,7 @@ class DataSettings(SourceSettings):
         FINE, False, "Ask the probe within each image's class (training labels are known)."
     )
     probe: str | None = option(
-        PROBE, None, "How the attribute is told; default the method's, zero-shot for most.", PROBES
+        PROBE, None, "How the model is asked for the attribute; default the method's, zero-shot for most.", PROBES
     )
 
 
@@ -185,7 +183,10 @@ class FitSettings(Settings):
     """How to tune a prompt, or another head."""
 
     method: str = option(
-        METHOD, "dpt", "How groups are reweighted; auto asks the guard.", "debias_pt.reweighting:REWEIGHTERS"
+        METHOD,
+        "dpt",
+        "Where groups come from and how they are weighted; auto asks the guard.",
+        "debias_pt.methods:NAMES",
     )
     eta: float | None = option(SINGLE, None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(SINGLE, None, "Momentum of dpt's weights (default 0.9).")
@@ -197,16 +198,20 @@ class FitSettings(Settings):
     method_option: tuple[str, ...] = option(
         SINGLE, (), "Option of any method as NAME=VALUE, eta=3 (repeat for several)."
     )
-    soft: bool = option(METHOD, False, "Spread samples over groups by the probe's posterior instead of hard labels.")
-    infer_groups: bool = option(
-        METHOD, False, "Split groups further by what a biased head takes images for; needs no words."
+    soft: bool | None = option(
+        METHOD, None, "Spread samples over groups by their probability instead of hard labels; default the method's."
+    )
+    infer_groups: bool | None = option(
+        METHOD, None, "Split groups by the class that images look like to a biased head; default the method's."
     )
     loss: str = option(HEAD, "cross-entropy", "Per-sample loss.", "debias_pt.losses:LOSSES")
     q: float | None = option(SINGLE, None, "Exponent of gce (default 0.7).")
     loss_option: tuple[str, ...] = option(
         SINGLE, (), "Option of any loss as NAME=VALUE, tau=10 or A=ptnl (repeat for several)."
     )
-    head: str = option(HEAD, "prompt", "What is learned.", "debias_pt.models.heads:HEADS")
+    head: str | None = option(
+        HEAD, None, "What is learned; default the method's, prompt for most.", "debias_pt.models.heads:HEADS"
+    )
     template: str | None = option(
         SINGLE,
         None,
@@ -227,9 +232,9 @@ class FitSettings(Settings):
     weight_decay: float = option(FINE, 0.0, "Weight decay.")
     momentum: float = option(FINE, 0.9, "Momentum of sgd.")
     warmup_steps: int = option(FINE, 0, "Steps of linear warm-up.")
-    select: str = option(SELECTION, "last", "Which step to keep.", SELECTIONS)
+    select: str | None = option(SELECTION, None, "Which step to keep; default the method's, last.", SELECTIONS)
     select_after: float = option(FINE, 0.1, "Share of the steps to make before one can be kept.")
-    fit_on: str = option(METHOD, "train", "Rows to fit on; with validation rows, take --select last.", FIT_ON)
+    fit_on: str | None = option(METHOD, None, "Rows to fit on; default the method's, train for most.", FIT_ON)
     seed: int = option(RUN, 0, "First seed.")
     seeds: int = option(RUN, 1, "Number of seeds, fitted together: seed, seed + 1, ...")
 
@@ -302,29 +307,41 @@ def resolve(kind: type[S], *layers: Mapping[str, Any]) -> S:
     known = kinds(kind)
     merged: dict[str, Any] = {}
     for layer in layers:
-        for name, value in layer.items():
+        for name, value in _one_dialect(layer).items():
             if name not in known:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, known)}")
             merged[name] = known[name].take(name, value)
-    made_of = MADE_OF.get(merged.get("method", ""), {}) if "method" in known else {}
-    return kind(**{**made_of, **merged})
+    return kind(**merged)
 
 
-# Settings younger than the runs and results that people have, and their values when not used.
-YOUNGER: dict[str, tuple[Any, ...]] = {
+def _one_dialect(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with ``method_options={"eta": 3}`` written as the command line's ``method_option``."""
+    plain = dict(layer)
+    for mapping, words in (("method_options", "method_option"), ("loss_options", "loss_option")):
+        options = plain.pop(mapping, None)
+        if options is None:
+            continue
+        if not isinstance(options, Mapping):
+            raise UsageError(f"{mapping} is {options!r}; give a dict, {{'eta': 3}}")
+        plain[words] = (*plain.get(words, ()), *(f"{name}={value}" for name, value in options.items()))
+    return plain
+
+
+# Settings added after people made runs and stored results, and their values when they are not used.
+ADDED_LATER: dict[str, tuple[Any, ...]] = {
     "method_option": ((), []),
     "fit_on": ("train",),
-    "infer_groups": (False,),
+    "infer_groups": (False, None),
     "shots": (None,),
 }
 
 
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a run or a stored result is known by: without younger ones that are not used.
+    """Return the settings that identify a run or a stored result: without those added later and not used.
 
     Examples
     --------
     >>> identity({"steps": 5, "method_option": ()})
     {'steps': 5}
     """
-    return {name: value for name, value in settings.items() if value not in YOUNGER.get(name, ())}
+    return {name: value for name, value in settings.items() if value not in ADDED_LATER.get(name, ())}

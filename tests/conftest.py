@@ -16,7 +16,7 @@ import torch
 
 from debias_pt.datasets.download import http as download
 from debias_pt.errors import DebiasWarning
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from tests.helpers import tiny_data as worlds
@@ -75,7 +75,7 @@ def table(backbone: Backbone, waterbirds_root: Path, cache_dir: Path) -> Feature
     from debias_pt.datasets import load_dataset
 
     dataset = load_dataset("waterbirds", waterbirds_root, check_counts=False)
-    return encode(backbone, dataset, cache_dir=cache_dir, workers=0)[0]
+    return encode_with_stats(backbone, dataset, cache_dir=cache_dir, workers=0)[0]
 
 
 @pytest.fixture

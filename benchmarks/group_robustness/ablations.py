@@ -9,10 +9,10 @@ from typing import Any
 
 from debias_pt.datasets.attributes import CLASS_TEMPLATES, Attribute
 from debias_pt.settings import TrainSettings
-from debias_pt.training.tuner import check_fit
 from debias_pt.utils.registry import lookup, register
+from debias_pt.workflows.job import check_settings
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.probed_data import probe_table
+from debias_pt.workflows.prepared import probe_table
 
 from ..shared.results_store import result_store
 from .case import Case
@@ -144,7 +144,7 @@ def ablation(settings: TrainSettings, name: str, *, fresh: bool = False) -> dict
         For an unknown ablation, or one that needs missing annotations.
     """
     chosen = lookup(ABLATIONS, name, "ablation")
-    check_fit(settings)
+    check_settings(settings)
     case = Case(settings, prepare(settings))
     store = result_store(settings.cache_dir, fresh)
     cases = [reworded(case, point.reword) for point in chosen.points]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,16 +13,20 @@ import torch
 from numpy.typing import NDArray
 
 from debias_pt.groups.groups import Groups
+from debias_pt.groups.guard import Verdict
+from debias_pt.methods.parts import complete, method_of
 from debias_pt.models.heads import Head
+from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.settings import FitSettings, TrainSettings, identity, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import membership_of
+from debias_pt.training.fit_checks import head_kind
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES, Selector
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.versions import versions
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.prepared import Prepared, answered_by, judge
 
 CLASSES, TRAIN_ATTRIBUTES, VAL_ATTRIBUTES = "class labels", "training attributes", "validation attributes"
 
@@ -36,16 +41,35 @@ class Case:
     ----------
     settings : TrainSettings
         The common budget and selection rule.
-    prepared : ProbedData
+    prepared : Prepared
         Features, and the probe's answers.
     """
 
     settings: TrainSettings
-    prepared: ProbedData
+    prepared: Prepared
 
     def options(self, **options: Any) -> TrainSettings:
-        """Return the common settings with a row's own over them."""
-        return resolve(TrainSettings, dataclasses.asdict(self.settings), options)
+        """Return the complete settings of a row: its own, then the common ones, then its method's parts.
+
+        Common settings that would change nothing for the row's method, or make it another one, are left out.
+        """
+        settings = resolve(TrainSettings, dataclasses.asdict(self.settings), options)
+        method = method_of(settings)
+        foreign = {*method.fixed} | (set() if method.uses_groups else {"soft", "infer_groups"})
+        left: dict[str, Any] = dict.fromkeys(foreign - {*options})
+        settings = complete(dataclasses.replace(settings, **left))
+        taken = {*head_kind(settings).takes, *options}
+        left = {name: getattr(FitSettings(), name) for name in PROMPT_OPTIONS if name not in taken}
+        return dataclasses.replace(settings, **left)
+
+    def asked(self, probe: str) -> Prepared:
+        """Return the data with the answers of a probe."""
+        return _asked(self.prepared, probe)
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What the guard says of each attribute."""
+        return _judged(self.prepared)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -60,7 +84,7 @@ class Case:
     @property
     def selects_by_true(self) -> bool:
         """Whether the rule for all rows is an oracle."""
-        return RULES[self.settings.select].uses_true_attributes
+        return self.settings.select is not None and RULES[self.settings.select].uses_true_attributes
 
     def val_groups(self, groups: Groups) -> Groups:
         """Return what the rule for all rows selects by: `groups`, or the true ones if it is an oracle."""
@@ -69,6 +93,17 @@ class Case:
     def split(self, name: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split."""
         return self.prepared.rows(name)
+
+
+# Several rows ask the same probe and the same guard.
+@lru_cache(maxsize=16)
+def _asked(prepared: Prepared, probe: str) -> Prepared:
+    return answered_by(prepared, probe)
+
+
+@lru_cache(maxsize=16)
+def _judged(prepared: Prepared) -> dict[str, Verdict]:
+    return judge(prepared)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Probed:
 
     def __call__(self, case: Case) -> Groups:
         """Return this probe's pseudo groups."""
-        return case.prepared.probed_by(self.probe).pseudo
+        return case.asked(self.probe).pseudo
 
     def for_selection(self, case: Case) -> Groups:
         """Return the same: steps are selected by what the method believes."""

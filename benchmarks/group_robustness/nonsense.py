@@ -10,6 +10,7 @@ from debias_pt.groups.guard import DOUBTFUL, NOT_USABLE, USABLE, Verdict, guard
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.settings import DataSettings
 from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.prepared import judge
 
 # Chosen before any verdict was seen. A pair that does mean something on a data set (a cat and a dog on pictures of
 # pets) must be left out there.
@@ -54,9 +55,10 @@ def check_guard(settings: DataSettings, without: tuple[str, ...] = ()) -> dict[s
         fields), and ``counts`` of the verdicts for ``real`` words and for ``nonsense``.
     """
     prepared = prepare(settings)
-    rows = [row(name, verdict, real=True) for name, verdict in prepared.verdicts.items()]
+    verdicts = judge(prepared)
+    rows = [row(name, verdict, real=True) for name, verdict in verdicts.items()]
     pairs = [Attribute.parse(text) for text in NONSENSE]
-    asked = [pair for pair in pairs if pair.name not in {*without, *prepared.verdicts}]
+    asked = [pair for pair in pairs if pair.name not in {*without, *verdicts}]
     probe = AttributeProbe(prepared.backbone, asked)
     judged = guard(prepared.backbone, prepared.table, asked, probe)
     rows += [row(name, verdict, real=False) for name, verdict in judged.items()]

@@ -13,8 +13,8 @@ from typing import Any
 
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
-from debias_pt.training.tuner import check_fit
 from debias_pt.utils.fingerprint import digest
+from debias_pt.workflows.job import check_settings
 from debias_pt.workflows.prepare import prepare
 
 from ..shared.results_store import ResultStore, result_store
@@ -162,7 +162,7 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def _case(settings: TrainSettings) -> Case:
-    check_fit(settings)
+    check_settings(settings)
     return Case(settings, prepare(settings))
 
 

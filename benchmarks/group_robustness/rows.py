@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from debias_pt.methods import METHODS
 from debias_pt.models.zero_shot import TEMPLATE
 from debias_pt.utils.registry import lookup
 
 from .case import CLASSES, Fit
 from .groupings import Annotated, Classes, Probed, Shuffled
 from .rivals.afr import AFR
-from .rivals.anchored import (
-    ANCHORED,
-    ANCHORED_PROMPT,
-    ANCHORED_TRUE,
-    ANCHORED_WORDS,
-    INFERRED,
-    WITHOUT_ATTRIBUTE,
-    Auto,
-)
+from .rivals.chosen import Chosen
 from .rivals.confusion_cells import ConfusionCells
 from .rivals.dfr import DFR
 from .rivals.jtt import JTT
-from .rivals.loop import LINEAR, Loop
+from .rivals.loop import Loop
 from .rivals.ppa import PPA
 from .rivals.projection import Projection
 from .rivals.zero_shot import TEMPLATES, ZeroShot
@@ -63,6 +56,8 @@ class Row:
         return str(getattr(self.fit, "fitted_on", "train"))
 
 
+# Class balance with what `anchored` learns and the rows that it is fitted on.
+SAME_HEAD = {"method": "class-balanced", "head": "standardized", "fit_on": "train+val"}
 _ALL = (
     Row("zero-shot", f"zero-shot ({TEMPLATE!r})", ZeroShot()),
     Row("zero-shot-ensemble", f"zero-shot, {len(TEMPLATES)} templates", ZeroShot(TEMPLATES)),
@@ -77,29 +72,38 @@ _ALL = (
     Row("balanced", "balanced", Loop({"method": "balanced"})),
     Row("group-dro", "group-dro", Loop({"method": "group-dro"})),
     Row("dpt", "dpt", Loop({"method": "dpt"})),
-    Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"}, Probed("mixture"))),
-    Row("anchored", "anchored", ANCHORED),
-    Row("anchored-words", "anchored, groups from words alone", ANCHORED_WORDS),
-    Row("inferred", "inferred (no words)", INFERRED),
-    Row("anchored-prompt", "anchored, prompt", ANCHORED_PROMPT),
-    Row("auto", "auto", Auto()),
-    Row("anchored-classes", "class-balanced, with the head and the rows of anchored", WITHOUT_ATTRIBUTE),
-    Row("anchored-true", "anchored (oracle: true groups)", ANCHORED_TRUE),
+    Row("dpt-mixture", "dpt-mixture", Loop({"method": "dpt-mixture"})),
+    Row("anchored", "anchored", Loop({"method": "anchored"})),
+    Row("anchored-words", "anchored, groups from words alone", Loop({"method": "anchored", "infer_groups": False})),
+    Row("inferred", "inferred (no words)", Loop({"method": "inferred"})),
+    Row("anchored-prompt", "anchored, prompt", Loop({"method": "anchored", "head": "prompt"})),
+    Row("auto", "auto", Chosen("auto")),
+    Row("anchored-classes", "class-balanced, with the head and the rows of anchored", Loop(SAME_HEAD)),
+    Row("anchored-true", "anchored (oracle: true groups)", Loop({"method": "anchored"}, Annotated())),
     Row("afr", "AFR, linear head", AFR()),
     Row("fg-ccdb", "FG-CCDB's weights, linear head", ConfusionCells()),
     Row("ppa", "PPA, linear head", PPA()),
     Row("ppa-probe", "PPA with our probe, linear head", PPA(probe=True)),
-    Row("linear", "erm, linear head", Loop({**LINEAR, "method": "erm"})),
-    Row("linear-dpt", "dpt, linear head", Loop({**LINEAR, "method": "dpt"})),
+    Row("linear", "erm, linear head", Loop({"head": "linear", "method": "erm"})),
+    Row("linear-dpt", "dpt, linear head", Loop({"head": "linear", "method": "dpt"})),
     Row("class-balanced-val", "class balance on validation, linear head", DFR(Classes())),
     Row("dfr-pseudo", "DFR, linear head (pseudo groups of validation)", DFR(Probed("mixture"))),
     Row("balanced-true", "balanced (oracle: true groups)", Loop({"method": "balanced"}, Annotated())),
     Row("group-dro-true", "group-dro (oracle: true groups)", Loop({"method": "group-dro"}, Annotated())),
     Row("dpt-true", "dpt (oracle: true groups)", Loop({"method": "dpt"}, Annotated())),
-    Row("linear-dpt-true", "dpt, linear head (oracle: true groups)", Loop({**LINEAR, "method": "dpt"}, Annotated())),
+    Row(
+        "linear-dpt-true",
+        "dpt, linear head (oracle: true groups)",
+        Loop({"head": "linear", "method": "dpt"}, Annotated()),
+    ),
     Row("dfr", "DFR, linear head (oracle: validation groups)", DFR()),
 )
-ROWS: dict[str, Row] = {row.name: row for row in _ALL}
+_NAMED = {row.name: row for row in _ALL}
+# A method without an entry above, such as one of another package, has a row of its own name.
+ROWS: dict[str, Row] = {
+    **_NAMED,
+    **{name: Row(name, name, Loop({"method": name})) for name in METHODS if name not in _NAMED},
+}
 
 # What every method without annotation has to beat, since balancing groups balances classes too.
 BASELINE = "class-balanced"
@@ -129,4 +133,4 @@ def choose(names: Sequence[str]) -> list[Row]:
     >>> [row.title for row in choose(["dpt-true", "erm"])]
     ['dpt (oracle: true groups)', 'erm']
     """
-    return [lookup(ROWS, name, "row") for name in dict.fromkeys(names)] if names else list(_ALL)
+    return [lookup(ROWS, name, "row") for name in dict.fromkeys(names)] if names else list(ROWS.values())

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.settings import TrainSettings
-from debias_pt.training.tuner import check_fit
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.progress import progress
 from debias_pt.utils.versions import versions
+from debias_pt.workflows.job import check_settings
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.report import train_counts
 
@@ -55,7 +55,7 @@ def group_robustness(
         For an unknown row, or a requested one that needs missing annotations.
     """
     rows = choose(names)
-    check_fit(settings)
+    check_settings(settings)
     case = Case(settings, prepare(settings))
     known = case.prepared.true is not None
     if names and not known and any(row.oracle for row in rows):
@@ -94,7 +94,7 @@ def frame(case: Case) -> dict[str, Any]:
         "dataset": settings.dataset,
         "synthetic": prepared.synthetic,
         "split": settings.split,
-        "selection": settings.select,
+        "selection": settings.select or "last",
         "settings": dataclasses.asdict(settings),
         "versions": versions(),
         "model": prepared.backbone.name,

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
 from debias_pt.training.tuner import PromptTuner
+from debias_pt.workflows.job import first_groups
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.prepared import Prepared
 
 from .tables import markdown_table
 
@@ -50,10 +51,10 @@ class Fitted:
         return cls(*(np.concatenate([getattr(run, name) for run in runs]) for name in names))
 
 
-def fit(prepared: ProbedData, settings: TrainSettings, backbone: Backbone | None = None) -> Fitted:
+def fit(prepared: Prepared, settings: TrainSettings, backbone: Backbone | None = None) -> Fitted:
     """Fit as ``debias-pt train`` does, and score by what groups there are to report by."""
     tuner = PromptTuner(backbone or prepared.backbone, settings)
-    tuner.fit(prepared.table, prepared.groups_to_fit(settings), validation_groups=prepared.pseudo)
+    tuner.fit(prepared.table, first_groups(settings, prepared), validation_groups=prepared.pseudo)
     report = tuner.score(prepared.table, prepared.report_groups, split="test")
     answers = tuner.predict(prepared.table.where("test"))
     return Fitted(tuner.class_weights_, answers, report.average_accuracy, report.worst_group_accuracy)
@@ -72,7 +73,7 @@ def row(settings: TrainSettings, change: str, one: Fitted, other: Fitted) -> lis
     ]
 
 
-def compare(prepared: ProbedData, settings: TrainSettings, devices: Sequence[str] = ()) -> list[list[str]]:
+def compare(prepared: Prepared, settings: TrainSettings, devices: Sequence[str] = ()) -> list[list[str]]:
     """Fit again and again, and return the table's rows; threads are as before afterwards."""
     threads = torch.get_num_threads()
     try:

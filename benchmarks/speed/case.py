@@ -15,7 +15,7 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
 from debias_pt.workflows.prepare import encode_dataset, load_backbone, read_dataset
-from debias_pt.workflows.probed_data import ProbedData, probe_table
+from debias_pt.workflows.prepared import Prepared, probe_table
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Case:
     ----------
     settings : TrainSettings
     dataset : ImageDataset
-    prepared : ProbedData
+    prepared : Prepared
         Features, the probe's answers, groups.
     rounds : int
         How often every candidate is timed.
@@ -38,7 +38,7 @@ class Case:
 
     settings: TrainSettings
     dataset: ImageDataset
-    prepared: ProbedData
+    prepared: Prepared
     rounds: int
     quick: bool
     random_weights: bool = False

@@ -92,6 +92,28 @@ class Attribute:
             values[phrases[0]] = phrases
         return cls(name.strip(), values)
 
+    def in_words(self) -> str:
+        """Return the text that :meth:`parse` reads.
+
+        Raises
+        ------
+        UsageError
+            If text cannot say it: it has templates of its own, or a value whose first phrase is not its name.
+
+        Examples
+        --------
+        >>> Attribute("place", {"indoors": ["indoors", "a room"], "outdoors": ["outdoors"]}).in_words()
+        'place=indoors|a room:outdoors'
+        """
+        text = f"{self.name}={':'.join('|'.join(phrases) for phrases in self.values.values())}"
+        read = Attribute.parse(text)
+        if self.describe() != read.describe():
+            raise UsageError(
+                f"attribute {self.name!r} cannot be written as {text!r}: begin each value's phrases with its name, and "
+                "give templates as attribute_template=[...]"
+            )
+        return text
+
     @property
     def class_conditional(self) -> bool:
         """Whether the prompts name the class as well."""
@@ -237,11 +259,14 @@ class PseudoAttribute:
         Its V values.
     posterior : ndarray of float, shape (N, V)
         Softmax of the model's own logits over the values; rows sum to one.
+    probe : str
+        Which probe answered, such as ``"zero-shot"``; empty for answers from elsewhere.
     """
 
     name: str
     values: tuple[str, ...]
     posterior: NDArray[np.float64]
+    probe: str = ""
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,36 @@ class EncodeStats:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-def encode(
+def encode(backbone: Backbone, dataset: ImageDataset, **options: Any) -> FeatureTable:
+    """Encode every image of a data set that the cache does not hold yet, and return the table of features.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The frozen model.
+    dataset : ImageDataset
+        What :func:`debias_pt.datasets.load_dataset` returns.
+    **options
+        As for :func:`encode_with_stats`: ``cache_dir``, ``batch_size``, ``workers``, ``skip_bad``, ``engine``.
+
+    Returns
+    -------
+    FeatureTable
+        N rows in the data set's order.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read.
+
+    Examples
+    --------
+    >>> table = encode(Backbone.load("mini"), load_dataset("waterbirds-mini"))   # doctest: +SKIP
+    """
+    return encode_with_stats(backbone, dataset, **options)[0]
+
+
+def encode_with_stats(
     backbone: Backbone,
     dataset: ImageDataset,
     *,
@@ -64,7 +94,7 @@ def encode(
     skip_bad: bool = False,
     engine: str | None = None,
 ) -> tuple[FeatureTable, EncodeStats]:
-    """Encode every image of a data set that the cache does not hold yet.
+    """Encode as :func:`encode` does, and also say what was done.
 
     Parameters
     ----------

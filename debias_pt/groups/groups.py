@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,8 @@ from debias_pt.datasets.base import ImageDataset
 from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.utils.words import counted
 
+# What made groups, where no probe did.
+ANNOTATION, CLASSES, INFERRED = "annotation", "classes", "inferred"
 SMALL_GROUP = 10
 SHOWN_GROUPS = 5  # small groups that are warned of one by one, or named where there are more
 
@@ -35,8 +37,14 @@ class Groups:
     attribute_names : tuple of str
         A names; the values of several attributes are joined by ``+``.
     source : {"pseudo", "true", "class"}
-        Where the attribute comes from. True attributes make whatever is fitted with them an oracle; with ``"class"``
+        What the attribute is. True attributes make whatever is fitted with them an oracle; with ``"class"``
         there is none, and the groups are the classes.
+    origin : str
+        What made the groups: a probe (``"zero-shot"``, ``"mixture"``, ...), ``"inferred"``, both joined by ``+``,
+        ``"annotation"`` or ``"classes"``; empty for answers from elsewhere. A method that is defined by its groups
+        refuses others.
+    facts : mapping
+        Plain JSON that the maker of the groups has to tell, such as what was ``inferred``.
 
     Examples
     --------
@@ -53,6 +61,8 @@ class Groups:
     class_names: tuple[str, ...]
     attribute_names: tuple[str, ...]
     source: str
+    origin: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         n, names = len(self.y), self.attribute_names
@@ -71,13 +81,14 @@ class Groups:
     def pseudo(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[PseudoAttribute]) -> Groups:
         """Cross classes with the probe's answers, the joint posterior of several attributes being their product."""
         named = [(attribute.values, attribute.posterior) for attribute in attributes]
-        return cls._cross(y, class_names, named, "pseudo")
+        probes = dict.fromkeys(attribute.probe for attribute in attributes)
+        return cls._cross(y, class_names, named, "pseudo", "+".join(probes) if all(probes) else "")
 
     @classmethod
     def true(cls, y: NDArray[np.int64], class_names: Sequence[str], attributes: Sequence[TrueAttribute]) -> Groups:
-        """Cross classes with annotated attributes: an oracle when fitted with, the report_groups when reported by."""
+        """Cross classes with annotated attributes: an oracle if you fit with them."""
         named = [(attribute.values, attribute.labels) for attribute in attributes]
-        return cls._cross(y, class_names, named, "true")
+        return cls._cross(y, class_names, named, "true", ANNOTATION)
 
     @classmethod
     def by_class(cls, y: NDArray[np.int64], class_names: Sequence[str]) -> Groups:
@@ -88,7 +99,7 @@ class Groups:
         >>> Groups.by_class(np.array([0, 1, 1]), ("cat", "dog")).names
         ('cat', 'dog')
         """
-        return cls(y, np.zeros(len(y), dtype=np.int64), tuple(class_names), ("",), "class")
+        return cls(y, np.zeros(len(y), dtype=np.int64), tuple(class_names), ("",), "class", CLASSES)
 
     @classmethod
     def _cross(
@@ -97,6 +108,7 @@ class Groups:
         class_names: Sequence[str],
         named: Sequence[tuple[tuple[str, ...], NDArray[np.int64] | NDArray[np.float64]]],
         source: str,
+        origin: str,
     ) -> Groups:
         hard = all(given.ndim == 1 for _, given in named)
         names, first = named[0]
@@ -107,10 +119,12 @@ class Groups:
                 values = values * len(more) + other
             else:
                 values = (values[:, :, None] * one_hot(other, len(more))[:, None, :]).reshape(len(y), -1)
-        return cls(y, values, tuple(class_names), names, source)
+        return cls(y, values, tuple(class_names), names, source, origin)
 
-    def split_by(self, values: tuple[str, ...], posterior: NDArray[np.float64]) -> Groups:
+    def split_by(self, values: tuple[str, ...], posterior: NDArray[np.float64], origin: str = "") -> Groups:
         """Return every group split by the values of one more attribute, given their posterior ``(N, V)``.
+
+        `origin` says what made the values; see the class.
 
         Examples
         --------
@@ -118,9 +132,12 @@ class Groups:
         >>> by_class.split_by(("small", "large"), np.eye(2)).names
         ('cat, small', 'cat, large', 'dog, small', 'dog, large')
         """
-        known = [] if self.source == "class" else [(self.attribute_names, self.values)]
-        source = "pseudo" if self.source == "class" else self.source
-        return self._cross(self.y, self.class_names, [*known, (values, posterior)], source)
+        if self.source == "class":
+            return self._cross(self.y, self.class_names, [(values, posterior)], "pseudo", origin)
+        both = f"{self.origin}+{origin}" if self.origin and origin else ""
+        return self._cross(
+            self.y, self.class_names, [(self.attribute_names, self.values), (values, posterior)], self.source, both
+        )
 
     def __len__(self) -> int:
         return len(self.y)

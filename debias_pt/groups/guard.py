@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ def guard(
     return found
 
 
-def overall(verdicts: dict[str, Verdict]) -> str:
+def overall(verdicts: Mapping[str, Verdict]) -> str:
     """Return the worst of several verdicts.
 
     Examples

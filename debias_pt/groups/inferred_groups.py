@@ -10,7 +10,7 @@ import numpy as np
 
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.table import FeatureTable
-from debias_pt.groups.groups import Groups
+from debias_pt.groups.groups import INFERRED, Groups
 from debias_pt.groups.refinement.inferred import infer
 from debias_pt.groups.refinement.mixture import RefinementError
 from debias_pt.utils.memory import require_free
@@ -46,7 +46,7 @@ def infer_groups(
     >>> groups, facts = infer_groups(table, splits=("train", "val"))          # doctest: +SKIP
     >>> groups.names[1]                                                       # doctest: +SKIP
     'landbird, like waterbird'
-    >>> PromptTuner(backbone, method="anchored", soft=True).fit(table, groups)  # doctest: +SKIP
+    >>> PromptTuner(backbone, method="inferred").fit(table, groups)            # doctest: +SKIP
     """
     groups = Groups.by_class(table.y, table.class_names) if groups is None else groups
     rows = np.isin(table.split, list(splits))
@@ -62,7 +62,11 @@ def infer_groups(
     posterior = np.full((len(table), classes), 1 / classes)
     posterior[rows] = found.posterior
     values = tuple(f"like {name}" for name in table.class_names)
-    return groups.split_by(values, posterior), {"used": True, "classes": list(table.class_names), **found.facts}
+    return groups.split_by(values, posterior, INFERRED), {
+        "used": True,
+        "classes": list(table.class_names),
+        **found.facts,
+    }
 
 
 def inferred_text(facts: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from debias_pt.datasets.attributes import Attribute, PseudoAttribute
 from debias_pt.errors import UsageError
 from debias_pt.features.mapped import ROWS_AT_A_TIME, is_mapped
 from debias_pt.models.backbone import Backbone
+from debias_pt.settings import ZERO_SHOT
 
 
 class AttributeProbe:
@@ -85,7 +86,7 @@ class AttributeProbe:
             If labels are needed and missing.
         """
         return tuple(
-            PseudoAttribute(attribute.name, tuple(attribute.values), softmax(scores, axis=1))
+            PseudoAttribute(attribute.name, tuple(attribute.values), softmax(scores, axis=1), ZERO_SHOT)
             for attribute, scores in zip(self.attributes, self.scores(features, y), strict=True)
         )
 

@@ -1,4 +1,4 @@
-"""Group reweighting schedulers, one file each, named as the method is."""
+"""Group reweighting schedulers, one file each, named as the scheduler is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from debias_pt.utils.registry import Registry
 if TYPE_CHECKING:
     from debias_pt.reweighting.base import Reweighter, make_reweighter
 
-REWEIGHTERS: Registry[type[Reweighter]] = Registry("method", __name__)
+REWEIGHTERS: Registry[type[Reweighter]] = Registry("scheduler", __name__)
 _HOMES = {
     "Reweighter": "base",
     "make_reweighter": "base",

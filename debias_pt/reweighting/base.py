@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,24 +28,10 @@ class Reweighter(Stateful, ABC):
         Training samples of each group (expected numbers, if soft), of all runs or of each.
     weights_ : Tensor, shape (R, G)
         Current weight of a sample of each group, for R runs.
-    uses_attributes : bool
-        Whether the weights depend on the attribute at all.
-    needs_words : bool
-        Whether that attribute has to be named in words.
-    probe : str
-        The probe to use unless another is named.
     """
 
-    uses_attributes: ClassVar[bool] = True
-    needs_words: ClassVar[bool] = True
-    probe: ClassVar[str] = "zero-shot"
     counts_: Tensor
     weights_: Tensor
-
-    @classmethod
-    def asks_for_words(cls) -> bool:
-        """Return whether groups by an attribute in words are needed: none are without any use of them."""
-        return cls.uses_attributes and cls.needs_words
 
     def start(self, membership: Membership | Tensor, class_of_group: Tensor, runs: int) -> None:
         """Take the training set's groups and set the first weights.
@@ -122,12 +108,12 @@ def mean_one(weights: Tensor, counts: Tensor) -> Tensor:
 
 
 def make_reweighter(name: str, words: Sequence[str] = (), /, **options: Any) -> Reweighter:
-    """Build a scheduler by its method name; options that are None are left out, `words` are ``NAME=VALUE`` each.
+    """Build a scheduler by name; options that are None are left out, `words` are ``NAME=VALUE`` each.
 
     Raises
     ------
     UsageError
-        For an unknown method, or an option the method does not take.
+        For an unknown scheduler, or an option that it does not take.
 
     Examples
     --------
@@ -137,6 +123,6 @@ def make_reweighter(name: str, words: Sequence[str] = (), /, **options: Any) -> 
     DPT(eta=2.0, ema=0.9, refresh='epoch', normalize='mean')
     >>> make_reweighter("erm", eta=3.0)
     Traceback (most recent call last):
-    debias_pt.errors.UsageError: the method 'erm' does not take eta; leave it out
+    debias_pt.errors.UsageError: the scheduler 'erm' does not take eta; leave it out
     """
-    return build(REWEIGHTERS, name, "method", words, **options)
+    return build(REWEIGHTERS, name, "scheduler", words, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -29,8 +28,6 @@ class ClassBalanced(Reweighter):
     >>> scheduler.weights_
     tensor([[0.6667, 0.6667, 2.0000, 2.0000]])
     """
-
-    uses_attributes: ClassVar[bool] = False
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         sizes = self.counts_.new_zeros(*self.counts_.shape[:-1], int(class_of_group.max()) + 1)

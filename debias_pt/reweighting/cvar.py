@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -45,7 +44,6 @@ class CVaR(Reweighter):
     """
 
     alpha: float = 0.2
-    uses_attributes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:

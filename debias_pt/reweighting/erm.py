@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,8 +25,6 @@ class Uniform(Reweighter):
     >>> scheduler.weights_
     tensor([[1., 1.]])
     """
-
-    uses_attributes: ClassVar[bool] = False
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         return torch.ones_like(self.counts_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,7 +177,6 @@ class DebiasedClassifier(AffineClassifier):
         assert self.backbone is not None
         lr = {} if self.lr is None else {"lr": self.lr}
         settings = fit_settings(self, self.method_, head=self.head, fit_on="train", **lr)
-        settings = replace(settings, infer_groups=False)  # they already are
         self.tuner_ = PromptTuner(self.backbone, settings).fit(table, self.groups_)
         weights = self.tuner_.scale_ * self.tuner_.class_weights_[0].astype(np.float64)
         return weights, np.zeros(len(weights))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,13 @@ from debias_pt.discovery import find_attributes
 from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable, table_from_arrays
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.guard import NOT_USABLE, guard, overall
+from debias_pt.groups.guard import NOT_USABLE, Verdict, guard, overall
 from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement import RefinedProbe
+from debias_pt.methods import METHODS
+from debias_pt.methods.make_groups import ask, make_groups
 from debias_pt.models.backbone import Backbone
-from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.settings import FitSettings
 from debias_pt.sklearn.base import values_of
 from debias_pt.utils.registry import lookup
 
@@ -36,7 +37,7 @@ class FoundGroups:
     ----------
     groups : Groups
     method : str
-        The scheduler to fit with.
+        The method to fit with.
     source : {"given", "words", "found", "inferred", "classes"}
         Where they come from.
     facts : dict
@@ -57,7 +58,7 @@ def find_groups(asked: Asked, method: str, table: FeatureTable, backbone: Backbo
     asked : str, Attribute, a sequence of such, array or None
         See :class:`~debias_pt.sklearn.DebiasedClassifier`.
     method : str
-        A scheduler, or ``"auto"``.
+        A method, such as ``"auto"``.
     table : FeatureTable
         The training rows.
     backbone : Backbone, optional
@@ -68,15 +69,20 @@ def find_groups(asked: Asked, method: str, table: FeatureTable, backbone: Backbo
     UsageError
         If words are given and no model, or an attribute cannot be read.
     """
-    scheduler = None if method == AUTO else lookup(REWEIGHTERS, method, "method")
-    if scheduler is not None and not scheduler.uses_attributes:
-        return FoundGroups(Groups.by_class(table.y, table.class_names), method, "classes")
-    if asked is None or (isinstance(asked, str) and asked == INFER):
+    of = lookup(METHODS, method, "method")
+    inferring = asked is None or (isinstance(asked, str) and asked == INFER)
+    if of.choose is None and not of.asks_attribute:
+        if not inferring and of.uses_groups:
+            raise UsageError(f"the method {method!r} makes its own groups; leave attribute out, or take another method")
+        if not inferring:
+            _warn(f"the method {method!r} looks at no groups: the attribute is not used")
+        return _made(table, method, "inferred" if of.uses_groups else "classes")
+    if inferring:
         return _inferred(table, method)
     if not is_words(asked, len(table)):
         columns = [TrueAttribute(*column) for column in values_of(asked, len(table))]  # type: ignore[arg-type]
-        groups = Groups.true(table.y, table.class_names, columns)
-        return FoundGroups(groups, "anchored" if method == AUTO else method, "given")
+        name = method if of.choose is None else of.choose({}, True)[0]
+        return _made(table, name, "given", Groups.true(table.y, table.class_names, columns))
     if backbone is None:
         raise UsageError(f"attribute is {asked!r}: words need the model that made the features; give backbone=...")
     if isinstance(asked, str) and asked == AUTO:
@@ -98,10 +104,27 @@ def attributes_of(asked: Any) -> list[Attribute]:
     return [one if isinstance(one, Attribute) else Attribute.parse(one) for one in every]
 
 
+def _made(
+    table: FeatureTable, method: str, source: str, given: Groups | None = None, facts: dict[str, Any] | None = None
+) -> FoundGroups:
+    """Return the groups of a method, made as everywhere; on training rows, which is all that an estimator has."""
+    infer = None if given is None or given.source != "true" else False
+    settings = FitSettings(method=method, fit_on="train", infer_groups=infer)
+    groups = make_groups(table, settings, given)
+    told = {"inferred": groups.facts["inferred"]} if "inferred" in groups.facts else {}
+    if source == "inferred" and told and not told["inferred"]["used"]:
+        source = "classes"
+    return FoundGroups(groups, method, source, {**(facts or {}), **told})
+
+
 def _inferred(table: FeatureTable, method: str, facts: dict[str, Any] | None = None) -> FoundGroups:
+    """Return inferred groups; a method that asks for an attribute only weighs them, if its name allows that."""
+    choose = METHODS[method].choose
+    if choose is not None:
+        return _made(table, choose({}, False)[0], "inferred", facts=facts)
     groups, told = infer_groups(table)
-    source = "inferred" if told["used"] else "classes"
-    return FoundGroups(groups, "inferred" if method == AUTO else method, source, {**(facts or {}), "inferred": told})
+    groups = make_groups(table, FitSettings(method=method, fit_on="train", infer_groups=False), groups)
+    return FoundGroups(groups, method, "inferred" if told["used"] else "classes", {**(facts or {}), "inferred": told})
 
 
 def _found(table: FeatureTable, method: str, backbone: Backbone) -> FoundGroups:
@@ -111,7 +134,7 @@ def _found(table: FeatureTable, method: str, backbone: Backbone) -> FoundGroups:
     verdicts = guard(backbone, table, attributes, AttributeProbe(backbone, attributes)) if attributes else {}
     for one in attributes:
         if verdicts[one.name].verdict != NOT_USABLE:
-            by_words = _by_words(table, "anchored" if method == AUTO else method, backbone, [one])
+            by_words = _by_words(table, method, backbone, [one], {one.name: verdicts[one.name]})
             facts = {**by_words.facts, "verdict": verdicts[one.name].verdict}
             return FoundGroups(by_words.groups, by_words.method, "found", facts)
     reason = found.reason or "the guard supports none of: " + ", ".join(one.name for one in attributes)
@@ -119,24 +142,25 @@ def _found(table: FeatureTable, method: str, backbone: Backbone) -> FoundGroups:
     return _inferred(table, method, {"reason": reason})
 
 
-def _by_words(table: FeatureTable, method: str, backbone: Backbone, attributes: list[Attribute]) -> FoundGroups:
+def _by_words(
+    table: FeatureTable,
+    method: str,
+    backbone: Backbone,
+    attributes: list[Attribute],
+    verdicts: Mapping[str, Verdict] | None = None,
+) -> FoundGroups:
     facts: dict[str, Any] = {"attributes": [one.describe() for one in attributes]}
-    probe = AttributeProbe(backbone, attributes, table.class_names)
-    if method == AUTO:
-        verdicts = guard(backbone, table, attributes, probe)
+    choose = METHODS[method].choose
+    if choose is not None:
+        if verdicts is None:
+            verdicts = guard(backbone, table, attributes, AttributeProbe(backbone, attributes, table.class_names))
         facts["verdict"] = overall(verdicts)
-        if facts["verdict"] == NOT_USABLE:
-            reasons = "; ".join(reason for one in verdicts.values() for reason in one.reasons)
-            _warn(f"the words are not usable, groups are inferred from the images: {reasons}")
-            return _inferred(table, method, {**facts, "reason": reasons})
-        method = "anchored"
-    kind = lookup(REWEIGHTERS, method, "method").probe
-    refined = None if kind == "zero-shot" else RefinedProbe(probe, kind).fit(table)
-    answers = refined.answer(table) if refined else probe.predict(table.features, table.y)
-    groups = Groups.pseudo(table.y, table.class_names, answers)
-    if method == "anchored":
-        groups, facts["inferred"] = infer_groups(table, groups)
-    return FoundGroups(groups, method, "words", facts)
+        method, why = choose(verdicts, False)
+        if not METHODS[method].asks_attribute:
+            _warn(f"the words are not used, {method} is: {why}")
+            return _made(table, method, "inferred", facts={**facts, "reason": why})
+    answers = ask(backbone, table, attributes, METHODS[method].probe)
+    return _made(table, method, "words", Groups.pseudo(table.y, table.class_names, answers.attributes), facts)
 
 
 def _warn(message: str) -> None:

@@ -68,7 +68,7 @@ def fit_logistic(features: NDArray[Any], groups: Groups, settings: FitSettings, 
     train = FitData(
         torch.from_numpy(standardized),
         torch.from_numpy(groups.y),
-        membership_of(groups, soft=settings.soft),
+        membership_of(groups, soft=bool(settings.soft)),
     )
     head = PenalizedHead(features.shape[1], len(groups.class_names), alpha)
     no_validation = train.at(slice(0, 0))

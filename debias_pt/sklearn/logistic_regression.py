@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.groups.groups import Groups
+from debias_pt.methods.parts import complete
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.sklearn.base import AffineClassifier, values_of, words_of
 from debias_pt.sklearn.logistic_fit import fit_logistic
@@ -129,6 +130,6 @@ def fit_settings(estimator: Any, method: str, **more: Any) -> FitSettings:
         "select": "last",
         "seed": int(check_random_state(estimator.random_state).randint(10**9)),
     }
-    settings = resolve(FitSettings, {"method": method}, options, more)
+    settings = complete(resolve(FitSettings, {"method": method}, options, more))
     check_fit(settings)
     return settings

@@ -9,17 +9,19 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
-from debias_pt.models.heads import HEADS
+from debias_pt.methods.parts import method_of
+from debias_pt.models.heads import HEADS, HeadKind
 from debias_pt.models.heads.base import PROMPT_OPTIONS
-from debias_pt.reweighting import Reweighter, make_reweighter
+from debias_pt.reweighting import REWEIGHTERS, Reweighter
 from debias_pt.settings import LOSS_OPTIONS, METHOD_OPTIONS, FitSettings
-from debias_pt.utils.registry import lookup
+from debias_pt.utils.registry import build, lookup
 
 
 def scheduler(settings: FitSettings) -> Reweighter:
     """Build the group reweighting scheduler that the settings describe."""
     named = {name: getattr(settings, name) for name in METHOD_OPTIONS}
-    return make_reweighter(settings.method, settings.method_option, **named)
+    kind = lookup(REWEIGHTERS, str(method_of(settings).scheduler), "scheduler")
+    return build({settings.method: kind}, settings.method, "method", settings.method_option, **named)
 
 
 def criterion(settings: FitSettings) -> Loss:
@@ -28,17 +30,25 @@ def criterion(settings: FitSettings) -> Loss:
     return make_loss(settings.loss, settings.loss_option, **named)
 
 
+def head_kind(settings: FitSettings) -> HeadKind:
+    """Return what builds the head that complete settings name."""
+    return lookup(HEADS, str(settings.head), "head")
+
+
 def check_fit(settings: FitSettings) -> None:
-    """Refuse settings that cannot work, before anything is loaded or encoded.
+    """Refuse complete settings that cannot work, before anything is loaded or encoded.
 
     Raises
     ------
     UsageError
         Names the setting, the value seen and what it takes.
     """
+    if method_of(settings).choose is not None:
+        among = ", ".join(method_of(settings).candidates)
+        raise UsageError(f"the method {settings.method!r} only chooses another one; name one of {among}")
     scheduler(settings)
     criterion(settings)
-    lookup(HEADS, settings.head, "head")
+    head_kind(settings)
     _require_prompt_options(settings)
     require_distinct_runs(settings)
 
@@ -54,7 +64,7 @@ def validation_rows(table: FeatureTable, groups: Groups, rule: str) -> tuple[NDA
 def _require_prompt_options(settings: FitSettings) -> None:
     """Refuse options of a prompt that the head does not take."""
     given = [name for name in PROMPT_OPTIONS if getattr(settings, name) != getattr(FitSettings(), name)]
-    foreign = [name for name in given if name not in HEADS[settings.head].takes]
+    foreign = [name for name in given if name not in head_kind(settings).takes]
     if foreign:
         raise UsageError(f"the head {settings.head!r} does not take {', '.join(foreign)}; leave it out")
 
@@ -62,9 +72,10 @@ def _require_prompt_options(settings: FitSettings) -> None:
 def require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
     """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
     full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
-    if settings.seeds < 2 or not full or HEADS[settings.head].random_start(settings):
+    kind = head_kind(settings)
+    if settings.seeds < 2 or not full or kind.random_start(settings):
         return
-    if "context_init" in HEADS[settings.head].takes:
+    if "context_init" in kind.takes:
         raise UsageError(
             f"{settings.seeds} seeds from the words {settings.context_init!r} with full-batch steps would be the same "
             "run; add a smaller --batch-size, take --context-init random, or one seed"

@@ -94,7 +94,7 @@ class RunGroup:
         self.runs = slice(first, first + len(self.seeds))
         self.own = RunSlice(parameters, self.runs)
         first_step = int(self.settings.select_after * self.settings.steps)
-        self.selector = Selector(self.settings.select, self.own.parameters, first_step)
+        self.selector = Selector(self.settings.select or "last", self.own.parameters, first_step)
         class_of_group = torch.from_numpy(self.groups.class_of_group).to(self.train.y.device)
         self.reweighter.start(self.train.membership, class_of_group, len(self.seeds))
 

@@ -15,6 +15,7 @@ from debias_pt.errors import DebiasError, NonFiniteError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
+from debias_pt.methods.parts import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings, require_choice
 from debias_pt.training.search_space import SearchSpace, default_space
@@ -123,7 +124,7 @@ def search_settings(
     """
     optuna = _optuna()
     require_choice("objective", objective, OBJECTIVES)
-    begin = replace(settings or FitSettings(), fit_on="train")
+    begin = complete(replace(settings or FitSettings(), fit_on="train"))
     chosen = default_space(begin) if space is None else space
     judge = _Judge(table, validation_groups or groups or _inferred(table), objective)
     known = {**(identity or {}), "objective": objective, "space": str(sorted(chosen.items())), "settings": str(begin)}
@@ -269,6 +270,6 @@ def _search(study: Any, begin: FitSettings, given: FitSettings, objective: str) 
         )
     best = max(scored, key=lambda row: row["score"])
     first = next((row["score"] for row in scored if not row["settings"]), float("nan"))
-    settings = replace(begin, **best["settings"], fit_on=given.fit_on)
+    settings = replace(begin, **best["settings"], fit_on=complete(given).fit_on)
     oracle = RULES[objective].uses_true_attributes
     return Search(settings, best["score"], first, best["settings"], rows, objective, oracle)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from debias_pt.errors import UsageError
+from debias_pt.methods.parts import complete, method_of
 from debias_pt.settings import FitSettings
 from debias_pt.utils.registry import nearest
 from debias_pt.utils.typed import kinds
@@ -14,12 +15,6 @@ from debias_pt.utils.typed import kinds
 SearchSpace = dict[str, Any]
 # Settings that say which data or which question, not how to fit.
 FIXED = ("seed", "seeds", "method", "fit_on", "select")
-OF_METHOD: dict[str, SearchSpace] = {
-    "dpt": {"eta": (0.5, 8.0, "log"), "ema": [0.0, 0.5, 0.9, 0.99]},
-    "dpt-mixture": {"eta": (0.5, 8.0, "log"), "ema": [0.0, 0.5, 0.9, 0.99]},
-    "group-dro": {"eta": (0.01, 1.0, "log")},
-    "cvar": {"alpha": (0.05, 0.8, "log")},
-}
 
 
 def default_space(settings: FitSettings) -> SearchSpace:
@@ -35,6 +30,7 @@ def default_space(settings: FitSettings) -> SearchSpace:
     >>> sorted(default_space(FitSettings(method="erm")))
     ['lr', 'steps', 'weight_decay']
     """
+    settings = complete(settings)
     if settings.head == "standardized":
         raise UsageError(
             f"method {settings.method} with head standardized is fitted to its optimum, which has no settings to "
@@ -45,7 +41,7 @@ def default_space(settings: FitSettings) -> SearchSpace:
         "steps": [50, 100, 200, 400],
         "weight_decay": [0.0, 0.0001, 0.01],
     }
-    return common | OF_METHOD.get(settings.method, {})
+    return common | dict(method_of(settings).search)
 
 
 def parse_space(texts: Sequence[str]) -> SearchSpace:

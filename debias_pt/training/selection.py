@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from debias_pt.settings import SELECTIONS
 from debias_pt.utils.membership import Membership, group_means
-from debias_pt.utils.registry import lookup, register
+from debias_pt.utils.registry import lookup
 from debias_pt.utils.tensors import of_true_class
 
 Groups = Membership | Tensor  # a matrix (B, G) will do
@@ -31,9 +32,6 @@ class SelectionRule:
 
     score: Score
     uses_true_attributes: bool = False
-
-
-RULES: dict[str, SelectionRule] = {}
 
 
 def last(step: int, logits: Tensor, y: Tensor, membership: Groups) -> Tensor:
@@ -66,11 +64,14 @@ def _worst_group_mean(values: Tensor, membership: Groups) -> Tensor:
     return torch.where(sizes > 0, means, torch.inf).amin(dim=-1)
 
 
-register(RULES, "pseudo-confidence")(SelectionRule(worst_group_confidence))
-register(RULES, "pseudo-wga")(SelectionRule(worst_group_accuracy))
-register(RULES, "last")(SelectionRule(last))
-register(RULES, "average-accuracy")(SelectionRule(average_accuracy))
-register(RULES, "true-wga")(SelectionRule(worst_group_accuracy, uses_true_attributes=True))
+_RULES = (
+    SelectionRule(worst_group_confidence),
+    SelectionRule(worst_group_accuracy),
+    SelectionRule(last),
+    SelectionRule(average_accuracy),
+    SelectionRule(worst_group_accuracy, uses_true_attributes=True),
+)
+RULES: dict[str, SelectionRule] = dict(zip(SELECTIONS, _RULES, strict=True))
 
 
 class Selector:

@@ -14,16 +14,24 @@ from debias_pt.datasets.base import require_classes
 from debias_pt.errors import FingerprintError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.metrics import GroupReport, known_counts
+from debias_pt.methods.make_groups import fitted_rows, is_inferred, make_groups
+from debias_pt.methods.parts import complete, fill, method_of, parts
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads import HEADS, Head
+from debias_pt.models.heads import Head
 from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
 from debias_pt.training.devices.stack_of_runs import training_of
-from debias_pt.training.fit_checks import check_fit, criterion, require_distinct_runs, scheduler, validation_rows
+from debias_pt.training.fit_checks import (
+    check_fit,
+    criterion,
+    head_kind,
+    require_distinct_runs,
+    scheduler,
+    validation_rows,
+)
 from debias_pt.training.fit_plan import plan
 from debias_pt.training.inputs import Inputs, feature_blocks
 from debias_pt.training.run_group import RunGroup
@@ -31,7 +39,6 @@ from debias_pt.training.selection import RULES
 from debias_pt.training.sharing.shared_tuner import SharedTuner
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
-from debias_pt.utils.registry import lookup
 
 __all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
 
@@ -96,7 +103,7 @@ class PromptTuner(SharedTuner):
         self._head: Head | dict[str, torch.Tensor] | None = None
         names = FitSettings.__dataclass_fields__  # only the settings that concern fitting
         given = {name: getattr(settings, name) for name in names} if settings else {}
-        self.settings = resolve(FitSettings, given, options)
+        self.settings = complete(resolve(FitSettings, given, options))
         check_fit(self.settings)
 
     def __repr__(self) -> str:
@@ -165,7 +172,19 @@ class PromptTuner(SharedTuner):
 
     def _require_fitted(self) -> None:
         if self._head is None:
-            raise UsageError("this tuner has learned nothing yet; call fit first, or open a finished run: load_run")
+            from debias_pt.training.not_fitted import NotFittedError
+
+            raise NotFittedError("this tuner has learned nothing yet; call fit first, or open a finished run: open_run")
+
+    @property
+    def rule(self) -> str:
+        """The rule that says which step to keep."""
+        return str(self.settings.select)
+
+    @property
+    def parts_(self) -> dict[str, Any]:
+        """What the fit is made of; see :func:`debias_pt.methods.parts`."""
+        return parts(self.settings, self.train_groups_)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -188,10 +207,10 @@ class PromptTuner(SharedTuner):
         table : FeatureTable
             N rows with both splits.
         groups : Groups, optional
-            Of all N rows; those of the training rows are used for fitting. Methods that look at no attribute (``erm``,
-            ``class-balanced``, ``inferred``) need none: the classes are their groups.
+            Of all N rows, annotated or made by :func:`debias_pt.make_groups`; those of the fitted rows are used.
+            Methods that ask for no attribute (``erm``, ``class-balanced``, ``inferred``) need none.
         validation_groups : Groups, optional
-            Of all N rows, for the selection rule; default `groups`.
+            Of all N rows, for the selection rule; default `groups`, or the classes where groups are inferred.
         reweighter : Reweighter, optional
             A fresh scheduler instead of the one that the settings name.
         callbacks : sequence of Callback
@@ -200,7 +219,7 @@ class PromptTuner(SharedTuner):
         Raises
         ------
         UsageError
-            If the method needs groups and none are given.
+            If the method needs groups and none are given, or is defined by other groups than those given.
         FingerprintError
             If the features come from another backbone.
         NonFiniteError
@@ -242,17 +261,18 @@ class PromptTuner(SharedTuner):
             require_match(table.fingerprint, self.backbone.fingerprint, f"features of {table.name}", "encode again")
         require_classes(table.name, table.class_names)
         reweighter = scheduler(self.settings) if reweighter is None else reweighter
-        groups = self._by_class(table, reweighter) if groups is None else groups
-        if len(groups) != len(table):
-            raise UsageError(f"{len(groups)} groups for {len(table)} rows; give the groups of all rows")
-        device = self.backbone.device
-        validation_groups = groups if validation_groups is None else validation_groups
-        fitted_rows = np.isin(table.split, self.settings.fit_on.split("+"))
-        if reweighter.uses_attributes:
-            groups.rows(fitted_rows).warn_if_small(soft=self.settings.soft)
-        if self.settings.infer_groups and groups.source != "true":  # an annotation leaves nothing to be inferred
-            groups, self.inferred_ = infer_groups(table, groups, splits=self.settings.fit_on.split("+"))
-        train_groups = groups.rows(fitted_rows)
+        if groups is None and RULES[self.rule].uses_true_attributes:
+            raise UsageError(f"the selection rule {self.rule!r} needs groups; give them: fit(table, Groups.true(...))")
+        device, fitted = self.backbone.device, fitted_rows(table, self.settings)
+        made = make_groups(table, self.settings, groups)
+        if validation_groups is None:
+            first = made if groups is None else groups
+            # Values are inferred for the rows that are fitted, and no others.
+            validation_groups = Groups.by_class(table.y, table.class_names) if is_inferred(first) else first
+        train_groups = made.rows(fitted)
+        if method_of(self.settings).uses_groups and not is_inferred(made):
+            train_groups.warn_if_small(soft=bool(self.settings.soft))
+        self.inferred_ = made.facts.get("inferred")
         how = plan(table, len(train_groups), self.settings, device)
         require_distinct_runs(how.settings, len(train_groups))
         self.train_groups_ = train_groups
@@ -261,22 +281,14 @@ class PromptTuner(SharedTuner):
         train, val = (
             FitData.of(table, of, device, soft=soft, rows=np.flatnonzero(rows), mapped=how.mapped)
             for rows, of, soft in (
-                (fitted_rows, train_groups, self.settings.soft),
-                validation_rows(table, validation_groups, self.settings.select),
+                (fitted, train_groups, bool(self.settings.soft)),
+                validation_rows(table, validation_groups, self.rule),
             )
         )
         if beside is not None:
             shared = ((train, beside.train), (val, beside.val))
             train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
-        return RunGroup(criterion(self.settings), reweighter, how.settings, self.seeds, train, val, groups)
-
-    def _by_class(self, table: FeatureTable, reweighter: Reweighter) -> Groups:
-        """Return the classes as groups, where no others are given and none are needed."""
-        by_true = RULES[self.settings.select].uses_true_attributes
-        if reweighter.asks_for_words() or by_true:
-            what = f"the selection rule {self.settings.select!r}" if by_true else f"the method {self.settings.method!r}"
-            raise UsageError(f"{what} needs groups; give them: fit(table, Groups.pseudo(...)), or take method='erm'")
-        return Groups.by_class(table.y, table.class_names)
+        return RunGroup(criterion(self.settings), reweighter, how.settings, self.seeds, train, val, made)
 
     def take(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""
@@ -293,8 +305,20 @@ class PromptTuner(SharedTuner):
     ) -> Head:
         """Build the untrained head that the settings describe; for other `seeds` or another `backbone`, if given."""
         seeds = self.seeds if seeds is None else seeds
-        build = lookup(HEADS, self.settings.head, "head")
-        return build(self.backbone if backbone is None else backbone, class_names, seeds, self.settings)
+        return head_kind(self.settings)(
+            self.backbone if backbone is None else backbone, class_names, seeds, self.settings
+        )
+
+    @classmethod
+    def reopened(
+        cls, backbone: Backbone, settings: FitSettings, class_names: Sequence[str], state: dict[str, torch.Tensor]
+    ) -> PromptTuner:
+        """Return the tuner of a finished run, which may be of a version that allowed what is refused today."""
+        names = FitSettings.__dataclass_fields__
+        known = resolve(FitSettings, {name: getattr(settings, name) for name in names})
+        tuner = cls(backbone)
+        tuner.settings = fill(known)
+        return tuner.load_head(class_names, state)
 
     def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
         """Load a saved head instead of fitting one; another head's or other classes' is refused."""

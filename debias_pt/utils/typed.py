@@ -51,6 +51,8 @@ class Kind(NamedTuple):
             return None
         if self.base is tuple and isinstance(value, list | tuple):
             return tuple(str(item) for item in value)
+        if self.base is tuple and isinstance(value, str):  # one of several
+            return (value,)
         if self.base is float and type(value) is int:
             return float(value)
         if type(value) is not self.base:

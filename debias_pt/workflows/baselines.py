@@ -1,8 +1,8 @@
-"""What a run is compared with: the zero-shot model and plain prompt tuning, on the same images."""
+"""What a run is compared with on the same images: the zero-shot model, and its own head without group weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +12,45 @@ from numpy.typing import NDArray
 from debias_pt.groups.attribute_effect import REPLICATES, PairedBootstrap, usual_values
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.paired import Difference, worst_group_difference
+from debias_pt.methods.parts import complete
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import METHOD_OPTIONS, FitSettings, TrainSettings
 from debias_pt.training.selection import RULES
-from debias_pt.training.tuner import PromptTuner
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.prepared import Prepared
 from debias_pt.workflows.report import reported_by, scores_of
 
+# What belongs to a run's method alone; the baseline shares everything else with it.
 OF_METHOD = (*METHOD_OPTIONS, "method_option", "soft", "infer_groups")
 
 
 def erm_settings(settings: TrainSettings) -> TrainSettings:
-    """Return the settings of plain prompt tuning with the same budget, seeds and selection rule."""
+    """Return settings with the same head, rows, budget, seeds and selection rule, and no group weights."""
     plain = {name: getattr(FitSettings(), name) for name in OF_METHOD}
-    return replace(settings, method="erm", groups="pseudo", **plain)
+    return complete(replace(settings, method="erm", groups="pseudo", **plain))
+
+
+def baseline_text(settings: Mapping[str, Any]) -> str:
+    """Say what the baseline of a run with these settings is.
+
+    Examples
+    --------
+    >>> baseline_text({"head": "prompt", "fit_on": "train"})
+    'plain prompt tuning (erm)'
+    >>> baseline_text({"head": "standardized", "fit_on": "train+val"})
+    'the same head (standardized) without group weights (erm), fitted on train+val'
+    """
+    head, rows = settings.get("head") or "prompt", settings.get("fit_on") or "train"
+    plain = "plain prompt tuning" if head == "prompt" else f"the same head ({head}) without group weights"
+    return f"{plain} (erm)" if rows == "train" else f"{plain} (erm), fitted on {rows}"
 
 
 def compare(
-    settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, erm: PromptTuner | None, split: str
+    settings: TrainSettings,
+    prepared: Prepared,
+    answers: NDArray[np.int64],
+    erm: NDArray[np.int64] | None,
+    seeds: Sequence[int],
+    split: str,
 ) -> dict[str, Any]:
     """Return the fields ``baselines`` and ``attribute_effect`` of ``train`` and ``eval`` for one split.
 
@@ -37,31 +58,34 @@ def compare(
     ----------
     settings, prepared
         Of the run.
-    tuner : PromptTuner
-        The run's.
-    erm : PromptTuner or None
-        Plain prompt tuning; None if the run itself is that, or it is left out.
+    answers : ndarray of int, shape (R, N)
+        The run's predictions on the split.
+    erm : ndarray of int, shape (R, N), or None
+        Those of the fit without group weights; None if the run itself is that, or it is left out.
+    seeds : sequence of int
+        One per run.
     split : str
     """
     features = prepared.table.where(split).features
     frozen = zero_shot_weights(prepared.backbone, prepared.table.class_names, prepared.table.template)
-    answers = np.asarray((features @ frozen.cpu().numpy().T).argmax(axis=1), dtype=np.int64)[None]
-    zero_shot = scores_of(prepared, prepared.report_groups, answers, split, (0,))
+    asked = np.asarray((features @ frozen.cpu().numpy().T).argmax(axis=1), dtype=np.int64)[None]
+    zero_shot = scores_of(prepared, prepared.report_groups, asked, split, (0,))
     del zero_shot["per_seed"]  # nothing is drawn in it
-    baselines = {"zero-shot": {"oracle": False, **zero_shot}}
-    predictions = {settings.method: tuner.predict(features)}
+    baselines = {"zero-shot": {"oracle": False, "what": "the frozen model (zero-shot)", **zero_shot}}
+    predictions = {settings.method: answers}
     if erm is not None:
-        predictions["erm"] = erm.predict(features)
-        oracle = RULES[settings.select].uses_true_attributes
-        scores = scores_of(prepared, prepared.report_groups, predictions["erm"], split, tuner.seeds)
-        baselines["erm"] = {"oracle": oracle, **scores}
+        predictions["erm"] = erm
+        oracle = RULES[str(settings.select)].uses_true_attributes
+        scores = scores_of(prepared, prepared.report_groups, erm, split, seeds)
+        what = baseline_text({"head": settings.head, "fit_on": settings.fit_on})
+        baselines["erm"] = {"oracle": oracle, "what": what, **scores}
     names = reported_by(prepared)
     effect = attribute_effect(prepared, prepared.report_groups, names, predictions, split)
     return {"baselines": baselines, "attribute_effect": effect, **_effect_of_asked(prepared, names, predictions, split)}
 
 
 def _effect_of_asked(
-    prepared: ProbedData, reported: list[str], predictions: dict[str, NDArray[np.int64]], split: str
+    prepared: Prepared, reported: list[str], predictions: dict[str, NDArray[np.int64]], split: str
 ) -> dict[str, Any]:
     """Return the effect of the attributes asked for, by the probe's groups, where the report is by others."""
     asked = [answer.name for answer in prepared.answers]
@@ -71,9 +95,9 @@ def _effect_of_asked(
 
 
 def attribute_effect(
-    prepared: ProbedData, groups: Groups, names: Sequence[str], predictions: dict[str, NDArray[np.int64]], split: str
+    prepared: Prepared, groups: Groups, names: Sequence[str], predictions: dict[str, NDArray[np.int64]], split: str
 ) -> dict[str, Any] | None:
-    """Return how much the attribute mattered to plain prompt tuning, and what the method changed about it.
+    """Return how much the attribute mattered without group weights, and what the method changed about it.
 
     None without an attribute, or where no class has images with and without its usual value.
     """

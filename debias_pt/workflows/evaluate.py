@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
+from debias_pt.groups.groups import Groups
+from debias_pt.groups.guard import Verdict
+from debias_pt.methods.parts import fill
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import SCHEMAS
 from debias_pt.settings import TrainSettings, resolve
@@ -19,31 +23,11 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.baselines import compare, erm_settings
+from debias_pt.workflows.job import Job, first_groups
 from debias_pt.workflows.prepare import load_backbone, prepare
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.prepared import Prepared
 from debias_pt.workflows.report import report, warn_of_report
-from debias_pt.workflows.run_folder import RunFolder, newest
-
-
-def open_run(path: str | Path | None = None) -> RunFolder:
-    """Return a run by its folder, or the newest finished one under ``./runs``.
-
-    Parameters
-    ----------
-    path : str or Path, optional
-        The run's folder.
-
-    Raises
-    ------
-    RunError
-        If there is none.
-
-    Examples
-    --------
-    >>> open_run("runs/waterbirds-dpt-20260101-120000").report()   # doctest: +SKIP
-    PosixPath('runs/waterbirds-dpt-20260101-120000/report.html')
-    """
-    return newest(finished=True) if path is None else RunFolder.open(Path(path))
+from debias_pt.workflows.run_folder import RunFolder, find_run
 
 
 def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
@@ -59,7 +43,7 @@ def run_settings(run: RunFolder, moved: Mapping[str, Any]) -> TrainSettings:
     cache = config.get("cache_dir")
     if not (isinstance(cache, str) and Path(cache, "features").is_dir()):
         config["cache_dir"] = None
-    return resolve(TrainSettings, config, given)
+    return fill(resolve(TrainSettings, config, given))
 
 
 Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt returns
@@ -74,51 +58,24 @@ def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> No
 def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> PromptTuner:
     """Rebuild a run's tuner on its backbone."""
     state, meta = prompt
-    return PromptTuner(backbone, settings).load_head(meta["class_names"], state)
+    return PromptTuner.reopened(backbone, settings, meta["class_names"], state)
 
 
-def load_run(
-    path: str | Path | None = None,
-    *,
-    model: str | None = None,
-    pretrained: str | None = None,
-    device: str | None = None,
-) -> PromptTuner:
-    """Open a finished run.
-
-    Parameters
-    ----------
-    path : str or Path, optional
-        Its folder; default the newest finished run under ``./runs``.
-    model, pretrained : str, optional
-        Where the model is now, if it has moved.
-    device : str, optional
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; default the run's.
-
-    Returns
-    -------
-    PromptTuner
-        Fitted: it predicts features, image files and images, and scores tables.
+def open_tuner(folder: RunFolder, **moved: Any) -> PromptTuner:
+    """Return a finished run's tuner, without its data.
 
     Raises
     ------
     RunError
-        If there is no such run, or it is not finished.
+        If the run is not finished.
     FingerprintError
         If the model is not the run's.
-
-    Examples
-    --------
-    >>> tuner = load_run("runs/waterbirds-dpt-20260101-120000")   # doctest: +SKIP
-    >>> tuner.predict(["bird.jpg"], ensemble=True)                # doctest: +SKIP
-    array([1])
     """
-    run = open_run(path)
-    prompt = run.read_prompt()
-    settings = run_settings(run, {"model": model, "pretrained": pretrained, "device": device})
+    prompt = folder.read_prompt()
+    settings = run_settings(folder, moved)
     backbone = load_backbone(settings)
-    require_same_model(run, prompt, backbone)
-    return with_origin(load_tuner(prompt, settings, backbone), run)
+    require_same_model(folder, prompt, backbone)
+    return with_origin(load_tuner(prompt, settings, backbone), folder)
 
 
 def with_origin(tuner: PromptTuner, run: RunFolder) -> PromptTuner:
@@ -159,48 +116,51 @@ def evaluate(
     require_split(split)
     if csv_path is not None:
         require_writable(Path(csv_path), "--csv")
-    reopened = reopen(open_run(path), **moved)
+    reopened = reopen(find_run(path), **moved)
     if csv_path is not None:
-        write_predictions(reopened.prepared, reopened.tuner, split, Path(csv_path))
+        write_predictions(reopened.job.prepared, reopened.tuner, split, Path(csv_path))
     result = {**reopened.result(split), "csv": csv_path}
     warn_of_report(result)
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reopened:
     """A finished run with its data.
 
     Parameters
     ----------
-    run : RunFolder
-    settings : TrainSettings
-        The run's, updated with what has moved.
-    prepared : ProbedData
+    folder : RunFolder
+    job : Job
+        The run's settings, updated with what has moved, and its data.
     tuner : PromptTuner
     erm : PromptTuner or None
-        Plain prompt tuning, if the run was compared with it.
+        The same head without group weights, if the run was compared with it.
     """
 
-    run: RunFolder
-    settings: TrainSettings
-    prepared: ProbedData
+    folder: RunFolder
+    job: Job
     tuner: PromptTuner
     erm: PromptTuner | None
 
-    def result(self, split: str) -> dict[str, Any]:
-        """Return the fields of ``eval`` for a split."""
-        result = report(self.settings, self.prepared, self.tuner, split)
-        trained = self.run.result
+    def result(self, split: str, predictions: NDArray[np.int64] | None = None) -> dict[str, Any]:
+        """Return the fields of ``eval`` for a split; `predictions` ``(R, N)`` on it, if they are known."""
+        features = self.job.prepared.table.where(split).features
+        answers = self.tuner.predict(features) if predictions is None else predictions
+        result = report(self.job, answers, self.tuner.seeds, split)
+        trained = self.folder.result
         if "baselines" in trained:
-            result |= compare(self.settings, self.prepared, self.tuner, self.erm, split)
+            erm = self.erm.predict(features) if self.erm else None
+            result |= compare(self.job.settings, self.job.prepared, answers, erm, self.tuner.seeds, split)
         kept: dict[str, Any] = {
-            name: trained[name] for name in ("selected_steps", "steps", "inferred", "discovery") if name in trained
+            name: trained[name]
+            for name in ("parts", "selected_steps", "steps", "inferred", "discovery")
+            if name in trained
         }
-        return {**result, **kept, "run": str(self.run.path)}
+        return {**result, **kept, "run": str(self.folder.path)}
 
 
-def reopen(run: RunFolder, **moved: Any) -> Reopened:
+def reopen(folder: RunFolder, **moved: Any) -> Reopened:
     """Load a finished run's model, data and what it learned.
 
     Raises
@@ -208,17 +168,26 @@ def reopen(run: RunFolder, **moved: Any) -> Reopened:
     DebiasError
         If it is not finished, or model or data are not those of the run.
     """
-    prompt = run.read_prompt()
-    settings = run_settings(run, moved)
-    prepared = prepare(settings, lambda backbone: require_same_model(run, prompt, backbone))
-    require_same_data(run, prepared)
+    prompt = folder.read_prompt()
+    settings = run_settings(folder, moved)
+    prepared = prepare(settings, lambda backbone: require_same_model(folder, prompt, backbone))
+    require_same_data(folder, prepared)
     tuner = load_tuner(prompt, settings, prepared.backbone)
-    state = run.read_baseline()
+    state = folder.read_baseline()
     erm = None if state is None else load_tuner((state, prompt[1]), erm_settings(settings), prepared.backbone)
-    return Reopened(run, settings, prepared, tuner, erm)
+    return Reopened(folder, finished_job(folder, settings, prepared), tuner, erm)
 
 
-def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path: Path) -> None:
+def finished_job(folder: RunFolder, settings: TrainSettings, prepared: Prepared) -> Job:
+    """Return the job of a finished run; nothing is inferred anew, and the guard's verdicts are those of the run."""
+    table = prepared.table
+    first = first_groups(settings, prepared) or Groups.by_class(table.y, table.class_names)
+    judged = folder.facts.get("probe", {}).get("guard", {}).get("attributes", {})
+    verdicts = {name: Verdict(**{**one, "reasons": tuple(one["reasons"])}) for name, one in judged.items()}
+    return Job(settings, prepared, first, first, first, verdicts)
+
+
+def write_predictions(prepared: Prepared, tuner: PromptTuner, split: str, path: Path) -> None:
     """Write one line per image of a split.
 
     Columns: id, split, label (the true class); the predicted class, whether that is correct, its probability
@@ -238,7 +207,7 @@ def write_predictions(prepared: ProbedData, tuner: PromptTuner, split: str, path
     write_csv(path, ["id", "split", "label", "predicted", "correct", "probability", "groups_from", *names], rows)
 
 
-def require_same_data(run: RunFolder, prepared: ProbedData) -> None:
+def require_same_data(run: RunFolder, prepared: Prepared) -> None:
     """Raise if the data is not what the run was trained on."""
     found, wanted = run.facts["data"], prepared.table.data_fingerprint()
     require_match(found, wanted, f"{run.path}, data", "give the run's --data-root, or --dataset for your own data")

@@ -14,8 +14,9 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.checksums.checked_json import with_checksum
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
-from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings, with_origin
+from debias_pt.workflows.evaluate import load_tuner, origin, require_same_model, run_settings, with_origin
 from debias_pt.workflows.prepare import load_backbone
+from debias_pt.workflows.run_folder import find_run
 
 WEIGHTS, FACTS = "class_weights.safetensors", "class_weights.json"
 
@@ -51,7 +52,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     OutputError
         If the folder holds anything but an export, or cannot be written to.
     """
-    run = open_run(path)
+    run = find_run(path)
     prompt = run.read_prompt()
     seeds = prompt[1]["seeds"]
     seed = seeds[0] if seed is None else seed

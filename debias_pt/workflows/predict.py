@@ -19,8 +19,9 @@ from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.utils.files import csv_text
 from debias_pt.utils.registry import lookup
 from debias_pt.utils.stores.addresses import shown
-from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings
+from debias_pt.workflows.evaluate import load_tuner, origin, require_same_model, run_settings
 from debias_pt.workflows.prepare import load_backbone
+from debias_pt.workflows.run_folder import find_run
 
 
 def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, **moved: Any) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     ImageError
         If a file is missing or not an image, or a folder has none; with `skip_bad`, if none can be read.
     """
-    run = open_run(path)
+    run = find_run(path)
     prompt = run.read_prompt()
     paths, left_out = gather(images)
     settings = run_settings(run, moved)

@@ -12,15 +12,15 @@ from debias_pt.datasets import DATASETS, ImageDataset
 from debias_pt.datasets.attributes import Attribute, choose_attributes
 from debias_pt.datasets.base import DEFAULT_MODEL, require_classes
 from debias_pt.errors import UsageError
-from debias_pt.features.encoding import EncodeStats, encode
+from debias_pt.features.encoding import EncodeStats, encode_with_stats
 from debias_pt.features.table import FeatureTable
+from debias_pt.methods.parts import method_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.noise.few_shot import draw_shots
-from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.settings import DataSettings, FitSettings, TrainSettings, skips_bad
+from debias_pt.settings import ZERO_SHOT, DataSettings, FitSettings, TrainSettings, skips_bad
 from debias_pt.training.selection import RULES
 from debias_pt.utils.registry import lookup
-from debias_pt.workflows.probed_data import ProbedData, probe_table
+from debias_pt.workflows.prepared import Prepared, probe_table
 from debias_pt.workflows.source import load_source
 
 
@@ -34,6 +34,7 @@ def read_dataset(settings: DataSettings) -> tuple[ImageDataset, tuple[Attribute,
     """Load the data set and choose its attributes: everything that can fail before the slow part."""
     dataset = load_images(settings)
     if not needs_attribute(settings) and not settings.attribute and not dataset.suspects:
+        require_nothing_asked(settings)
         return dataset, ()
     attributes = choose_attributes(
         settings.attribute,
@@ -48,12 +49,21 @@ def needs_attribute(settings: DataSettings) -> bool:
     """Return whether the settings ask for work that rests on an attribute: all but a fit whose weights do not."""
     if not isinstance(settings, TrainSettings):
         return True
-    scheduler = lookup(REWEIGHTERS, settings.method, "method")
-    return (
-        scheduler.asks_for_words()
-        or settings.groups == "true"
-        or lookup(RULES, settings.select, "selection rule").uses_true_attributes
-    )
+    method = method_of(settings)
+    by_true = settings.select is not None and lookup(RULES, settings.select, "selection rule").uses_true_attributes
+    return (method.choose is None and method.asks_attribute) or settings.groups == "true" or by_true
+
+
+def require_nothing_asked(settings: DataSettings) -> None:
+    """Refuse settings of the probe where no attribute is named, so that nothing would be asked."""
+    asked = {
+        "--probe": settings.probe not in (None, ZERO_SHOT),
+        "--class-conditional": settings.class_conditional,
+        "--attribute-template": bool(settings.attribute_template),
+    }
+    for flag in (flag for flag, given in asked.items() if given):
+        advice = "add --attribute name=value:value, or leave it out"
+        raise UsageError(f"{flag} changes nothing: no attribute is named; {advice}")
 
 
 def with_shots(settings: DataSettings, dataset: ImageDataset) -> ImageDataset:
@@ -85,7 +95,7 @@ def encode_dataset(
     settings: DataSettings, backbone: Backbone, dataset: ImageDataset, engine: str | None = None
 ) -> tuple[FeatureTable, EncodeStats]:
     """Encode what the cache does not hold, in this process or by an engine (``ray``)."""
-    return encode(
+    return encode_with_stats(
         backbone,
         dataset,
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
@@ -96,8 +106,8 @@ def encode_dataset(
     )
 
 
-def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda backbone: None) -> ProbedData:
-    """Load, encode, probe and group.
+def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda backbone: None) -> Prepared:
+    """Load, encode and probe.
 
     Parameters
     ----------
@@ -111,7 +121,6 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     UsageError
         For any request that cannot be met; see the parts.
     """
-    probe = probe_of(settings)
     dataset, attributes = read_dataset(settings)
     dataset = with_shots(settings, dataset)
     if isinstance(settings, FitSettings):
@@ -119,24 +128,5 @@ def prepare(settings: DataSettings, check: Callable[[Backbone], object] = lambda
     backbone = load_backbone(settings)
     check(backbone)
     table, stats = encode_dataset(settings, backbone, dataset)
-    return replace(
-        probe_table(backbone, table, stats, attributes, probe),
-        split_rule=dataset.split_rule,
-        synthetic=dataset.synthetic,
-    )
-
-
-def probe_of(settings: DataSettings) -> str:
-    """Return the probe to use: the one named, else the method's own.
-
-    Raises
-    ------
-    UsageError
-        For another probe than the method is made of.
-    """
-    method = settings.method if isinstance(settings, FitSettings) else "erm"
-    wanted = lookup(REWEIGHTERS, method, "method").probe
-    probe = settings.probe or wanted
-    if wanted not in ("zero-shot", probe):
-        raise UsageError(f"the method {method!r} always uses the probe {wanted!r}, not {probe!r}; use --method dpt")
-    return probe
+    rule = {"split_rule": dataset.split_rule, "synthetic": dataset.synthetic}
+    return probe_table(backbone, table, stats, attributes, settings.probe or ZERO_SHOT, **rule)

@@ -10,7 +10,7 @@ from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
 from debias_pt.workflows.prepare import prepare
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.prepared import Prepared, guard_result, judge
 from debias_pt.workflows.source import data_names
 
 
@@ -38,7 +38,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
         write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]
     results = {split: prepared.probe_result(split) for split in present}
-    results["train"]["guard"] = prepared.guard_result
+    results["train"]["guard"] = guard_result(judge(prepared))
     return {
         **data_names(settings, prepared.table.name),
         "synthetic": prepared.synthetic,
@@ -49,7 +49,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
     }
 
 
-def write_answers(prepared: ProbedData, path: Path) -> None:
+def write_answers(prepared: Prepared, path: Path) -> None:
     """Write one line per image."""
     columns = [column for answer in prepared.answers for column in (answer.name, f"{answer.name}_confidence")]
     table = prepared.table

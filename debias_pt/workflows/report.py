@@ -13,89 +13,71 @@ from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DebiasWarning
 from debias_pt.groups.groups import SMALL_GROUP, Groups, group_name
 from debias_pt.groups.metrics import GroupReport
-from debias_pt.settings import TrainSettings
+from debias_pt.training.fit_checks import scheduler
 from debias_pt.training.selection import RULES
-from debias_pt.training.tuner import PromptTuner, scheduler
 from debias_pt.utils.registry import options_of
 from debias_pt.utils.versions import versions
 from debias_pt.utils.words import first_of
-from debias_pt.workflows.prepare import probe_of
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.job import Job
+from debias_pt.workflows.prepared import Prepared
 from debias_pt.workflows.source import data_names
 
 
-def report(settings: TrainSettings, prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
-    """Return the fields of ``train`` and ``eval`` for one split."""
-    prepared = prepared.probed_by(probe_of(settings))
-    seeds = list(tuner.seeds)
-    scores = scores_of(
-        prepared, prepared.report_groups, tuner.predict(prepared.table.where(split).features), split, seeds
-    )
+def report(job: Job, predictions: NDArray[np.int64], seeds: Sequence[int], split: str) -> dict[str, Any]:
+    """Return the fields of ``train`` and ``eval`` for one split, from predictions ``(R, N)`` on its rows."""
+    settings, prepared = job.settings, job.prepared
+    scores = scores_of(prepared, prepared.report_groups, predictions, split, seeds)
     used = {
         "training groups": settings.groups == "true",
-        "step selection": RULES[settings.select].uses_true_attributes,
+        "step selection": RULES[str(settings.select)].uses_true_attributes,
     }
     return {
         **data_names(settings, prepared.table.name),
         "synthetic": prepared.synthetic,
         "method": settings.method,
+        "parts": job.parts,
         "groups_used": settings.groups,
         "oracle": any(used.values()),
         "attribute_labels_used": [use for use, by_true in used.items() if by_true],
         "model": prepared.backbone.name,
         "split": split,
         **({"seed": seeds[0]} if len(seeds) == 1 else {}),
-        "seeds": seeds,
+        "seeds": list(seeds),
         **scores,
         "worst_group": worst_group(scores),
         "small_groups": small_groups(scores),
         "reported_by": reported_by(prepared),
-        **by_pseudo_groups(prepared, tuner, split),
-        "probe": probe_result(settings, prepared),
+        **by_pseudo_groups(prepared, predictions, seeds, split),
+        "probe": job.probe_result,
         "selection": settings.select,
     }
 
 
-def probe_result(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
-    """Return the probe's result on the training images, with the guard's verdict if the method rests on it.
-
-    Where the guard chose the method, its verdict is there in any case.
-    """
-    result = prepared.probe_result("train")
-    if prepared.judged or (rests_on_words(settings)):
-        result["guard"] = prepared.guard_result
-    return result
-
-
-def rests_on_words(settings: TrainSettings) -> bool:
-    """Return whether the fit uses what the probe says."""
-    return scheduler(settings).asks_for_words() and settings.groups == "pseudo"
-
-
-def train_counts(prepared: ProbedData) -> NDArray[np.int64]:
+def train_counts(prepared: Prepared) -> NDArray[np.int64]:
     """Return the sizes of the training groups that reports are by, shape ``(G,)``."""
     return prepared.report_groups.rows(prepared.rows("train")).counts
 
 
 def scores_of(
-    prepared: ProbedData, groups: Groups, predictions: NDArray[np.int64], split: str, seeds: Sequence[int]
+    prepared: Prepared, groups: Groups, predictions: NDArray[np.int64], split: str, seeds: Sequence[int]
 ) -> dict[str, Any]:
     """Return accuracies by group of predictions ``(R, N)`` for a split; `groups` are of all rows."""
     train, own = groups.rows(prepared.rows("train")), groups.rows(prepared.rows(split))
     return GroupReport.of(predictions, own, train.counts, seeds).to_dict()
 
 
-def reported_by(prepared: ProbedData) -> list[str]:
+def reported_by(prepared: Prepared) -> list[str]:
     """Return the names of the attributes that the groups of the report are made of."""
     return list(prepared.benchmark or [answer.name for answer in prepared.answers])
 
 
-def by_pseudo_groups(prepared: ProbedData, tuner: PromptTuner, split: str) -> dict[str, Any]:
+def by_pseudo_groups(
+    prepared: Prepared, predictions: NDArray[np.int64], seeds: Sequence[int], split: str
+) -> dict[str, Any]:
     """Return the scores by the probe's groups, where the report is by other attributes than those asked for."""
     if set(reported_by(prepared)) == {answer.name for answer in prepared.answers}:
         return {}
-    predictions = tuner.predict(prepared.table.where(split).features)
-    scores = scores_of(prepared, prepared.pseudo, predictions, split, tuner.seeds)
+    scores = scores_of(prepared, prepared.pseudo, predictions, split, seeds)
     names = [answer.name for answer in prepared.answers]
     few = {"worst_group": worst_group(scores), "small_groups": small_groups(scores)}
     return {"by_pseudo_groups": {"attributes": names, "reported_by": names, **scores, **few}}
@@ -137,9 +119,9 @@ def warn_of_report(result: dict[str, Any]) -> None:
         )
 
 
-def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
+def facts(job: Job) -> dict[str, Any]:
     """Return what the run uses: versions, the method's options in full, fingerprints, group counts, wording."""
-    used = prepared.groups_to_fit(settings)
+    settings, prepared, used = job.settings, job.prepared, job.first_groups
     counts = {
         split: dict(zip(used.names, used.rows(prepared.table.split == split).counts.tolist(), strict=True))
         for split in SPLITS
@@ -147,6 +129,7 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
     return {
         "versions": versions(),
         "method": {"name": settings.method, **options_of(scheduler(settings))},
+        "parts": job.parts,
         "backbone": prepared.backbone.fingerprint,
         "data": prepared.table.data_fingerprint(),
         "split_rule": dict(prepared.split_rule),
@@ -154,5 +137,5 @@ def facts(settings: TrainSettings, prepared: ProbedData) -> dict[str, Any]:
         "groups": settings.groups,
         "group_counts": counts,
         "attributes": [attribute.describe() for attribute in prepared.attributes],
-        "probe": probe_result(settings, prepared),
+        "probe": job.probe_result,
     }

@@ -10,7 +10,7 @@
         skipped.csv, splits.csv  images left out, splits drawn, if there are any
         prompt.safetensors   what was learned
         probe.safetensors    the probe, if it was refined on the training images
-        baseline.safetensors     what plain prompt tuning learned, for comparison
+        baseline.safetensors     what the same head learned without group weights, for comparison
         result.json          the figures
 
 All of them carry checksums, which are compared whenever they are read.
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, RunError, UsageError
+from debias_pt.methods import METHODS
 from debias_pt.settings import identity
 from debias_pt.utils.checksums.checked_json import (
     Fields,
@@ -153,36 +154,6 @@ class RunFolder:
         """Versions, fingerprints, group counts, probe."""
         return read_checked(self.path / "run.json", **FACTS)
 
-    def report(self, out: str | Path | None = None, *, images: bool = True, split: str = "test", **moved: Any) -> Path:
-        """Write the finished run as one HTML page, as ``debias-pt report`` does.
-
-        Parameters
-        ----------
-        out : str or Path, optional
-            The file; default ``report.html`` in the run's folder.
-        images : bool
-            Show sample images.
-        split : str
-            ``"train"``, ``"val"`` or ``"test"``.
-        **moved
-            Where data and model are now, if they have moved: data_root, pretrained, ...
-
-        Returns
-        -------
-        Path
-            The page.
-
-        Examples
-        --------
-        >>> from debias_pt import open_run
-        >>> open_run("runs/waterbirds-dpt-20260101-120000").report("report.html")   # doctest: +SKIP
-        PosixPath('report.html')
-        """
-        from debias_pt.workflows.run_report.build import write_report
-
-        file = None if out is None else str(out)
-        return Path(write_report([str(self.path)], out=file, images=images, split=split, **moved)["out"])
-
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Lock the run for writing.
@@ -276,11 +247,11 @@ class RunFolder:
         (self.path / "checkpoint.safetensors").unlink(missing_ok=True)
 
     def write_baseline(self, prompt: Mapping[str, Tensor]) -> None:
-        """Write what plain prompt tuning learned, which the run is compared with."""
+        """Write what the same head learned without group weights, which the run is compared with."""
         write_tensors(self.path / "baseline.safetensors", prompt, self._identity())
 
     def read_baseline(self) -> dict[str, Tensor] | None:
-        """Return what plain prompt tuning learned, or None if the run has no such baseline."""
+        """Return what the same head learned without group weights, or None if there is no such baseline."""
         path = self.path / "baseline.safetensors"
         return read_tensors(path)[0] if path.exists() else None
 
@@ -364,7 +335,24 @@ MOVABLE = {
 
 def same_work(config: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell whether two settings ask for the same training."""
-    return fixed(config) == fixed(other)
+    return fixed(with_probe(config)) == fixed(with_probe(other))
+
+
+def with_probe(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the probe's name, which older runs left to the method."""
+    method = METHODS.get(str(config.get("method")))
+    return {**config, "probe": config.get("probe") or (method.probe if method else None)}
+
+
+def find_run(path: str | Path | None = None) -> RunFolder:
+    """Return a run by its folder, or the newest finished one under ``./runs``.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    return newest(finished=True) if path is None else RunFolder.open(Path(path))
 
 
 def fixed(config: Mapping[str, Any]) -> dict[str, Any]:

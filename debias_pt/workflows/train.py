@@ -11,26 +11,25 @@ from typing import Any
 
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
-from debias_pt.groups.guard import NOT_USABLE, overall
+from debias_pt.methods.parts import method_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import absolute
 from debias_pt.settings import TrainSettings
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
-from debias_pt.training.selection import RULES
 from debias_pt.training.trackers import TRACKERS
 from debias_pt.training.trackers.base import require_trackers
-from debias_pt.training.tuner import PromptTuner, check_fit
+from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.stores.addresses import absolute_place
-from debias_pt.workflows.auto import AUTO, METHOD_FOR, chosen, with_method
 from debias_pt.workflows.baselines import compare, erm_settings
 from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
-from debias_pt.workflows.prepare import prepare, probe_of
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.job import Job, check_settings, choose_method, make_job
+from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.prepared import Prepared
 from debias_pt.workflows.report import facts, report, warn_of_report
-from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest
+from debias_pt.workflows.run_folder import RunFolder, fixed, new_path, newest, with_probe
 
 
 def train(
@@ -50,11 +49,12 @@ def train(
     resume : bool
         Continue the run in ``settings.out``, or the newest unfinished one with these settings.
     baselines : bool
-        Also report the zero-shot model and plain prompt tuning (``erm``), which takes a second fit of the same cost.
+        Also report the zero-shot model and the same head without group weights (``erm``), a second fit of the same
+        cost.
     track : sequence of str
         Tracking libraries to tell of every step, of ``TRACKERS``.
     callbacks : sequence of Callback
-        Of one's own, told of the method's fit.
+        Called as the method's fit goes on.
 
     Returns
     -------
@@ -67,13 +67,16 @@ def train(
         One line: what was wrong, the value seen, what to do.
     """
     require_trackers(track)
-    prepared = None
     if settings.out and not resume:
         RunFolder.require_free(Path(settings.out))
+    asked = settings.method
     settings, discovery = with_found_attribute(settings)
-    if settings.method == AUTO:
-        settings, prepared = settle(settings)
-    check_train(settings)
+    prepared, verdicts = None, None
+    why = "" if settings.method == asked else "no attribute was found that the guard supports"
+    settings = check_train(settings)
+    if method_of(settings).choose is not None:
+        prepared = prepare(settings)
+        settings, verdicts, why = choose_method(settings, prepared)
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
@@ -87,7 +90,7 @@ def train(
         prepared = prepare(settings, same_model)
     else:  # the guard has looked at these very data
         same_model(prepared.backbone)
-        prepared = prepared.probed_by(probe_of(settings))
+    job = make_job(settings, prepared, verdicts, why)
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
@@ -95,7 +98,7 @@ def train(
     with run.writing():
         try:
             told = [*callbacks, *trackers]
-            result = train_in(run, settings, prepared, baselines=baselines, discovery=discovery, callbacks=told)
+            result = train_in(run, job, baselines=baselines, discovery=discovery, callbacks=told)
         finally:
             for tracker in trackers:
                 tracker.finish()
@@ -103,23 +106,9 @@ def train(
     return result
 
 
-def settle(settings: TrainSettings) -> tuple[TrainSettings, ProbedData]:
-    """Replace ``auto`` by the method that the guard's verdict supports, before a run folder is made.
-
-    The same data and words give the same method, so that a run can be resumed. Without an attribute in words,
-    groups are inferred.
-    """
-    for verdict in METHOD_FOR:
-        check_train(chosen(settings, verdict))
-    prepared = prepare(with_method(settings, METHOD_FOR[NOT_USABLE]))
-    verdict = overall(prepared.verdicts) if prepared.attributes else NOT_USABLE
-    return chosen(settings, verdict), prepared
-
-
 def train_in(
     run: RunFolder,
-    settings: TrainSettings,
-    prepared: ProbedData,
+    job: Job,
     *,
     baselines: bool = True,
     discovery: Mapping[str, Any] | None = None,
@@ -130,17 +119,21 @@ def train_in(
     The baseline is fitted after the method itself, which it leaves as it would be without one, bit by bit. Where the
     attribute was found rather than named, `discovery` goes into the result.
     """
-    run.write_facts(facts(settings, prepared))
+    settings, prepared = job.settings, job.prepared
+    run.write_facts(facts(job))
     write_records(run, prepared)
     start = time.perf_counter()
-    tuner = fit(settings, prepared, run, callbacks)
+    tuner = fit(job, run, callbacks)
     seconds = time.perf_counter() - start
-    result = report(settings, prepared, tuner, settings.split)
+    features = prepared.table.where(settings.split).features
+    answers = tuner.predict(features)
+    result = report(job, answers, tuner.seeds, settings.split)
     if baselines:
-        erm = fit_erm(settings, prepared)
+        erm = fit_erm(job)
         if erm is not None:
             run.write_baseline(erm.head_.state_dict())
-        result |= compare(settings, prepared, tuner, erm, settings.split)
+        by_erm = erm.predict(features) if erm is not None else None
+        result |= compare(settings, prepared, answers, by_erm, tuner.seeds, settings.split)
     if tuner.inferred_:
         result["inferred"] = tuner.inferred_
     result |= {
@@ -167,7 +160,7 @@ def train_in(
     return result
 
 
-def write_records(run: RunFolder, prepared: ProbedData) -> None:
+def write_records(run: RunFolder, prepared: Prepared) -> None:
     """Write which images were left out and why, and the split of every image if splits were drawn."""
     if prepared.stats.skipped:
         write_csv(run.path / "skipped.csv", ["id", "reason"], prepared.stats.skipped.items())
@@ -198,11 +191,12 @@ def finished_result(run: RunFolder, settings: TrainSettings) -> dict[str, Any]:
     return result
 
 
-def check_train(settings: TrainSettings) -> None:
-    """Refuse settings that cannot work before anything slow begins."""
-    check_fit(settings)
+def check_train(settings: TrainSettings) -> TrainSettings:
+    """Complete settings, and refuse what cannot work before anything slow begins."""
+    settings = check_settings(settings)
     if settings.steps < 1:
         raise UsageError(f"steps is {settings.steps}: nothing would be learned; give 1 or more")
+    return settings
 
 
 def portable(settings: TrainSettings) -> dict[str, Any]:
@@ -232,33 +226,28 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
         return newest(finished=False, matching=config)
     run = RunFolder.open(Path(settings.out))
     advice = f"resume with the same settings: --config {run.path / 'config.json'}"
-    require_match(fixed(run.config), fixed(config), str(run.path), advice)
+    require_match(fixed(with_probe(run.config)), fixed(config), str(run.path), advice)
     return run
 
 
-def fit(
-    settings: TrainSettings, prepared: ProbedData, run: RunFolder | None, callbacks: Sequence[Callback] = ()
-) -> PromptTuner:
-    """Fit the tuner that the settings describe, with checkpoints if there is a run to put them in."""
-    prepared = prepared.probed_by(probe_of(settings))
-    groups = prepared.groups_to_fit(settings)
-    by_true = RULES[settings.select].uses_true_attributes
-    validation = prepared.require_true(f"--select {settings.select}") if by_true else prepared.pseudo
-    tuner = PromptTuner(prepared.backbone, settings)
-    checkpoints = Checkpoints(run, settings.checkpoint_every)
+def fit(job: Job, run: RunFolder | None, callbacks: Sequence[Callback] = ()) -> PromptTuner:
+    """Fit the tuner that a job describes, with checkpoints if there is a run to put them in."""
+    tuner = PromptTuner(job.prepared.backbone, job.settings)
+    checkpoints = Checkpoints(run, job.settings.checkpoint_every)
+    told = [*callbacks, checkpoints]
     try:
-        return tuner.fit(prepared.table, groups, validation_groups=validation, callbacks=[*callbacks, checkpoints])
+        return tuner.fit(job.prepared.table, job.groups, validation_groups=job.validation_groups, callbacks=told)
     finally:  # keep what led to a divergence; resuming drops it
         checkpoints.write_history()
 
 
-def fit_erm(settings: TrainSettings, prepared: ProbedData) -> PromptTuner | None:
-    """Fit plain prompt tuning with the same budget; None if the method is that already, or if it diverges."""
-    plain = erm_settings(settings)
-    if settings.method == plain.method:
+def fit_erm(job: Job) -> PromptTuner | None:
+    """Fit the same head without group weights, with the same budget; None if the method is that, or if it diverges."""
+    plain = erm_settings(job.settings)
+    if job.settings.method == plain.method:
         return None
     try:
-        return fit(plain, prepared, None)
+        return fit(make_job(plain, job.prepared, {}), None)
     except NonFiniteError as error:
         warnings.warn(f"the baseline {plain.method} is left out: {error}", DebiasWarning, stacklevel=2)
         return None

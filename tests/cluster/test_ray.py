@@ -23,7 +23,7 @@ from debias_pt.datasets import ImageDataset
 from debias_pt.errors import FingerprintError
 from debias_pt.features import ray_encoding
 from debias_pt.features.cache import FeatureCache
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
@@ -47,7 +47,7 @@ metadata.version = lambda name: "0.0.1" if name == "debias-pt" else version(name
 class SlowWorker(ray_encoding.ImageWorker):
     """Takes its time, so that there is a middle to be killed in."""
 
-    def encode(self, paths: tuple[str, ...], batch_size: int) -> ray_encoding.Result:
+    def encode_with_stats(self, paths: tuple[str, ...], batch_size: int) -> ray_encoding.Result:
         time.sleep(0.4)
         return super().encode(paths, batch_size)
 
@@ -75,7 +75,7 @@ def test_workers_that_differ_are_refused(
     with monkeypatch.context() as patch:
         patch.setattr(backbone, "fingerprint", {**backbone.fingerprint, "weights": "others"})
         with pytest.raises(FingerprintError, match=r"the worker on .*: its weights is '.*', here it is 'others'; give"):
-            encode(backbone, dataset.rows(range(8)), cache_dir=tmp_path, engine="ray")
+            encode_with_stats(backbone, dataset.rows(range(8)), cache_dir=tmp_path, engine="ray")
     assert not list(tmp_path.glob("features/*/*.safetensors"))
 
 
@@ -97,7 +97,7 @@ def test_a_machine_with_another_version_gets_no_work(
         with pytest.raises(
             FingerprintError, match=rf"the worker on .*: its debias-pt is 0\.0\.1, here it is {here}; ins"
         ):
-            encode(backbone, dataset, cache_dir=tmp_path, engine="ray", batch_size=4)
+            encode_with_stats(backbone, dataset, cache_dir=tmp_path, engine="ray", batch_size=4)
         assert not list(tmp_path.glob("features/*/*.safetensors"))
         with pytest.raises(FingerprintError, match=rf"a worker's debias-pt is 0\.0\.1, here it is {here}; install"):
             list(remote_calls("ray", time.sleep, [(3,)] * 9))
@@ -120,15 +120,15 @@ def test_a_disk_that_fills_on_one_machine(
     nodes = [node.node_id for node in (cluster.head_node, cluster.other)]
     monkeypatch.setattr(ray_encoding, "ImageWorker", type("Full", (FullDiskWorker,), {"full": tuple(nodes)}))
     with pytest.raises(LostError, match="no worker is left|lost with 3 workers") as raised:
-        encode(backbone, dataset.rows(range(16)), cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+        encode_with_stats(backbone, dataset.rows(range(16)), cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
     assert "No space left on device" in str(raised.value)
     assert "\n" not in str(raised.value)
     caplog.clear()
     monkeypatch.setattr(ray_encoding, "ImageWorker", type("Full", (FullDiskWorker,), {"full": (nodes[1],)}))
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
     assert stats.encoded == len(dataset)
     assert len([line for line in caplog.messages if "a worker is given up" in line and "No space left" in line]) == 1
-    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
+    alone, _ = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
     assert (table.features == alone.features).all()
 
 
@@ -193,10 +193,14 @@ def test_a_machine_that_dies_costs_nothing(
     broken.write_bytes(broken.read_bytes()[:200])
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray", skip_bad=True)
+    table, stats = encode_with_stats(
+        backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray", skip_bad=True
+    )
     killer.join()
     assert list(stats.skipped) == [dataset.ids[40]]
     assert stats.encoded == len(dataset) - 1
     assert len(stored(tmp_path / "cluster", backbone).read()) == len(dataset) - 1  # nothing lost, nothing twice
-    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0, skip_bad=True)
+    alone, _ = encode_with_stats(
+        backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0, skip_bad=True
+    )
     assert (table.features == alone.features).all()

@@ -20,7 +20,7 @@ import pytest
 from debias_pt.datasets import ImageDataset
 from debias_pt.features import ray_encoding
 from debias_pt.features.cache import FeatureCache
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.models.backbone import Backbone
 from tests.cluster.conftest import ROOT
 from tests.cluster.test_ray import SlowWorker
@@ -95,12 +95,12 @@ def test_workers_that_are_killed_cost_nothing(
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cluster", batch_size=4, engine="ray")
     over.set()
     killer.join()
     assert killed
     assert stats.encoded == len(dataset) == len(cache.read())
-    alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
+    alone, _ = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "alone", batch_size=4, workers=0)
     assert (table.features == alone.features).all()
     print(f"workers killed: {len(killed)}")
 

@@ -16,7 +16,7 @@ from debias_pt.datasets import DATASETS, load_dataset
 from debias_pt.datasets.named.coop import COOP
 from debias_pt.datasets.splits import SPLITS
 from debias_pt.errors import DatasetError, UnknownNameError, UsageError
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, SourceSettings
 from debias_pt.workflows.data import list_datasets
@@ -222,7 +222,7 @@ def test_they_cannot_be_fetched_and_have_no_suspect(tmp_path: Path) -> None:
 
 def test_the_prompt_goes_with_the_features(backbone: Backbone, tmp_path: Path) -> None:
     write(tmp_path, "dtd")
-    table, _ = encode(
+    table, _ = encode_with_stats(
         backbone, load_dataset("dtd", tmp_path, check_counts=False), cache_dir=tmp_path / "cache", workers=0
     )
     assert (len(table), table.template) == (18, "{} texture.")

@@ -19,7 +19,7 @@ from debias_pt.datasets.shards import index
 from debias_pt.datasets.shards.members import members
 from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.errors import DatasetError, ImageError
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.hashing import content_hashes
 from tests.helpers.http_server import special, tar
@@ -68,7 +68,7 @@ def write(path: Path, *contents: Mapping[str, Any]) -> Path:
 
 
 def test_shards_are_the_folder_again(birds: ImageDataset, backbone: Backbone, tmp_path: Path) -> None:
-    expected, _ = encode(backbone, birds, cache_dir=tmp_path, workers=0)
+    expected, _ = encode_with_stats(backbone, birds, cache_dir=tmp_path, workers=0)
     pack(birds, tmp_path / "shards")
     own = OwnData(class_names=BIRDS.class_names, attribute_columns=("place",), split_column="part")
     packed = load_dataset(str(tmp_path / "shards" / "birds-{00..04}.tar"), own=own, cache_dir=tmp_path)
@@ -78,10 +78,10 @@ def test_shards_are_the_folder_again(birds: ImageDataset, backbone: Backbone, tm
     assert (packed.y == birds.y).all()
     assert (packed.split == birds.split).all()
     assert (packed.attributes["place"].labels == birds.attributes["background"].labels).all()
-    table, stats = encode(backbone, packed, cache_dir=tmp_path, workers=0)
+    table, stats = encode_with_stats(backbone, packed, cache_dir=tmp_path, workers=0)
     assert stats.encoded == 0  # the same content is in the cache
     assert (table.features == expected.features).all()
-    table, stats = encode(backbone, packed, cache_dir=tmp_path / "new", workers=2)
+    table, stats = encode_with_stats(backbone, packed, cache_dir=tmp_path / "new", workers=2)
     assert stats.encoded == len(birds)
     assert (table.features == expected.features).all()
 
@@ -89,7 +89,7 @@ def test_shards_are_the_folder_again(birds: ImageDataset, backbone: Backbone, tm
 def test_shards_in_a_store_are_streamed_once_and_read_in_batches(
     birds: ImageDataset, backbone: Backbone, tmp_path: Path
 ) -> None:
-    expected, _ = encode(backbone, birds, cache_dir=tmp_path / "here", workers=0)
+    expected, _ = encode_with_stats(backbone, birds, cache_dir=tmp_path / "here", workers=0)
     with web(pack(birds, tmp_path / "shards")) as store:
         where = f"{store.url}/birds-{{00..04}}.tar"
         store.faults += ["cut", 503, "reset"]
@@ -100,11 +100,11 @@ def test_shards_in_a_store_are_streamed_once_and_read_in_batches(
         assert store.count("GET", ".tar") == 0
         assert again.ids == packed.ids
         store.faults += [503, "cut", "reset"]
-        table, _ = encode(backbone, packed, cache_dir=tmp_path, workers=0)
+        table, _ = encode_with_stats(backbone, packed, cache_dir=tmp_path, workers=0)
         assert (table.features == expected.features).all()
         store.asked.clear()
         store.ranges = False
-        plain, _ = encode(backbone, packed.rows(range(4)), cache_dir=tmp_path / "third", workers=0)
+        plain, _ = encode_with_stats(backbone, packed.rows(range(4)), cache_dir=tmp_path / "third", workers=0)
         assert (plain.features == expected.features[:4]).all()
 
 
@@ -174,9 +174,9 @@ def test_a_bad_image_is_named_or_left_out(birds: ImageDataset, backbone: Backbon
     own = OwnData(class_names=BIRDS.class_names)
     packed = load_dataset(path, own=own, cache_dir=tmp_path)
     with pytest.raises(ImageError, match=r"a.tar/0002.jpg: cannot read this image \(no known format\)"):
-        encode(backbone, packed, cache_dir=tmp_path, workers=0)
+        encode_with_stats(backbone, packed, cache_dir=tmp_path, workers=0)
     with pytest.warns(UserWarning, match=r"a.tar/0002.jpg"):
-        table, stats = encode(backbone, packed, cache_dir=tmp_path, workers=0, skip_bad=True)
+        table, stats = encode_with_stats(backbone, packed, cache_dir=tmp_path, workers=0, skip_bad=True)
     assert (len(table), stats.encoded) == (20, 0)
 
 

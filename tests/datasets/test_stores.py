@@ -20,7 +20,7 @@ from debias_pt.datasets import ImageDataset, OwnData, load_dataset
 from debias_pt.datasets.images import gather
 from debias_pt.errors import DatasetError, FetchError, UsageError
 from debias_pt.features import blocks
-from debias_pt.features.encoding import encode, encode_paths
+from debias_pt.features.encoding import encode_paths, encode_with_stats
 from debias_pt.features.loader import Fault
 from debias_pt.features.ray_encoding import ImageWorker
 from debias_pt.models.backbone import Backbone
@@ -83,7 +83,7 @@ def birds(root: str, cache: Path) -> ImageDataset:
 
 
 def encoded(backbone: Backbone, dataset: ImageDataset, cache: Path, workers: int = 0) -> np.ndarray[Any, Any]:
-    return encode(backbone, dataset, cache_dir=cache, workers=workers)[0].features
+    return encode_with_stats(backbone, dataset, cache_dir=cache, workers=workers)[0].features
 
 
 def test_a_bucket_gives_the_features_of_files_and_each_image_is_read_once(
@@ -94,7 +94,7 @@ def test_a_bucket_gives_the_features_of_files_and_each_image_is_read_once(
     assert (there.y == here.y).all()
     listed = len(bucket.asked)
     assert listed < 20  # by listing folders, not by asking for each image
-    table, stats = encode(backbone, there, cache_dir=tmp_path / "there", workers=2)
+    table, stats = encode_with_stats(backbone, there, cache_dir=tmp_path / "there", workers=2)
     assert (table.features == encoded(backbone, here, tmp_path / "here")).all()
     assert stats.encoded == len(here)
     assert bucket.count("GET", ".jpg") == len(here)
@@ -146,7 +146,7 @@ def test_only_an_image_that_changed_is_read_again(site: Store, backbone: Backbon
     folder = tmp_path / "site" / FOLDER
     shutil.copy(folder / dataset.ids[5], folder / dataset.ids[0])
     site.asked.clear()
-    _, stats = encode(backbone, birds(site.url, tmp_path), cache_dir=tmp_path, workers=0)
+    _, stats = encode_with_stats(backbone, birds(site.url, tmp_path), cache_dir=tmp_path, workers=0)
     assert stats.encoded == site.count("GET", ".jpg") == 1
 
 
@@ -156,7 +156,7 @@ def test_without_versions_the_content_tells(site: Store, backbone: Backbone, tmp
     encoded(backbone, dataset, tmp_path)
     folder = tmp_path / "site" / FOLDER
     shutil.copy(folder / dataset.ids[1], folder / dataset.ids[0])
-    _, stats = encode(backbone, birds(site.url, tmp_path).rows([0, 1]), cache_dir=tmp_path, workers=0)
+    _, stats = encode_with_stats(backbone, birds(site.url, tmp_path).rows([0, 1]), cache_dir=tmp_path, workers=0)
     assert stats.encoded == 0  # the content of the other one is known
 
 
@@ -170,18 +170,18 @@ def test_signatures_open_images_and_are_not_kept(
         (tmp_path / "signed.csv").write_text("\n".join(["path,label", *rows]))
         return load_dataset(tmp_path / "signed.csv")
 
-    first, stats = encode(backbone, table("secret1"), cache_dir=tmp_path / "cache", workers=0)
+    first, stats = encode_with_stats(backbone, table("secret1"), cache_dir=tmp_path / "cache", workers=0)
     assert stats.encoded == len(names)
     assert first.ids == tuple(f"{site.url}/{FOLDER}/{name}?v=1" for name in names)
     assert any("secret1" in path for _, path in site.asked)
-    again, stats = encode(backbone, table("secret2"), cache_dir=tmp_path / "cache", workers=0)
+    again, stats = encode_with_stats(backbone, table("secret2"), cache_dir=tmp_path / "cache", workers=0)
     assert stats.encoded == 0
     assert again.data_fingerprint() == {**first.data_fingerprint(), "name": "signed.csv"}
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert not any(b"secret" in path.read_bytes() for path in kept)
     (tmp_path / "site" / FOLDER / names[0]).write_bytes(b"no image")
     with pytest.raises(DatasetError, match="cannot read this image") as caught:
-        encode(backbone, table("secret3"), cache_dir=tmp_path / "cache", workers=0)
+        encode_with_stats(backbone, table("secret3"), cache_dir=tmp_path / "cache", workers=0)
     assert "secret" not in str(caught.value)
 
 
@@ -192,9 +192,9 @@ def test_a_store_that_goes_away_loses_nothing(
     dataset = birds(site.url, tmp_path)
     site.always[dataset.ids[50]] = 503
     with pytest.raises(FetchError, match=r"no answer in 5 attempts \(503.*what was encoded is kept"):
-        encode(backbone, dataset, cache_dir=tmp_path, workers=0, skip_bad=True)  # no fault of the image
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0, skip_bad=True)  # no fault of the image
     site.always.clear()
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     assert 0 < stats.encoded < len(dataset)  # not what came before the fault
     assert (table.features == encoded(backbone, dataset, tmp_path / "other")).all()
 
@@ -206,7 +206,7 @@ def test_a_missing_image_is_named_or_left_out(site: Store, backbone: Backbone, t
         birds(site.url, tmp_path)
     dataset = load_dataset("waterbirds", site.url, check_counts=False, check_images=False, cache_dir=tmp_path)
     with pytest.warns(UserWarning, match="no such image file"):
-        table, stats = encode(backbone, dataset, cache_dir=tmp_path, workers=0, skip_bad=True)
+        table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0, skip_bad=True)
     assert list(stats.skipped) == [name]
     assert len(table) == 89
 
@@ -318,12 +318,12 @@ def test_workers_of_a_cluster_read_from_the_store(site: Store, backbone: Backbon
     dataset = birds(site.url, tmp_path)
     expected = encoded(backbone, dataset, tmp_path / "here")
     site.asked.clear()
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "there", engine="ray")
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "there", engine="ray")
     assert (table.features == expected).all()
     assert stats.encoded == site.count("GET", ".jpg") == len(dataset)
     site.always[dataset.ids[9]] = 403
     with pytest.raises(DatasetError, match=f"{dataset.ids[9]}: access denied"):
-        encode(backbone, dataset, cache_dir=tmp_path / "third", engine="ray")
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path / "third", engine="ray")
 
 
 def test_encode_paths_reads_addresses(site: Store, backbone: Backbone, waterbirds_root: Path) -> None:

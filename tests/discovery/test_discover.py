@@ -13,7 +13,7 @@ from debias_pt.discovery import Discovery, Vocabulary, find_attributes
 from debias_pt.discovery.embedding import embed_prompts, embed_words, were_read
 from debias_pt.discovery.head_errors import head_errors
 from debias_pt.discovery.unnamed import unnamed_directions
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from tests.discovery.planted import planted_table, write_birds
@@ -31,7 +31,7 @@ def birds(mini: Backbone, tmp_path_factory: pytest.TempPathFactory) -> FeatureTa
     folder = tmp_path_factory.mktemp("birds")
     own = OwnData(label_column="label", split_column="split", attribute_columns=("background",))
     dataset = load_dataset(str(write_birds(folder)), own=own)
-    return encode(mini, dataset, cache_dir=folder, workers=0)[0]
+    return encode_with_stats(mini, dataset, cache_dir=folder, workers=0)[0]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from debias_pt.datasets import ImageDataset, load_dataset
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import UsageError
 from debias_pt.features.augmentation import Augmentation, encode_views
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.models.backbone import Backbone
 
 ROWS = [5, 0, 17]
@@ -72,7 +72,7 @@ def test_seed_and_augmentation_make_other_views_and_plain_features_stay_apart(
         backbone, dataset, ROWS, 1, seed=1, augmentation=Augmentation(scale=(0.9, 1)), cache_dir=place
     )
     assert not np.allclose(milder[0], views[0], atol=1e-4)
-    _, stats = encode(backbone, dataset.rows(ROWS), cache_dir=place, workers=0)
+    _, stats = encode_with_stats(backbone, dataset.rows(ROWS), cache_dir=place, workers=0)
     assert stats.encoded == 3
 
 

@@ -24,7 +24,7 @@ from debias_pt.errors import DebiasWarning, FingerprintError, ImageError, NonFin
 from debias_pt.features import blocks
 from debias_pt.features.cache import FeatureCache
 from debias_pt.features.claims import Claims
-from debias_pt.features.encoding import encode, encode_paths
+from debias_pt.features.encoding import encode_paths, encode_with_stats
 from debias_pt.models.backbone import Backbone
 from debias_pt.utils.hashing import content_hashes
 from tests.helpers.signals import heed_interrupts
@@ -41,7 +41,7 @@ def shards(cache: Path) -> list[Path]:
 
 
 def test_features_equal_encoding_one_by_one(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path, batch_size=7, workers=2)
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, batch_size=7, workers=2)
     assert stats.encoded == stats.images == len(dataset)
     for row in (0, 17, len(dataset) - 1):
         pixels = backbone.preprocess(open_rgb(dataset.root / dataset.ids[row]))[None]
@@ -53,27 +53,27 @@ def test_features_equal_encoding_one_by_one(backbone: Backbone, dataset: ImageDa
 def test_a_second_run_encodes_nothing(
     backbone: Backbone, dataset: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    first, _ = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     monkeypatch.setattr(Backbone, "encode_images", None)
-    second, stats = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    second, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     assert stats.encoded == 0
     assert (first.features == second.features).all()
 
 
 def test_a_moved_data_set_is_found_again(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
-    encode(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
+    encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
     shutil.copytree(dataset.root, tmp_path / "elsewhere")
     moved = replace(dataset, root=tmp_path / "elsewhere")
-    assert encode(backbone, moved, cache_dir=tmp_path / "cache", workers=0)[1].encoded == 0
+    assert encode_with_stats(backbone, moved, cache_dir=tmp_path / "cache", workers=0)[1].encoded == 0
 
 
 def test_only_a_changed_image_is_encoded_again(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
-    before, _ = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    before, _ = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     changed = dataset.root / dataset.ids[3]
     status = changed.stat()
     Image.new("RGB", (40, 36), (255, 0, 0)).save(changed)
     os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))  # only content and size tell
-    after, stats = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    after, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     assert stats.encoded == 1
     differ = (before.features != after.features).any(axis=1)
     assert np.flatnonzero(differ).tolist() == [3]
@@ -112,36 +112,36 @@ def test_old_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_changed_model_has_a_cache_of_its_own(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
-    encode(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
+    encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
     other = Backbone.load(f"local-dir:{write_checkpoint(tmp_path / backbone.name, seed=5)}")
-    _, stats = encode(other, dataset, cache_dir=tmp_path / "cache", workers=0)
+    _, stats = encode_with_stats(other, dataset, cache_dir=tmp_path / "cache", workers=0)
     assert stats.encoded == len(dataset)
     assert len(list((tmp_path / "cache" / "features").iterdir())) == 2
 
 
 def test_images_of_the_same_content_are_encoded_once(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
     shutil.copy(dataset.root / dataset.ids[0], dataset.root / dataset.ids[1])
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     assert stats.encoded == len(dataset) - 1
     assert (table.features[0] == table.features[1]).all()
 
 
 def test_a_foreign_shard_is_refused(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
-    encode(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
+    encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
     other = Backbone.load(f"local-dir:{write_checkpoint(tmp_path / 'other', seed=6)}")
     theirs = FeatureCache(tmp_path / "cache", other.fingerprint)
     theirs.folder.mkdir(parents=True)
     shutil.copy(shards(tmp_path / "cache")[0], theirs.folder / "stray.safetensors")
     with pytest.raises(FingerprintError, match=r"stray\.safetensors: its weights is '.*', here it is '"):
-        encode(other, dataset, cache_dir=tmp_path / "cache", workers=0)
+        encode_with_stats(other, dataset, cache_dir=tmp_path / "cache", workers=0)
 
 
 def test_a_damaged_shard_is_refused(backbone: Backbone, dataset: ImageDataset, tmp_path: Path) -> None:
-    encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     shard = shards(tmp_path)[0]
     shard.write_bytes(shard.read_bytes()[:-40])
     with pytest.raises(FingerprintError, match="damaged or unreadable .*; delete it and run again"):
-        encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -151,11 +151,11 @@ def test_a_broken_image_is_named_and_the_rest_kept(
     broken = dataset.root / dataset.ids[40]
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.raises(ImageError) as caught:
-        encode(backbone, dataset, cache_dir=tmp_path, batch_size=16, workers=workers)
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path, batch_size=16, workers=workers)
     assert str(caught.value).startswith(f"{broken}: cannot read this image")
     assert "\n" not in str(caught.value)
     Image.new("RGB", (40, 36)).save(broken)
-    _, stats = encode(backbone, dataset, cache_dir=tmp_path, workers=0)
+    _, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path, workers=0)
     assert stats.encoded == 1  # the rest of its block was kept
 
 
@@ -164,7 +164,7 @@ def test_a_model_that_gives_nan_is_refused(tiny_checkpoint: Path, dataset: Image
     with torch.no_grad():
         sick.model.visual.proj[0, 0] = torch.nan
     with pytest.raises(NonFiniteError, match="the model gave NaN or infinity"):
-        encode(sick, dataset, cache_dir=tmp_path, workers=0)
+        encode_with_stats(sick, dataset, cache_dir=tmp_path, workers=0)
     assert not shards(tmp_path)
 
 
@@ -173,7 +173,7 @@ def test_a_cache_folder_that_cannot_be_made_is_one_clear_line(
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot create this folder"):
-        encode(backbone, dataset, cache_dir=tmp_path / "file" / "cache", workers=0)
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path / "file" / "cache", workers=0)
 
 
 def test_paths_without_a_cache(backbone: Backbone, dataset: ImageDataset) -> None:
@@ -223,9 +223,9 @@ def test_a_stopped_run_goes_on_from_its_shards(
     kept = FeatureCache(tmp_path / "cache", backbone.fingerprint).read()
     dataset = load_dataset("waterbirds", data_root, check_counts=False)
     assert 16 <= len(kept) < len(dataset)
-    table, stats = encode(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
+    table, stats = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
     assert stats.encoded == len(dataset) - len(kept)
-    fresh, _ = encode(backbone, dataset, cache_dir=tmp_path / "fresh", workers=0)
+    fresh, _ = encode_with_stats(backbone, dataset, cache_dir=tmp_path / "fresh", workers=0)
     assert np.allclose(table.features, fresh.features, atol=1e-6)
 
 
@@ -241,7 +241,7 @@ def test_two_processes_share_the_work(
     assert sum(counts) == len(dataset)
     assert min(counts) >= 8
     (start(tiny_checkpoint, data_root, tmp_path / "one", 0)).communicate(timeout=120)
-    both, one = (encode(backbone, dataset, cache_dir=tmp_path / name) for name in ("both", "one"))
+    both, one = (encode_with_stats(backbone, dataset, cache_dir=tmp_path / name) for name in ("both", "one"))
     assert both[1].encoded == one[1].encoded == 0
     assert (both[0].features == one[0].features).all()
     assert not list(tmp_path.glob("*/features/*/.*.lock"))
@@ -297,11 +297,15 @@ def test_several_devices_take_turns(
     broken = dataset.root / dataset.ids[30]
     broken.write_bytes(broken.read_bytes()[:200])
     with pytest.warns(DebiasWarning):
-        table, stats = encode(several, dataset, cache_dir=tmp_path / "3", batch_size=8, workers=workers, skip_bad=True)
+        table, stats = encode_with_stats(
+            several, dataset, cache_dir=tmp_path / "3", batch_size=8, workers=workers, skip_bad=True
+        )
     assert seen == [i % 3 for i in range(len(seen))]
     assert len({id(model) for model in several.replicas}) == 3
     with pytest.warns(DebiasWarning):
-        alone, _ = encode(backbone, dataset, cache_dir=tmp_path / "1", batch_size=8, workers=0, skip_bad=True)
+        alone, _ = encode_with_stats(
+            backbone, dataset, cache_dir=tmp_path / "1", batch_size=8, workers=0, skip_bad=True
+        )
     assert list(stats.skipped) == [dataset.ids[30]]
     assert table.ids == alone.ids
     assert (table.features == alone.features).all()

@@ -16,7 +16,7 @@ import torch
 from debias_pt.datasets import load_dataset
 from debias_pt.errors import WorkerError
 from debias_pt.features import loader
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.features.ray_encoding import ImageWorker
 from debias_pt.models.backbone import Backbone
 from tests.helpers.tiny_data import FOLDER
@@ -37,7 +37,7 @@ def test_a_reading_process_that_is_killed(
         r"^a process that reads images died \(DataLoader worker \(pid.*\) (is killed|exited unexp).*\); --workers 0"
     )
     with pytest.raises(WorkerError, match=message) as raised:
-        encode(backbone, dataset, cache_dir=tmp_path / "cache", workers=1)
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cache", workers=1)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 1
     assert not list((tmp_path / "cache").rglob("*.safetensors"))

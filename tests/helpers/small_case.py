@@ -20,7 +20,7 @@ from debias_pt.features.encoding import EncodeStats
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.prepared import Prepared
 from tests.helpers.tiny_data import gaussian_table
 
 Floats = NDArray[np.float64]
@@ -36,7 +36,7 @@ def gaussian_case(backbone: Backbone, wrong: float = 0.1, **options: Any) -> Cas
     posterior = np.full((len(table), 2), 0.1)
     posterior[np.arange(len(table)), flipped] = 0.9
     said = (PseudoAttribute("background", truth.values, posterior),)
-    prepared = ProbedData(backbone, table, EncodeStats(len(table), 0, 0.0, ""), (PLACE,), said, (truth,))
+    prepared = Prepared(backbone, table, EncodeStats(len(table), 0, 0.0, ""), (PLACE,), said, (truth,))
     plain = {"head": "linear", "optimizer": "sgd", "momentum": 0.0, "lr": 0.05, "steps": 25, "select": "last"}
     return Case(TrainSettings(**{"dataset": "waterbirds", "seeds": 2, **plain, **options}), prepared)
 

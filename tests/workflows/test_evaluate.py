@@ -97,7 +97,7 @@ def test_groups_of_the_probe_do_not_look_annotated(
 ) -> None:
     run = train_tiny(tmp_path / "run", attribute=["pose=flying:sitting", "size=small:large"])
     monkeypatch.setattr(FeatureTable, "attributes", {}, raising=False)
-    monkeypatch.setattr("debias_pt.workflows.prepare.ProbedData.benchmark", {})
+    monkeypatch.setattr("debias_pt.workflows.prepare.Prepared.benchmark", {})
     result = evaluate(str(run), csv_path=str(tmp_path / "test.csv"))
     rows = read(tmp_path / "test.csv")
     assert {row["groups_from"] for row in rows} == {"pseudo"}

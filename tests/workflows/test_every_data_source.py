@@ -18,7 +18,7 @@ from debias_pt.datasets import load_dataset
 from debias_pt.datasets.synthetic import layouts
 from debias_pt.datasets.synthetic.worlds import WORLDS
 from debias_pt.errors import DebiasWarning, ImageError
-from debias_pt.features.encoding import encode
+from debias_pt.features.encoding import encode_with_stats
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import SourceSettings, resolve
 from debias_pt.workflows.run_folder import RunFolder
@@ -274,10 +274,10 @@ def test_skipping_keeps_rows_aligned(spoilt: tuple[Path, list[str]], backbone: B
     table, bad = spoilt
     dataset = load_dataset(table, check_images=False)
     with pytest.raises(ImageError):
-        encode(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path / "cache", workers=0)
     for workers in (0, 2):  # nothing cached, then all of it
         with pytest.warns(DebiasWarning, match="3 of 77 images cannot be read and are left out"):
-            kept, stats = encode(
+            kept, stats = encode_with_stats(
                 backbone, dataset, cache_dir=tmp_path / "cache", workers=workers, skip_bad=True, batch_size=8
             )
         assert set(stats.skipped) == set(bad)
@@ -295,12 +295,12 @@ def test_two_names_of_one_bad_image_are_both_skipped(tmp_path: Path, backbone: B
         (tmp_path / row["path"]).write_bytes(b"no image")
     dataset = load_dataset(tmp_path)
     with pytest.warns(DebiasWarning, match="2 of 77 images"):
-        kept, _ = encode(backbone, dataset, cache_dir=tmp_path / ".cache", workers=0, skip_bad=True)
+        kept, _ = encode_with_stats(backbone, dataset, cache_dir=tmp_path / ".cache", workers=0, skip_bad=True)
     assert len(kept) == 75
     for row in rows:
         (tmp_path / row["path"]).write_bytes(b"no image")
     with pytest.raises(ImageError, match="none of 77 images can be read, first: .*cannot read this image"):
-        encode(backbone, dataset, cache_dir=tmp_path / ".other", workers=0, skip_bad=True)
+        encode_with_stats(backbone, dataset, cache_dir=tmp_path / ".other", workers=0, skip_bad=True)
 
 
 def _open(path: Path) -> Any:

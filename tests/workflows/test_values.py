@@ -15,7 +15,7 @@ from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.workflows.predict import as_csv, predict
-from debias_pt.workflows.probed_data import annotation
+from debias_pt.workflows.prepared import annotation
 from debias_pt.workflows.report import scores_of, small_groups, train_counts, worst_group
 from tests.helpers.tiny_data import FOLDER
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.refinement.biased_head import fit_biased_head
 from debias_pt.reweighting.base import Reweighter, mean_one
-from debias_pt.settings import MADE_OF
 from debias_pt.utils.membership import Membership
 
 from ..case import CLASSES, Case, Fitted
-from .loop import LINEAR, fit
+from .loop import fit
 
-HEAD: dict[str, Any] = {**LINEAR, **MADE_OF["anchored"], "soft": False, "infer_groups": False}
+# Head and rows of `anchored`; the cells are hard.
+HEAD: dict[str, Any] = {"head": "standardized", "fit_on": "train+val", "select": "last"}
 
 
 @dataclass(frozen=True)

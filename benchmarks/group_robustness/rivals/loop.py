@@ -11,19 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.groups.groups import Groups
+from debias_pt.methods.parts import method_of
 from debias_pt.reweighting import Reweighter
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.stacking import stack
-from debias_pt.training.tuner import PromptTuner, scheduler
+from debias_pt.training.tuner import PromptTuner
+from debias_pt.workflows.job import make_job
 
 from ..case import CLASSES, Case, Fitted, run_both_selections
-from ..groupings import Grouping, Pseudo
+from ..groupings import Grouping
 from ..minority_recall import in_minority
-
-# What a head without a prompt does not take.
-LINEAR = {"head": "linear", "context_length": None, "context_init": "random", "class_specific": False}
-LINEAR |= {"class_position": "end"}
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,25 @@ class Loop:
     ----------
     options : mapping
         Settings over the common ones: ``method``, and for some ``head``.
-    groups : Grouping
-        What it is fitted with.
+    groups : Grouping, optional
+        What it is fitted with instead of the method's own groups.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    groups: Grouping = field(default_factory=Pseudo)
+    groups: Grouping | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What it saw."""
-        return (CLASSES, *self.groups.labels)
+        return (CLASSES, *(self.groups.labels if self.groups else ()))
+
+    def made_groups(self, case: Case) -> tuple[Groups, Groups]:
+        """Return the groups to fit with and those to select steps by."""
+        if self.groups is not None:
+            return self.groups(case), case.val_groups(self.groups.for_selection(case))
+        settings = case.options(**self.options)
+        job = make_job(settings, case.asked(settings.probe or case.prepared.probe), {})
+        return job.groups, case.val_groups(job.validation_groups)
 
     def __call__(self, case: Case) -> Fitted:
         """Fit all seeds at once."""
@@ -52,8 +58,11 @@ class Loop:
 
     def flagged(self, case: Case) -> NDArray[np.bool_] | None:
         """Return what the groups consider minorities, if the method uses groups and they are not given."""
-        asks = scheduler(case.options(**self.options)).asks_for_words() and not self.groups.labels
-        return in_minority(case, self.groups(case)) if asks else None
+        settings = case.options(**self.options)
+        if not method_of(settings).asks_attribute or len(self.labels) > 1:
+            return None
+        probed = self.groups(case) if self.groups else case.asked(settings.probe or case.prepared.probe).pseudo
+        return in_minority(case, probed)
 
 
 def fit_loops(jobs: Sequence[tuple[Case, Loop]], callbacks: Sequence[Callback] = ()) -> list[Fitted]:
@@ -62,7 +71,7 @@ def fit_loops(jobs: Sequence[tuple[Case, Loop]], callbacks: Sequence[Callback] =
     run_groups: list[RunGroup] = []
     for case, loop in jobs:
         tuner = PromptTuner(case.prepared.backbone, case.options(**loop.options))
-        groups, validation = loop.groups(case), case.val_groups(loop.groups.for_selection(case))
+        groups, validation = loop.made_groups(case)
         beside = run_groups[0] if run_groups else None
         run_groups.append(tuner.run_group(case.prepared.table, groups, validation_groups=validation, beside=beside))
         tuners.append(tuner)

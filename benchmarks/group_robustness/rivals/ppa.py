@@ -24,7 +24,6 @@ from debias_pt.training.run_group import RunGroup
 from ..case import CLASSES, Case, Fitted, run_both_selections
 from ..minority_recall import in_minority
 from .jtt import error_groups
-from .loop import LINEAR
 from .projection import off_span
 from .zero_shot import ZeroShot
 
@@ -147,7 +146,7 @@ class PPA:
             scale=case.prepared.backbone.logit_scale,
         )
         priors = np.bincount(table.y[train], minlength=len(classes)) / len(train)
-        settings = case.options(**LINEAR, method="erm", select="last", seeds=1)
+        settings = case.options(head="linear", method="erm", select="last", seeds=1)
         loss = LogitAdjusted(self._offsets(priors))
         Training(head, [RunGroup(loss, make_reweighter("erm"), settings, (settings.seed,), data, data, pseudo)]).run()
         with torch.no_grad():
@@ -165,7 +164,7 @@ class PPA:
         run_group = RunGroup(
             LogitAdjusted(self._offsets(train.counts / len(train))),
             make_reweighter("erm"),
-            case.options(**LINEAR, method="erm", lr=self.rate * case.settings.lr),
+            case.options(head="linear", method="erm", lr=self.rate * case.settings.lr),
             seeds,
             FitData(features, y, membership_of(train)),
             FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),

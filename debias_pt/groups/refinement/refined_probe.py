@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,18 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from debias_pt.datasets.attributes import PseudoAttribute
-from debias_pt.errors import DebiasWarning
+from debias_pt.errors import DebiasWarning, UnknownNameError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement.anchored import anchor, with_estimated_shares
 from debias_pt.groups.refinement.biased_head import BiasedHead, biased_head_of
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import Refinement, refine
+from debias_pt.settings import PROBES, ZERO_SHOT
 from debias_pt.utils.memory import require_free
-from debias_pt.utils.registry import lookup
+from debias_pt.utils.registry import nearest
 
-KINDS: dict[str, dict[str, bool]] = {  # by the name of the setting: options of refine()
-    "calibrated": {"in_features": False},
-    "mixture": {"in_features": True},
-    "anchored": {},  # anchor() takes none
-}
+KINDS = tuple(name for name in PROBES if name != ZERO_SHOT)
 DOUBLE_COPIES = 4  # of the features in double precision: themselves, a fold, its standardised rows, the mixture's
 
 
@@ -70,7 +67,8 @@ class RefinedProbe:
     facts_: dict[str, dict[str, Any]]
 
     def __init__(self, probe: AttributeProbe, kind: str = "mixture") -> None:
-        self.options = lookup(KINDS, kind, "refined probe")
+        if kind not in KINDS:
+            raise UnknownNameError(f"unknown refined probe {kind!r}{nearest(kind, KINDS)}; known: {', '.join(KINDS)}")
         self.probe, self.kind = probe, kind
 
     def fit(self, table: FeatureTable) -> RefinedProbe:
@@ -103,7 +101,7 @@ class RefinedProbe:
         self, name: str, train: FeatureTable, scores: Array, head: BiasedHead | None
     ) -> tuple[Refinement, dict[str, Any]]:
         if self.kind != "anchored":
-            return refine(train.features, scores, train.y, len(train.class_names), **self.options)
+            return refine(train.features, scores, train.y, len(train.class_names), in_features=self.kind == "mixture")
         answers = anchor(train.features, scores, train.y, len(train.class_names), head)
         self.training_[name] = answers.training
         return answers.refinement, answers.facts
@@ -121,17 +119,15 @@ class RefinedProbe:
         answers = zip(
             self.predict(table.features, table.y, prior=True), self.predict(table.features, table.y), strict=True
         )
-        return tuple(
-            PseudoAttribute(a.name, a.values, np.where(train[:, None], a.posterior, b.posterior)) for a, b in answers
-        )
+        return tuple(replace(a, posterior=np.where(train[:, None], a.posterior, b.posterior)) for a, b in answers)
 
     def _answer_anchored(self, equal: PseudoAttribute, table: FeatureTable) -> PseudoAttribute:
         if equal.name not in self.training_:  # left open: its groups are as good as the classes
-            return PseudoAttribute(equal.name, equal.values, np.full_like(equal.posterior, 1 / len(equal.values)))
+            return replace(equal, posterior=np.full_like(equal.posterior, 1 / len(equal.values)))
         posterior, val = equal.posterior.copy(), table.split == "val"
         posterior[table.split == "train"] = self.training_[equal.name]
         posterior[val] = with_estimated_shares(posterior[val], table.y[val], len(table.class_names))
-        return PseudoAttribute(equal.name, equal.values, posterior)
+        return replace(equal, posterior=posterior)
 
     def predict(
         self, features: NDArray[np.float32], y: NDArray[np.int64], *, prior: bool = False
@@ -145,7 +141,7 @@ class RefinedProbe:
                 if refinement is None
                 else refinement.posterior(features, scores, y, prior=prior)
             )
-            answers.append(PseudoAttribute(attribute.name, tuple(attribute.values), posterior))
+            answers.append(PseudoAttribute(attribute.name, tuple(attribute.values), posterior, self.kind))
         return tuple(answers)
 
     def state_dict(self) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ class SharedTuner:
         """Whether annotated attributes were used, to fit or to select a step; None if that is not known."""
         if self._oracle is not None or self.train_groups_ is None:
             return self._oracle
-        return self.train_groups_.source == "true" or RULES[self.settings.select].uses_true_attributes
+        return self.train_groups_.source == "true" or RULES[str(self.settings.select)].uses_true_attributes
 
     def save(self, path: str | Path) -> Path:
         """Write what was learned into a folder: ``tuner.safetensors`` and ``tuner.json``, without pickle.

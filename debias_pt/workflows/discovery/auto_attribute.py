@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from debias_pt.discovery import read_vocabulary
 from debias_pt.errors import UsageError
-from debias_pt.groups.guard import NOT_USABLE
+from debias_pt.methods.parts import method_of
 from debias_pt.settings import DataSettings, TrainSettings
-from debias_pt.workflows.auto import AUTO, chosen
 from debias_pt.workflows.discovery.run import look, read
 
+AUTO = "auto"
 S = TypeVar("S", bound=DataSettings)
 TOLD = ("attribute", "score", "explained", "explained_interval", "classes", "guard")
 
@@ -48,7 +48,9 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
                 {name: one[name] for name in TOLD} | {"found": len(result["found"])},
             )
     reason = result["reason"] or "the guard supports none of: " + ", ".join(one["attribute"] for one in result["found"])
-    if isinstance(settings, TrainSettings) and settings.method == AUTO:
-        without_words = chosen(dataclasses.replace(settings, attribute=()), NOT_USABLE)
-        return without_words, {"attribute": None, "reason": reason}  # type: ignore[return-value]
+    choose = method_of(settings).choose if isinstance(settings, TrainSettings) else None
+    if choose is not None:
+        method, _ = choose({}, False)
+        without_words = dataclasses.replace(settings, attribute=(), method=method)  # type: ignore[call-arg]
+        return without_words, {"attribute": None, "reason": reason}
     raise UsageError(f"--attribute auto: nothing to use was found: {reason}; name an attribute, or use --method auto")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS
+from debias_pt.methods.parts import fill, parts_text
 from debias_pt.pages.blocks import Block, Code, Facts, Paragraph, Section, Table
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.utils.stores.addresses import is_remote
@@ -37,13 +38,15 @@ def command(config: dict[str, Any]) -> str:
     >>> command({"dataset": "waterbirds-mini", "method": "erm", "seeds": 3})
     'debias-pt train waterbirds-mini --method erm --seeds 3'
     """
-    settings = resolve(TrainSettings, config)
-    default = resolve(TrainSettings, {"method": settings.method})
+    settings = fill(resolve(TrainSettings, config))
+    default = fill(resolve(TrainSettings, {"method": settings.method, "groups": settings.groups}))
     words = ["debias-pt", "train", without_folder(settings.dataset)]
     words += ["--method", settings.method] if settings.method != TrainSettings().method else []
     for field in dataclasses.fields(TrainSettings):
         value, flag = getattr(settings, field.name), f"--{field.name.replace('_', '-')}"
-        if field.name in NOT_NEEDED or value == getattr(default, field.name):
+        if field.name in NOT_NEEDED or (value == getattr(default, field.name) and field.name != "groups"):
+            continue
+        if field.name == "groups" and value == "pseudo":
             continue
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
@@ -89,6 +92,7 @@ def _facts(evidence: Evidence, facts: dict[str, Any]) -> list[tuple[str, str]]:
     seconds = evidence.run.result.get("seconds", {}).get("fit")
     found = [
         ("Labels used", f"the classes of the training images; attribute labels: {attributes or 'none'}"),
+        *([("Made of", parts_text(result["parts"]))] if "parts" in result else []),
         ("Step selection", result["selection"]),
         ("Method", f"{facts['method']['name']}{f' ({method})' if method else ''}"),
         ("Seeds", ", ".join(map(str, result["seeds"]))),

@@ -11,8 +11,7 @@ from debias_pt.pages.blocks import Page
 from debias_pt.pages.text import named
 from debias_pt.pages.write import require_page, write_page
 from debias_pt.utils.versions import versions
-from debias_pt.workflows.evaluate import open_run
-from debias_pt.workflows.run_folder import RunFolder
+from debias_pt.workflows.run_folder import RunFolder, find_run
 from debias_pt.workflows.run_report.again import again_section
 from debias_pt.workflows.run_report.confidence import confidence_section
 from debias_pt.workflows.run_report.curves import training_section
@@ -55,7 +54,7 @@ def write_report(
     DebiasError
         If a run is not finished, or the runs are not of the same images; names the difference.
     """
-    runs = [open_run(path) for path in paths] or [open_run(None)]
+    runs = [find_run(path) for path in paths] or [find_run(None)]
     file = Path(out) if out else runs[0].path / NAME
     require_page(file, "--out")
     evidence = collect_all(runs, split, **moved)

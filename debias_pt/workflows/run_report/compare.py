@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from debias_pt.errors import RunError
-from debias_pt.workflows.evaluate import open_run
+from debias_pt.workflows.run_folder import find_run
 from debias_pt.workflows.run_report.build import collect_all
 from debias_pt.workflows.run_report.differences import difference
 from debias_pt.workflows.run_report.evidence import Evidence
@@ -35,7 +35,7 @@ def compare_runs(path: str, other: str, *, split: str = "test", **moved: Any) ->
     DebiasError
         If a run is not finished, its data or model is gone, or the two are not of the same images.
     """
-    evidence = collect_all([open_run(path), open_run(other)], split, **moved)
+    evidence = collect_all([find_run(path), find_run(other)], split, **moved)
     found = difference(*evidence)
     if found is None:
         gone = next(one for one in evidence if one.answers is None)

@@ -14,11 +14,12 @@ from debias_pt.datasets.splits import require_split
 from debias_pt.errors import BackboneError, DatasetError, DebiasWarning
 from debias_pt.groups.groups import Groups, group_name
 from debias_pt.models.zero_shot import zero_shot_weights
+from debias_pt.workflows.baselines import baseline_text
 from debias_pt.workflows.evaluate import Reopened, reopen
 from debias_pt.workflows.run_folder import RunFolder
 from debias_pt.workflows.source import load_source
 
-BEFORE = {"erm": "plain prompt tuning (erm)", "zero-shot": "the frozen model (zero-shot)"}
+BEFORE = ("erm", "zero-shot")  # what a run is compared with, the first that it has
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,13 @@ class Evidence:
         return next((name for name in BEFORE if name in self.result.get("baselines", {})), "")
 
     @property
+    def before_text(self) -> str:
+        """What that baseline is, in words."""
+        if self.before == "erm":
+            return baseline_text(self.run.config)
+        return "the frozen model (zero-shot)"
+
+    @property
     def baseline(self) -> dict[str, Any] | None:
         """Its figures."""
         return self.result["baselines"][self.before] if self.before else None
@@ -123,19 +131,20 @@ def collect(run: RunFolder, split: str, **moved: Any) -> Evidence:
         text = f"{run.path}: figures as they were when it was trained, without images: {error}"
         warnings.warn(text, DebiasWarning, stacklevel=2)
         return Evidence(run, run.result, None)
-    return Evidence(run, reopened.result(split), answers_of(reopened, split))
+    answers = answers_of(reopened, split)
+    return Evidence(run, reopened.result(split, answers.predictions), answers)
 
 
 def answers_of(reopened: Reopened, split: str) -> Answers:
     """Return a run's answers on a split."""
-    prepared, tuner = reopened.prepared, reopened.tuner
+    prepared, tuner = reopened.job.prepared, reopened.tuner
     table = prepared.table.where(split)
     if reopened.erm is not None:
         before = reopened.erm.predict(table.features, ensemble=True)
     else:
         frozen = zero_shot_weights(prepared.backbone, table.class_names, table.template).cpu().numpy()
         before = np.asarray((table.features @ frozen.T).argmax(axis=1), dtype=np.int64)
-    images = load_source(reopened.settings, check_counts=False, check_images=False)
+    images = load_source(reopened.job.settings, check_counts=False, check_images=False)
     return Answers(
         table.ids,
         images.path,

@@ -10,7 +10,7 @@ from debias_pt.pages.blocks import Block, Cell, Facts, Listing, Paragraph, Secti
 from debias_pt.pages.text import named
 from debias_pt.utils.words import first_of
 from debias_pt.workflows.evaluate import run_settings
-from debias_pt.workflows.report import rests_on_words
+from debias_pt.workflows.job import rests_on_words
 from debias_pt.workflows.run_report.evidence import Evidence
 
 TITLE = "What the probe said, and how far to trust it"

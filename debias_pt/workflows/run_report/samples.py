@@ -9,7 +9,7 @@ from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.pages.blocks import Block, Gallery, Paragraph, Picture, Section
 from debias_pt.pages.text import named
 from debias_pt.utils.words import counted
-from debias_pt.workflows.run_report.evidence import BEFORE, Answers, Evidence
+from debias_pt.workflows.run_report.evidence import Answers, Evidence
 
 SIDE = 160  # pixels of a thumbnail
 SHOWN = 12  # in each gallery: all together stay far below the page's limit of 3 MB
@@ -21,7 +21,7 @@ def samples(evidence: Evidence) -> Section | None:
     if answers is None:
         return None
     inside, was_right = answers.groups.index == evidence.worst_index, answers.before == answers.groups.y
-    before = BEFORE[evidence.before or "zero-shot"]
+    before = evidence.before_text
     better, worse = answers.right & ~was_right, ~answers.right & was_right
     parts = {
         f"Of the worst group, {named(evidence.worst_name)}": inside,

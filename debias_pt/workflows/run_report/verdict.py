@@ -7,10 +7,11 @@ from typing import Any
 from debias_pt.groups.groups import SMALL_GROUP, group_name
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.report_view import group_chart
+from debias_pt.methods.parts import choice_text, parts_text
 from debias_pt.pages.blocks import Block, Cell, Paragraph, Section, Table, interval, per_cent
 from debias_pt.pages.text import named
 from debias_pt.utils.words import counted, first_of
-from debias_pt.workflows.run_report.evidence import BEFORE, Evidence
+from debias_pt.workflows.run_report.evidence import Evidence
 
 LOST = 0.05  # a group that loses more is named
 NAMED = 4  # of these
@@ -45,9 +46,7 @@ def verdict(evidence: Evidence) -> str:
         return f"{text}."
     worst = worst_of(evidence.baseline)
     other = "" if worst == evidence.worst_name else f" (there the worst is {named(worst)})"
-    return (
-        f"{text}; before, with {BEFORE[evidence.before]}: {of_100(evidence.baseline['worst_group_accuracy'])}{other}."
-    )
+    return f"{text}; before, with {evidence.before_text}: {of_100(evidence.baseline['worst_group_accuracy'])}{other}."
 
 
 def worst_of(scores: dict[str, Any]) -> str:
@@ -61,6 +60,9 @@ def lead(evidence: Evidence) -> list[Block]:
     """Return what must be known before anything else."""
     result = evidence.result
     blocks: list[Block] = [Paragraph(verdict(evidence), "lead"), Paragraph(explanation(evidence))]
+    if "parts" in result:
+        blocks.append(Paragraph(f"What was fitted: {parts_text(result['parts'])}."))
+        blocks += [Paragraph(f"{choice_text(result['parts']).capitalize()}.")] if "auto" in result["parts"] else []
     if effect := result.get("attribute_effect"):
         text = effect["sentence"]
         blocks.append(Paragraph(f"{text[:1].upper()}{text[1:]}."))
@@ -121,7 +123,7 @@ def warnings_of(evidence: Evidence) -> list[str]:
 def by_group(evidence: Evidence) -> Section:
     """Return accuracy by group, before and after, and the averages."""
     result, before = evidence.result, evidence.baseline
-    old = (before["groups"], f"before: {BEFORE[evidence.before]}") if before else (None, "")
+    old = (before["groups"], f"before: {evidence.before_text}") if before else (None, "")
     chart = group_chart(result, f"now: {result['method']}", *old)
     empty = [group_name(g["label"], g["attribute"]) for g in result["groups"] if not g["n"]]
     note = [Paragraph(f"Without an image in this split: {named(first_of(empty))}.", "note")] if empty else []

@@ -9,15 +9,16 @@ from typing import Any
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
+from debias_pt.methods.parts import method_of
 from debias_pt.settings import TrainSettings, require_choice
 from debias_pt.training.search import OBJECTIVES, Search, search_settings
 from debias_pt.training.search_space import default_space, parse_space
 from debias_pt.training.selection import RULES
 from debias_pt.utils.files import require_writable, write_json
-from debias_pt.workflows.auto import AUTO
 from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
-from debias_pt.workflows.prepare import prepare, probe_of
-from debias_pt.workflows.probed_data import ProbedData
+from debias_pt.workflows.job import first_groups
+from debias_pt.workflows.prepare import prepare
+from debias_pt.workflows.prepared import Prepared
 from debias_pt.workflows.run_folder import new_path
 from debias_pt.workflows.train import check_train, portable
 
@@ -60,12 +61,14 @@ def tune(
     require_choice("objective", objective, OBJECTIVES)
     if trials < 1:
         raise UsageError(f"trials is {trials}; give 1 or more")
-    if settings.method == AUTO:
-        raise UsageError("method is 'auto', which chooses by itself; name the method whose settings are searched")
-    check_train(settings)
+    if method_of(settings).choose is not None:
+        raise UsageError(
+            f"method is {settings.method!r}, which chooses by itself; name the one whose settings to search"
+        )
+    settings = check_train(settings)
     chosen = parse_space(space) or default_space(settings)
     settings, _ = with_found_attribute(settings)
-    prepared = prepare(settings).probed_by(probe_of(settings))
+    prepared = prepare(settings)
     folder = Path(settings.out) if settings.out else new_path(settings.dataset, f"tune-{settings.method}")
     config = portable(settings)
     require_writable(folder / RESULT, "--out")
@@ -73,7 +76,7 @@ def tune(
     found = search_settings(
         prepared.backbone,
         prepared.table,
-        prepared.groups_to_fit(settings),
+        first_groups(settings, prepared),
         settings,
         space=chosen,
         trials=trials,
@@ -89,14 +92,14 @@ def tune(
     return result
 
 
-def _judged_by(prepared: ProbedData, objective: str) -> Groups | None:
+def _judged_by(prepared: Prepared, objective: str) -> Groups | None:
     """Return the groups of the objective; None where they are to be inferred."""
     if RULES[objective].uses_true_attributes:
         return prepared.require_true(f"--objective {objective}")
     return prepared.pseudo if prepared.answers else None
 
 
-def _result(settings: TrainSettings, prepared: ProbedData, found: Search, folder: Path) -> dict[str, Any]:
+def _result(settings: TrainSettings, prepared: Prepared, found: Search, folder: Path) -> dict[str, Any]:
     oracle = found.oracle or settings.groups == "true"
     return {
         "dataset": prepared.table.name,

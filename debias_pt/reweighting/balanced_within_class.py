@@ -1,9 +1,8 @@
-"""Class and group balance on groups that the anchored probe made."""
+"""Class balance, and group balance within each class."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -15,29 +14,24 @@ from debias_pt.utils.registry import register
 LEAST = 5.0  # expected samples from which on a group gets its whole share
 
 
-@register(REWEIGHTERS, "anchored")
+@register(REWEIGHTERS, "balanced-within-class")
 @dataclass(eq=False)
-class Anchored(Reweighter):
-    """Every class gets the same total weight, and within a class every group that is more than a handful.
+class BalancedWithinClass(Reweighter):
+    """Every class gets the same total weight, and so does every group of a class that has five samples or more.
 
     ``w_g`` is proportional to ``s_g / N_g``, the share ``s_g`` being ``min(1, N_g / 5)``, scaled so that the
-    groups of a class sum to one. A class without any image of some value thus keeps its weight, and two or
-    three images that were perhaps misnamed do not outweigh the rest of their class, as they would under ``1 / N_g``.
-
-    It asks the ``anchored`` probe, spreads samples over groups by its posterior, learns the ``standardized`` head on
-    training and validation rows, and keeps the last step; each can be set otherwise.
+    groups of a class sum to one. A class without an image of some value thus keeps its weight, and two or
+    three images that may be misnamed do not outweigh the rest of their class, as they would under ``1 / N_g``.
 
     Examples
     --------
     >>> import torch
-    >>> scheduler = Anchored()
+    >>> scheduler = BalancedWithinClass()
     >>> membership = torch.eye(4)[[0] * 30 + [1] * 10 + [2] * 40]  # the second class has no second value
     >>> scheduler.start(membership, torch.tensor([0, 0, 1, 1]), runs=1)
     >>> scheduler.weights_ * scheduler.counts_
     tensor([[20., 20., 40.,  0.]])
     """
-
-    probe: ClassVar[str] = "anchored"
 
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         share = (self.counts_ / LEAST).clamp_max(1.0)

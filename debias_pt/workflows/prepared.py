@@ -1,4 +1,4 @@
-"""Everything before fitting, in one object: features, the probe's answers, groups."""
+"""A data set that is encoded and asked about: what is the same for every method with one probe."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from debias_pt.groups.guard import Verdict, guard, overall
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
+from debias_pt.methods.make_groups import ask
 from debias_pt.models.backbone import Backbone
-from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.settings import TrainSettings
-from debias_pt.utils.registry import lookup
+from debias_pt.settings import ZERO_SHOT
 
 
-@dataclass(frozen=True)
-class ProbedData:
-    """Everything before fitting.
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A data set, its features, and what the probe says of every row.
 
     Parameters
     ----------
@@ -43,14 +42,10 @@ class ProbedData:
         The annotation of each, if there is one with the same name and values.
     refined : RefinedProbe, optional
         The probe that answered, if not the zero-shot one.
-    others : dict of str to ProbedData
-        The same with the answers of other probes, once requested.
     split_rule : mapping
         How the splits were made, if they are not the data set's own.
     synthetic : bool
         The images were drawn by a program.
-    judged : dict of str to Verdict
-        The guard's verdict on each attribute, once it was asked for.
     """
 
     backbone: Backbone
@@ -60,26 +55,13 @@ class ProbedData:
     answers: tuple[PseudoAttribute, ...]
     annotated: tuple[TrueAttribute | None, ...]
     refined: RefinedProbe | None = None
-    others: dict[str, ProbedData] = field(default_factory=dict, repr=False, compare=False)
     split_rule: Mapping[str, object] = field(default_factory=dict)
     synthetic: bool = False
-    judged: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def probe(self) -> str:
         """Which probe answered: a name in ``PROBES``."""
-        return self.refined.kind if self.refined else "zero-shot"
-
-    def probed_by(self, probe: str) -> ProbedData:
-        """Return the same with the answers of another probe."""
-        if probe == self.probe:
-            return self
-        if probe not in self.others:
-            other = probe_table(self.backbone, self.table, self.stats, self.attributes, probe)
-            self.others[probe] = replace(
-                other, split_rule=self.split_rule, synthetic=self.synthetic, judged=self.judged
-            )
-        return self.others[probe]
+        return self.refined.kind if self.refined else ZERO_SHOT
 
     @cached_property
     def pseudo(self) -> Groups:
@@ -114,34 +96,6 @@ class ProbedData:
         if not self.benchmark:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """What the guard says of each attribute that is asked for, whoever answers."""
-        if not self.judged:
-            zero_shot = AttributeProbe(self.backbone, self.attributes, self.table.class_names)
-            self.judged.update(guard(self.backbone, self.table, self.attributes, zero_shot))
-        return self.judged
-
-    @property
-    def guard_result(self) -> dict[str, Any]:
-        """The guard's verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
-        by_name = {name: verdict.to_dict() for name, verdict in self.verdicts.items()}
-        return {"verdict": overall(self.verdicts), "attributes": by_name}
-
-    def groups_to_fit(self, settings: TrainSettings) -> Groups:
-        """Return the groups of all rows that settings fit with, before any are inferred.
-
-        Raises
-        ------
-        UsageError
-            If true groups are requested and not annotated.
-        """
-        if settings.groups == "true":
-            return self.require_true("--groups true")
-        if not lookup(REWEIGHTERS, settings.method, "method").needs_words:
-            return Groups.by_class(self.table.y, self.table.class_names)
-        return self.pseudo
 
     def rows(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.
@@ -218,14 +172,33 @@ def probe_table(
     table: FeatureTable,
     stats: EncodeStats,
     attributes: tuple[Attribute, ...],
-    probe: str = "zero-shot",
-) -> ProbedData:
-    """Ask a probe for the attributes of all rows."""
-    zero_shot = AttributeProbe(backbone, attributes, table.class_names)
-    refined = None if probe == "zero-shot" else RefinedProbe(zero_shot, probe).fit(table)
-    answers = refined.answer(table) if refined else zero_shot.predict(table.features, table.y)
-    annotated = tuple(annotation(table.attributes.get(one.name), one) for one in answers)
-    return ProbedData(backbone, table, stats, attributes, answers, annotated, refined)
+    probe: str = ZERO_SHOT,
+    **more: Any,
+) -> Prepared:
+    """Ask a probe about the attributes of all rows; `more` are further fields of :class:`Prepared`."""
+    answers = ask(backbone, table, attributes, probe)
+    annotated = tuple(annotation(table.attributes.get(one.name), one) for one in answers.attributes)
+    return Prepared(backbone, table, stats, attributes, answers.attributes, annotated, answers.refined, **more)
+
+
+def answered_by(prepared: Prepared, probe: str) -> Prepared:
+    """Return the same data with the answers of a probe; as it is if that is who answered."""
+    if probe == prepared.probe:
+        return prepared
+    answers = ask(prepared.backbone, prepared.table, prepared.attributes, probe)
+    return replace(prepared, answers=answers.attributes, refined=answers.refined)
+
+
+def judge(prepared: Prepared) -> dict[str, Verdict]:
+    """Ask the guard about every attribute; the zero-shot answers decide, no matter which probe is used."""
+    zero_shot = AttributeProbe(prepared.backbone, prepared.attributes, prepared.table.class_names)
+    return guard(prepared.backbone, prepared.table, prepared.attributes, zero_shot)
+
+
+def guard_result(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    """Return verdicts as plain JSON: the worst of them as ``verdict``, and each in ``attributes``."""
+    by_name = {name: verdict.to_dict() for name, verdict in verdicts.items()}
+    return {"verdict": overall(verdicts), "attributes": by_name}
 
 
 def annotation(true: TrueAttribute | None, answer: PseudoAttribute) -> TrueAttribute | None:
