@@ -179,7 +179,7 @@ def print_report(result: dict[str, Any]) -> None:
     say(f"{data_name(result)}, {result['split']} split: {result['method']}{oracle}, {result['model']}, {seeds}")
     print_found(result)
     if "parts" in result:  # runs of older versions do not say
-        from debias_pt.methods.parts import choice_text, parts_text
+        from debias_pt.methods.composition import choice_text, parts_text
 
         say(parts_text(result["parts"]))
         if "auto" in result["parts"]:

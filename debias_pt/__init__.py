@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from debias_pt.groups.refinement.refined_probe import RefinedProbe
     from debias_pt.methods import METHODS
     from debias_pt.methods.base import Method
-    from debias_pt.methods.make_groups import make_groups
+    from debias_pt.methods.grouping import make_groups
     from debias_pt.models.backbone import Backbone
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
@@ -59,7 +59,7 @@ _HOMES = {
     "find_attributes": "discovery.discover",
     "guard": "groups.guard",
     "infer_groups": "groups.inferred_groups",
-    "make_groups": "methods.make_groups",
+    "make_groups": "methods.grouping",
     "table_from_arrays": "features.table",
 }
 __all__ = [

@@ -186,7 +186,7 @@ class FitSettings(Settings):
         METHOD,
         "dpt",
         "Where groups come from and how they are weighted; auto asks the guard.",
-        "debias_pt.methods:NAMES",
+        "debias_pt.methods:METHODS",
     )
     eta: float | None = option(SINGLE, None, "Sharpness of dpt (default 2) or step size of group-dro (default 0.1).")
     ema: float | None = option(SINGLE, None, "Momentum of dpt's weights (default 0.9).")

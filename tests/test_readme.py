@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from debias_pt.cli.main import app
+from debias_pt.methods import METHODS
 from debias_pt.models.heads import HEADS
 from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.settings import TrainSettings
@@ -43,7 +44,7 @@ def test_options_methods_and_rules_named_in_the_readme_exist() -> None:
     known |= {"--format", "--read-images", "--rows", "--ablation", "--plot", "--fresh", "--experiment", "--quick"}
     known |= {"--samples", "--no-baselines", "--html", "--track", "--engine"}
     assert set(re.findall(r"--[a-z][a-z-]+", README)) <= known
-    assert set(re.search(r"--method (dpt\\\|[a-z\\|-]+)`", README)[1].split("\\|")) == set(REWEIGHTERS)  # type: ignore[index]
+    assert set(re.search(r"--method (dpt\\\|[a-z\\|-]+)`", README)[1].split("\\|")) == set(METHODS)  # type: ignore[index]
     assert set(re.search(r"--head ([a-z\\|-]+)`", README)[1].split("\\|")) == set(HEADS)  # type: ignore[index]
     rules = set(re.search(r"--select (pseudo-wga[a-z\\|-]+)`", README)[1].split("\\|"))  # type: ignore[index]
     assert rules | {"pseudo-confidence"} == set(RULES)

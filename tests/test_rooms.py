@@ -25,6 +25,7 @@ FLOORS = (
     ("features",),
     ("groups", "noise", "losses", "reweighting"),
     ("discovery",),
+    ("methods",),
     ("training",),
     ("sklearn",),
     ("workflows",),

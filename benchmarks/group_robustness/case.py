@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.guard import Verdict
-from debias_pt.methods.parts import complete, method_of
+from debias_pt.methods.composition import complete, method_of
 from debias_pt.models.heads import Head
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.settings import FitSettings, TrainSettings, identity, resolve

@@ -9,16 +9,16 @@ from debias_pt.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from debias_pt.methods.base import Method
-    from debias_pt.methods.make_groups import make_groups
-    from debias_pt.methods.parts import complete, parts, parts_text
+    from debias_pt.methods.composition import complete, parts, parts_text
+    from debias_pt.methods.grouping import make_groups
 
-METHODS = MethodRegistry("method", __name__, shared=("base", "make_groups", "parts", "registry"))
+METHODS = MethodRegistry("method", __name__, shared=("base", "composition", "grouping", "registry"))
 _HOMES = {
     "Method": "base",
-    "complete": "parts",
-    "make_groups": "make_groups",
-    "parts": "parts",
-    "parts_text": "parts",
+    "complete": "composition",
+    "make_groups": "grouping",
+    "parts": "composition",
+    "parts_text": "composition",
 }
 __all__ = ["METHODS", "Method", "complete", "make_groups", "parts", "parts_text"]
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -19,7 +19,7 @@ from debias_pt.groups.guard import NOT_USABLE, Verdict, guard, overall
 from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.methods import METHODS
-from debias_pt.methods.make_groups import ask, make_groups
+from debias_pt.methods.grouping import ask, make_groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
 from debias_pt.sklearn.base import values_of

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.groups.groups import Groups
-from debias_pt.methods.parts import complete
+from debias_pt.methods.composition import complete
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.sklearn.base import AffineClassifier, values_of, words_of
 from debias_pt.sklearn.logistic_fit import fit_logistic

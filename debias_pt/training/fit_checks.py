@@ -9,7 +9,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
-from debias_pt.methods.parts import method_of
+from debias_pt.methods.composition import method_of
 from debias_pt.models.heads import HEADS, HeadKind
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import REWEIGHTERS, Reweighter
@@ -32,6 +32,7 @@ def criterion(settings: FitSettings) -> Loss:
 
 def head_kind(settings: FitSettings) -> HeadKind:
     """Return what builds the head that complete settings name."""
+    method_of(settings)  # which may bring the head
     return lookup(HEADS, str(settings.head), "head")
 
 

@@ -15,7 +15,7 @@ from debias_pt.errors import DebiasError, NonFiniteError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
-from debias_pt.methods.parts import complete
+from debias_pt.methods.composition import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings, require_choice
 from debias_pt.training.search_space import SearchSpace, default_space

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from debias_pt.errors import UsageError
-from debias_pt.methods.parts import complete, method_of
+from debias_pt.methods.composition import complete, method_of
 from debias_pt.settings import FitSettings
 from debias_pt.utils.registry import nearest
 from debias_pt.utils.typed import kinds

@@ -15,8 +15,8 @@ from debias_pt.errors import FingerprintError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport, known_counts
-from debias_pt.methods.make_groups import fitted_rows, is_inferred, make_groups
-from debias_pt.methods.parts import complete, fill, method_of, parts
+from debias_pt.methods.composition import complete, fill, method_of, parts
+from debias_pt.methods.grouping import fitted_rows, is_inferred, make_groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import Head
 from debias_pt.reweighting import Reweighter

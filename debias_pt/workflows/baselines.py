@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.groups.attribute_effect import REPLICATES, PairedBootstrap, usual_values
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.paired import Difference, worst_group_difference
-from debias_pt.methods.parts import complete
+from debias_pt.methods.composition import complete
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import METHOD_OPTIONS, FitSettings, TrainSettings
 from debias_pt.training.selection import RULES

@@ -15,7 +15,7 @@ from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.guard import Verdict
-from debias_pt.methods.parts import fill
+from debias_pt.methods.composition import fill
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import SCHEMAS
 from debias_pt.settings import TrainSettings, resolve

@@ -10,8 +10,8 @@ from typing import Any
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.guard import Verdict
 from debias_pt.methods import METHODS
-from debias_pt.methods.make_groups import make_groups
-from debias_pt.methods.parts import complete, method_of, parts
+from debias_pt.methods.composition import complete, method_of, parts
+from debias_pt.methods.grouping import make_groups
 from debias_pt.settings import TrainSettings
 from debias_pt.training.fit_checks import check_fit
 from debias_pt.training.selection import RULES

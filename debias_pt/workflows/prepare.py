@@ -14,7 +14,7 @@ from debias_pt.datasets.base import DEFAULT_MODEL, require_classes
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats, encode_with_stats
 from debias_pt.features.table import FeatureTable
-from debias_pt.methods.parts import method_of
+from debias_pt.methods.composition import method_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.noise.few_shot import draw_shots
 from debias_pt.settings import ZERO_SHOT, DataSettings, FitSettings, TrainSettings, skips_bad

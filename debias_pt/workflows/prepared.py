@@ -19,7 +19,7 @@ from debias_pt.groups.guard import Verdict, guard, overall
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
-from debias_pt.methods.make_groups import ask
+from debias_pt.methods.grouping import ask
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import ZERO_SHOT
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from debias_pt.datasets import DATASETS
 from debias_pt.errors import DebiasWarning, NonFiniteError, RunError, UsageError
-from debias_pt.methods.parts import method_of
+from debias_pt.methods.composition import method_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import absolute
 from debias_pt.settings import TrainSettings

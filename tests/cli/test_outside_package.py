@@ -65,8 +65,8 @@ def block(language: str, words: str) -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The guide's package, installed by pip into a folder of its own."""
     package, site = tmp_path_factory.mktemp("package"), tmp_path_factory.mktemp("site")
-    (package / "pyproject.toml").write_text(block("toml", "debias_pt.reweighting"))
-    (package / "power_balanced.py").write_text(block("python", "class PowerBalanced"))
+    (package / "pyproject.toml").write_text(block("toml", "debias_pt.methods"))
+    (package / "cluster_balanced.py").write_text(block("python", "class PowerBalanced"))
     quiet = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index")
     command = [sys.executable, "-m", "pip", "install", *quiet, "--target", str(site), str(package)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -92,21 +92,41 @@ def seeing(*sites: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([*map(str, sites), os.environ.get("PYTHONPATH", "")])}
 
 
-def test_the_guides_package_is_a_method_with_options(
+@pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")
+def test_the_guides_package_is_a_method_with_parts_of_its_own(
     cli: Cli, installed: Path, tiny: list[str], tmp_path: Path
 ) -> None:
     env = seeing(installed)
-    assert "power-balanced" in cli("train", "--help", env=env).stdout
-    assert "power-balanced" not in cli("train", "--help").stdout
-    words = ["train", "waterbirds", *tiny, "--steps", 2, "--method", "power-balanced", "--json"]
+    assert "cluster-balanced" in cli("train", "--help", env=env).stdout
+    assert "cluster-balanced" not in cli("train", "--help").stdout
+    words = ["train", "waterbirds", *tiny, "--steps", 2, "--method", "cluster-balanced", "--json"]
     run = cli(*words, "--method-option", "power=0.25", "--out", tmp_path / "run", env=env)
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["method"] == "power-balanced"
+    parts = json.loads(run.stdout)["parts"]
+    assert (parts["method"], parts["groups"]) == ("cluster-balanced", "cluster-balanced")
+    assert (parts["scheduler"], parts["head"]) == ("cluster-balanced", "cluster-balanced")
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert facts["method"] == {"name": "power-balanced", "power": 0.25}
+    assert facts["method"] == {"name": "cluster-balanced", "power": 0.25}
+    assert list(facts["group_counts"]["train"]) == [
+        *("landbird, first", "landbird, second", "waterbird, first", "waterbird, second")
+    ]
+    again = cli("eval", tmp_path / "run", "--json", env=env)
+    assert json.loads(again.stdout)["groups"] == json.loads(run.stdout)["groups"]
     wrong = cli(*words, "--method-option", "powr=0.25", env=env)
     assert wrong.returncode == 2
     assert "has no option 'powr' (did you mean 'power'?); it takes power" in wrong.stderr
+    given = cli(*words, "--groups", "true", env=env)
+    assert given.returncode == 2
+    assert "makes groups of its own" in given.stderr
+
+
+def test_the_guides_package_is_a_row_of_the_suite(cli: Cli, installed: Path, tiny: list[str]) -> None:
+    words = ["bench", "group-robustness", "waterbirds", *tiny, "--steps", 2, "--seeds", 1, "--json"]
+    run = cli(*words, "--rows", "erm,cluster-balanced", env=seeing(installed))
+    assert run.returncode == 0, run.stderr
+    rows = json.loads(run.stdout)["rows"]
+    assert [row["row"] for row in rows] == ["erm", "cluster-balanced"]
+    assert rows[1]["labels_used"] == ["class labels"]
 
 
 def test_losses_heads_and_data_sets_come_the_same_way(cli: Cli, others: Path, tiny: list[str], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from debias_pt import (
     OwnData,
     PromptTuner,
     TrueAttribute,
+    encode,
     encode_samples,
     fit_together,
     join_tables,

@@ -19,7 +19,6 @@ from debias_pt.groups.guard import ORDER
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.workflows import prepared as prepared_data
 from debias_pt.workflows import train as training
 from debias_pt.workflows.auto import METHOD_FOR, with_method
 from debias_pt.workflows.evaluate import evaluate

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.groups.groups import Groups
-from debias_pt.methods.parts import method_of
+from debias_pt.methods.composition import method_of
 from debias_pt.reweighting import Reweighter
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.run_group import RunGroup

@@ -9,10 +9,10 @@ from typing import Any
 
 from debias_pt.errors import UsageError
 from debias_pt.settings import DataSettings, TrainSettings, resolve
-from debias_pt.training.tuner import check_fit
 from debias_pt.utils.files import read_json
 from debias_pt.utils.registry import nearest
 from debias_pt.utils.stores.addresses import is_remote
+from debias_pt.workflows.job import check_settings
 from debias_pt.workflows.prepare import read_dataset
 
 from ..rows import BASELINE, choose
@@ -92,7 +92,7 @@ def group_robustness_on(
     """
     choose(names)
     for settings in sets.values():
-        check_fit(settings)
+        check_settings(settings)
         read_dataset(settings)
     results = [{"set": name, **group_robustness(settings, names, fresh=fresh)} for name, settings in sets.items()]
     return {

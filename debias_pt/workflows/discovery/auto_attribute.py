@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from debias_pt.discovery import read_vocabulary
 from debias_pt.errors import UsageError
-from debias_pt.methods.parts import method_of
+from debias_pt.methods.composition import method_of
 from debias_pt.settings import DataSettings, TrainSettings
 from debias_pt.workflows.discovery.run import look, read
 

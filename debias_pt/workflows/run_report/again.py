@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS
-from debias_pt.methods.parts import fill, parts_text
+from debias_pt.methods.composition import fill, parts_text
 from debias_pt.pages.blocks import Block, Code, Facts, Paragraph, Section, Table
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.utils.stores.addresses import is_remote

@@ -7,7 +7,7 @@ from typing import Any
 from debias_pt.groups.groups import SMALL_GROUP, group_name
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.report_view import group_chart
-from debias_pt.methods.parts import choice_text, parts_text
+from debias_pt.methods.composition import choice_text, parts_text
 from debias_pt.pages.blocks import Block, Cell, Paragraph, Section, Table, interval, per_cent
 from debias_pt.pages.text import named
 from debias_pt.utils.words import counted, first_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
-from debias_pt.methods.parts import method_of
+from debias_pt.methods.composition import method_of
 from debias_pt.settings import TrainSettings, require_choice
 from debias_pt.training.search import OBJECTIVES, Search, search_settings
 from debias_pt.training.search_space import default_space, parse_space

@@ -80,7 +80,7 @@ def require_possible(settings: FitSettings, method: Method | None = None) -> Non
     for part in method.fixed:
         value = getattr(settings, part, None)
         if value is not None and value != own[part]:
-            raise UsageError(f"{name} always uses {_said(part, own[part])}, not {_said(part, value)}; {_advice(part)}")
+            raise UsageError(f"{name} always uses {_contradiction(part, own[part], value)}")
     if _fits_annotated(settings) and not method.asks_attribute:
         what = "makes groups of its own" if method.uses_groups else "looks at no groups"
         raise UsageError(f"--groups true changes nothing: {name} {what}; leave it out, or take --method balanced")
@@ -93,16 +93,10 @@ def require_possible(settings: FitSettings, method: Method | None = None) -> Non
                 raise UsageError(f"{flag} changes nothing: {name} looks at no groups; leave it out")
 
 
-def _said(part: str, value: Any) -> str:
+def _contradiction(part: str, own: Any, value: Any) -> str:
     if part == "infer_groups":
-        return "inferred groups" if value else "groups that are not inferred"
-    return f"the {part.replace('_', '-')} {value!r}"
-
-
-def _advice(part: str) -> str:
-    if part == "infer_groups":
-        return "leave it out, or take --method class-balanced --head standardized --fit-on train+val"
-    return "leave it out, or take --method dpt or balanced"
+        return "inferred groups; leave --no-infer-groups out, or take --method class-balanced --head standardized"
+    return f"the {part.replace('_', '-')} {own!r}, not {value!r}; leave it out, or take --method dpt or balanced"
 
 
 def parts(settings: FitSettings, groups: Groups | None = None, *, why: str = "") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.methods.base import Method
-from debias_pt.methods.parts import complete, method_of
+from debias_pt.methods.composition import complete, method_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import ZERO_SHOT, FitSettings
 
