@@ -330,7 +330,7 @@ def _one_dialect(layer: Mapping[str, Any]) -> dict[str, Any]:
 # Settings added after people made runs and stored results, and their values when they are not used.
 ADDED_LATER: dict[str, tuple[Any, ...]] = {
     "method_option": ((), []),
-    "fit_on": ("train",),
+    "fit_on": ("train", None),
     "infer_groups": (False, None),
     "shots": (None,),
 }

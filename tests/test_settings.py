@@ -12,7 +12,7 @@ import pytest
 
 from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 from debias_pt.errors import UsageError
-from debias_pt.settings import SECTIONS, YOUNGER, FitSettings, TrainSettings, choices, identity, resolve
+from debias_pt.settings import ADDED_LATER, SECTIONS, FitSettings, TrainSettings, choices, identity, resolve
 from debias_pt.training.selection import RULES
 from debias_pt.utils.typed import kinds
 from debias_pt.workflows.run_folder import RunFolder
@@ -45,7 +45,7 @@ def test_wrong_words_are_refused_with_the_nearest() -> None:
 
 
 def test_younger_settings_change_an_identity_only_if_they_are_used() -> None:
-    old = {name: value for name, value in dataclasses.asdict(FitSettings()).items() if name not in YOUNGER}
+    old = {name: value for name, value in dataclasses.asdict(FitSettings()).items() if name not in ADDED_LATER}
     assert identity(dataclasses.asdict(FitSettings())) == old
     assert identity(dataclasses.asdict(FitSettings(method_option=("eta=3",)))) != old
 
@@ -64,7 +64,7 @@ def test_an_unfinished_run_from_before_a_setting_goes_on(
     run = RunFolder(tmp_path / "run")
     assert run.read_checkpoint() is not None
     config = run.config
-    old = {name: value for name, value in config.items() if name not in YOUNGER}
+    old = {name: value for name, value in config.items() if name not in ADDED_LATER}
     assert old != config
     (run.path / "config.json").write_text(json.dumps(old))
     result = train(resolve(TrainSettings, config, {"out": str(run.path)}), resume=True)

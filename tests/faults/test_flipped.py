@@ -21,7 +21,7 @@ from debias_pt.features import cache as features
 from debias_pt.features.cache import FeatureCache
 from debias_pt.training.sharing.saved_tuner import load_tuner_state, save_tuner
 from debias_pt.utils.files import read_tensors
-from debias_pt.workflows.evaluate import load_run
+from debias_pt.workflows.evaluate import open_run
 from debias_pt.workflows.run_folder import RunFolder
 from tests.faults.case import Case
 from tests.faults.records import scale
@@ -88,7 +88,7 @@ def test_a_run_folder(run: RunFolder, counted: Any, name: str) -> None:
 
 
 def test_a_tuner_and_an_export(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
-    tuner = load_run(case.folder / "done")
+    tuner = open_run(case.folder / "done").tuner
     folder = save_tuner(tuner, tmp_path / "tuner")
     case.whole(["export", case.folder / "done", "--out", tmp_path / "export"])
     weights = tmp_path / "export" / "class_weights.safetensors"

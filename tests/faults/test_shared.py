@@ -17,7 +17,7 @@ from debias_pt.models.names import from_home
 from debias_pt.pages.render import html
 from debias_pt.training.sharing.model_card import model_card
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.workflows.evaluate import load_run
+from debias_pt.workflows.evaluate import open_run
 from debias_pt.workflows.run_folder import RunFolder
 from debias_pt.workflows.run_report.build import page
 from tests.faults.case import Case
@@ -54,7 +54,7 @@ def test_nothing_to_share_names_a_folder(
     case.whole(["export", done, "--out", out / "export"], case.folder)
     case.whole(["eval", done, "--csv", out / "eval.csv"], case.folder)
     case.whole(["predict", done, "data/waterbirds_v1.0", "--out", out / "predict.csv"], case.folder)
-    tuner = load_run(done)
+    tuner = open_run(done).tuner
     tuner.save(out / "tuner")
     tuner.export(out / "checkpoint")
     for name in ("tuner.pt2", "tuner.onnx") if LONG else ():

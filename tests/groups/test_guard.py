@@ -19,8 +19,6 @@ from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement.biased_head import fit_biased_head
 from debias_pt.groups.visibility import Visibility, visibility
 from debias_pt.models.backbone import Backbone
-from debias_pt.settings import TrainSettings
-from debias_pt.workflows.auto import METHOD_FOR, chosen
 
 PLACE = Attribute("background", {"land": ("forest",), "water": ("lake",)})
 GOOD: dict[str, Any] = {
@@ -130,13 +128,3 @@ def test_no_annotation_is_read(backbone: Backbone, table: FeatureTable) -> None:
     probe = AttributeProbe(backbone, [PLACE])
     blind = dataclasses.replace(table, attributes={})
     assert guard(backbone, table, [PLACE], probe) == guard(backbone, blind, [PLACE], probe)
-
-
-def test_every_verdict_has_a_method_that_can_be_fitted() -> None:
-    assert set(METHOD_FOR) == set(ORDER)
-    settings = TrainSettings(method="auto", steps=7, lr=0.1)
-    for verdict in ORDER:
-        concrete = chosen(settings, verdict)
-        assert concrete.method == METHOD_FOR[verdict]
-        assert (concrete.steps, concrete.lr) == (7, 0.1)
-    assert chosen(dataclasses.replace(settings, head="linear"), "usable").head == "linear"

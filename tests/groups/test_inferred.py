@@ -125,13 +125,14 @@ def test_the_tuner_infers_and_reports_it_and_true_groups_are_left_whole(backbone
     assert tuner.inferred_ is not None
     assert tuner.train_groups_ is not None
     assert tuner.train_groups_.n_groups == 4
-    plain = PromptTuner(backbone, method="inferred", infer_groups=False, steps=60).fit(table)
+    head = {"head": "standardized", "fit_on": "train+val"}
+    plain = PromptTuner(backbone, method="class-balanced", **head, steps=60).fit(table)
     assert plain.inferred_ is None
     test = table.where("test")
     minority = (a != table.y)[table.split == "test"]
     right = {t: (t.predict(test.features)[0] == test.y)[minority].mean() for t in (tuner, plain)}
     assert right[tuner] >= right[plain] + 0.2
-    true = dataclasses.replace(Groups.by_class(table.y, table.class_names), source="true")
+    true = dataclasses.replace(Groups.by_class(table.y, table.class_names), source="true", origin="annotation")
     assert PromptTuner(backbone, method="anchored", steps=2).fit(table, true).inferred_ is None
 
 

@@ -24,12 +24,13 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, fit_mixture, refine
 from debias_pt.groups.refinement.mixture import shrunk
+from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve
-from debias_pt.workflows.auto import with_method
 from debias_pt.workflows.evaluate import evaluate
+from debias_pt.workflows.job import make_job
 from debias_pt.workflows.predict import predict
-from debias_pt.workflows.prepare import prepare, probe_of
+from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.probe import probe
 from debias_pt.workflows.report import report
 from debias_pt.workflows.run_folder import RunFolder
@@ -299,17 +300,9 @@ def test_unknown_kind_has_the_nearest_name(two: AttributeProbe) -> None:
         RefinedProbe(two, "mixtrue")
 
 
-def test_who_answers() -> None:
-    assert probe_of(DataSettings()) == "zero-shot"
-    assert probe_of(DataSettings(probe="calibrated")) == "calibrated"
-    assert probe_of(TrainSettings(method="dpt")) == "zero-shot"
-    assert probe_of(TrainSettings(method="balanced", probe="mixture")) == "mixture"
-    assert probe_of(TrainSettings(method="dpt-mixture")) == "mixture"
-    assert probe_of(TrainSettings(method="anchored")) == "anchored"
-    with pytest.raises(UsageError, match="always uses the probe 'mixture', not 'zero-shot'; use --method dpt"):
-        probe_of(TrainSettings(method="dpt-mixture", probe="zero-shot"))
+def test_an_unknown_probe_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="probe is 'mixtures' \\(did you mean 'mixture'\\?\\)"):
-        probe_of(DataSettings(probe="mixtures"))
+        DataSettings(probe="mixtures")
 
 
 @pytest.fixture
@@ -336,7 +329,7 @@ def test_a_run_keeps_its_probe(asked: TrainSettings, waterbirds_root: Path) -> N
     evaluated = evaluate(result["run"])
     assert evaluated["groups"] == result["groups"]
     assert evaluated["probe"] == result["probe"]
-    prepared = prepare(dataclasses.replace(asked, method="dpt-mixture"))
+    prepared = prepare(complete(dataclasses.replace(asked, method="dpt-mixture")))
     rows = np.flatnonzero(prepared.table.split == "test")[:3]
     images = [str(waterbirds_root / "waterbirds_v1.0" / prepared.table.ids[row]) for row in rows]
     said = predict(result["run"], images)["images"]
@@ -353,12 +346,12 @@ def test_dpt_mixture_is_dpt_on_the_mixtures_groups(asked: TrainSettings) -> None
     """Also where features were prepared for another method, as a suite does."""
     prepared = prepare(asked)
     assert prepared.probe == "zero-shot"
-    named = fit(dataclasses.replace(asked, method="dpt-mixture"), prepared, None)
-    spelt = fit(dataclasses.replace(asked, method="dpt", probe="mixture"), prepared, None)
-    plain = fit(asked, prepared, None)
+    named, spelt, plain = (
+        fit(make_job(complete(dataclasses.replace(asked, **given)), prepared), None)  # type: ignore[arg-type]
+        for given in ({"method": "dpt-mixture"}, {"method": "dpt", "probe": "mixture"}, {})
+    )
     assert (named.class_weights_ == spelt.class_weights_).all()
     assert not (named.class_weights_ == plain.class_weights_).all()
-    assert prepared.probed_by("mixture") is prepared.probed_by("mixture")
 
 
 @pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")
@@ -386,8 +379,10 @@ def real_settings(assets: Path, cache_dir: Path, **options: Any) -> TrainSetting
 def real_results(settings: TrainSettings, methods: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     prepared, results = prepare(settings), {}
     for method in methods:
-        asked = with_method(settings, method)
-        results[method] = report(asked, prepared, fit(asked, prepared, None), "test")
+        job = make_job(complete(dataclasses.replace(settings, method=method)), prepared)
+        tuner = fit(job, None)
+        answers = tuner.predict(prepared.table.where("test").features)
+        results[method] = report(job, answers, tuner.seeds, "test")
         assert results[method]["attribute_labels_used"] == []
     return results
 

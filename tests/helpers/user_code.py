@@ -22,7 +22,6 @@ from debias_pt import (
     fit_together,
     join_tables,
     load_dataset,
-    load_run,
     open_run,
     table_from_arrays,
 )
@@ -65,7 +64,7 @@ def more(backbone: Backbone, features: NDArray[np.float32], y: NDArray[np.int64]
     other, _ = encode_samples(backbone, [("cat.jpg", 0)], ["cat", "dog"])
     best = search_settings(backbone, table, trials=3).settings
     try:
-        load_run("runs/first").predict(other)
+        open_run("runs/first").tuner.predict(other)
         open_run("runs/first").report("report.html")
     except DebiasError as error:
         print(error, error.exit_code, best.lr)

@@ -18,6 +18,7 @@ from debias_pt.errors import DebiasWarning, FingerprintError, NonFiniteError, Us
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import make_loss
+from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, LinearHead, PromptHead
 from debias_pt.reweighting import REWEIGHTERS, make_reweighter
@@ -213,7 +214,7 @@ def test_rules_equal_plain_loops_and_leave_empty_groups_out() -> None:
 def test_only_the_named_rule_uses_true_attributes() -> None:
     assert set(SELECTIONS) == set(RULES)
     assert [name for name, rule in RULES.items() if rule.uses_true_attributes] == ["true-wga"]
-    assert FitSettings().select == "last"
+    assert complete(FitSettings()).select == "last"
 
 
 @given(n=st.integers(1, 40), batch=st.integers(1, 45), epoch=st.integers(0, 3))

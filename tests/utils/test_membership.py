@@ -58,7 +58,9 @@ def test_rows_may_be_each_runs_own() -> None:
 
 
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("name", ["erm", "balanced", "class-balanced", "dpt", "group-dro", "anchored", "cvar"])
+@pytest.mark.parametrize(
+    "name", ["erm", "balanced", "class-balanced", "dpt", "group-dro", "balanced-within-class", "cvar"]
+)
 def test_every_scheduler_gives_the_weights_it_gives_for_the_matrix(name: str, soft: bool) -> None:
     assert name in REWEIGHTERS
     groups = some_groups(5, hard=not soft)

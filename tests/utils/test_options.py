@@ -71,9 +71,9 @@ def test_wrong_words_are_one_line(words: list[str], message: str) -> None:
 
 
 def test_a_named_setting_and_a_word_for_the_same_option_are_refused() -> None:
-    with pytest.raises(UsageError, match="the option 'eta' of the method 'dpt' is given twice"):
+    with pytest.raises(UsageError, match="the option 'eta' of the scheduler 'dpt' is given twice"):
         make_reweighter("dpt", ["eta=3"], eta=3.0)
-    with pytest.raises(UsageError, match="the method 'erm' has no option 'eta'; it takes none"):
+    with pytest.raises(UsageError, match="the scheduler 'erm' has no option 'eta'; it takes none"):
         make_reweighter("erm", ["eta=3"])
 
 

@@ -15,12 +15,13 @@ from debias_pt.cli.output import print_probe, print_report
 from debias_pt.errors import DebiasWarning, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups import Groups
-from debias_pt.groups.guard import ORDER
+from debias_pt.groups.guard import NOT_USABLE, ORDER
+from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve
 from debias_pt.training.tuner import PromptTuner
+from debias_pt.workflows import prepared
 from debias_pt.workflows import train as training
-from debias_pt.workflows.auto import METHOD_FOR, with_method
 from debias_pt.workflows.evaluate import evaluate
 from debias_pt.workflows.probe import probe
 from debias_pt.workflows.run_folder import RunFolder
@@ -48,24 +49,27 @@ def asked(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path, tmp_pat
 def test_auto_trains_what_the_verdict_supports(
     asked: TrainSettings, verdict: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = probed_data.guard
+    real = prepared.guard
 
     def judged(*arguments: object) -> object:
         found = real(*arguments)  # type: ignore[arg-type]
         why = () if verdict == "usable" else ("because",)
         return {name: dataclasses.replace(one, verdict=verdict, reasons=why) for name, one in found.items()}
 
-    monkeypatch.setattr(probed_data, "guard", judged)
+    monkeypatch.setattr(prepared, "guard", judged)
     result = train(asked)
-    assert result["method"] == METHOD_FOR[verdict]
+    assert result["method"] == ("inferred" if verdict == NOT_USABLE else "anchored")
+    assert f"the guard calls background {verdict}" in result["parts"]["auto"]
     assert result["probe"]["guard"]["verdict"] == verdict
     run = RunFolder.open(Path(result["run"]))
-    assert run.config["method"] == METHOD_FOR[verdict]
+    assert run.config["method"] == result["method"]
+    assert run.facts["parts"] == result["parts"]
     assert run.facts["probe"]["guard"] == result["probe"]["guard"]
     assert evaluate(result["run"])["groups"] == result["groups"]
     print_report(result)
     printed = capsys.readouterr().out
     assert f"background is {verdict} for making groups" in printed
+    assert f"auto chose {result['method']}: the guard calls background {verdict}" in printed
     assert ("because. What to do: " in printed) == (verdict != "usable")
 
 
@@ -84,7 +88,8 @@ def test_auto_without_an_attribute_in_words_infers_groups(
     assert result["inferred"]["classes"] == ["cat", "dog"]
     print_report(result)
     assert "look like another class to a biased head" in capsys.readouterr().out
-    again = train(with_method(dataclasses.replace(plain, out=str(tmp_path / "again")), "inferred"))
+    assert result["parts"]["auto"] == "no attribute is named"
+    again = train(dataclasses.replace(plain, out=str(tmp_path / "again"), method="inferred"))
     assert again["groups"] == result["groups"]
 
 
@@ -101,18 +106,17 @@ def test_auto_refuses_a_folder_that_holds_a_run_before_it_looks_at_the_data(
 
 def test_the_methods_on_anchored_groups_split_them_by_what_is_inferred(asked: TrainSettings) -> None:
     for method, infers in (("anchored", True), ("inferred", True), ("dpt", False), ("erm", False)):
-        assert resolve(TrainSettings, {"method": method}).infer_groups == infers
-    assert not resolve(TrainSettings, {"method": "anchored"}, {"infer_groups": False}).infer_groups
+        assert complete(TrainSettings(method=method)).infer_groups == infers
+    assert not complete(TrainSettings(method="anchored", infer_groups=False)).infer_groups
 
 
 def test_anchored_is_made_of_its_probe_head_and_rows(asked: TrainSettings) -> None:
     assert training.train is train
-    settings = resolve(TrainSettings, dataclasses.asdict(dataclasses.replace(asked, method="dpt")))
-    assert settings.head == "prompt"
-    made = resolve(TrainSettings, {"method": "anchored"})
+    assert complete(dataclasses.replace(asked, method="dpt")).head == "prompt"
+    made = complete(TrainSettings(method="anchored"))
     assert (made.head, made.fit_on, made.soft, made.select) == ("standardized", "train+val", True, "last")
-    assert resolve(TrainSettings, {"method": "anchored", "head": "prompt"}).head == "prompt"
-    assert resolve(TrainSettings, {"method": "anchored"}, {"method": "dpt"}).head == "prompt"
+    assert complete(TrainSettings(method="anchored", head="prompt")).head == "prompt"
+    assert complete(resolve(TrainSettings, {"method": "anchored"}, {"method": "dpt"})).head == "prompt"
 
 
 def test_the_probe_command_tells_the_verdict(asked: TrainSettings, capsys: pytest.CaptureFixture[str]) -> None:

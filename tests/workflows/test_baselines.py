@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 import torch
 
-from debias_pt import load_run
+from debias_pt import open_run
 from debias_pt.cli.main import main
 from debias_pt.errors import DatasetError, DebiasWarning, NonFiniteError, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.paired import Difference
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.zero_shot import zero_shot_weights
-from debias_pt.settings import TrainSettings
 from debias_pt.utils.files import read_tensors
 from debias_pt.workflows import train as workflow
 from debias_pt.workflows.baselines import sentence
 from debias_pt.workflows.evaluate import evaluate
+from debias_pt.workflows.job import Job
 from debias_pt.workflows.predict import predict
 from debias_pt.workflows.run_folder import RunFolder
 from tests.helpers.tiny_data import FOLDER
@@ -94,10 +94,10 @@ def test_a_baseline_that_diverges_is_left_out(
 ) -> None:
     real = workflow.fit
 
-    def fit(settings: TrainSettings, *rest: Any) -> Any:
-        if settings.method == "erm":
+    def fit(job: Job, *rest: Any) -> Any:
+        if job.settings.method == "erm":
             raise NonFiniteError("step 3: the loss is NaN")
-        return real(settings, *rest)
+        return real(job, *rest)
 
     monkeypatch.setattr(workflow, "fit", fit)
     result = RunFolder(train_tiny(tmp_path / "run")).result
@@ -119,7 +119,7 @@ def test_what_is_said_of_the_attribute_is_recomputed_from_predictions(compared: 
     assert (effect["attribute"], effect["groups_from"]) == ("background", "true")
     assert effect["interval"] == "95 % paired, over images and seeds"
     test, place = table.where("test"), table.where("test").attributes["background"].labels
-    answers = load_run(compared).predict(test)
+    answers = open_run(compared).tuner.predict(test)
     usual = test.y == place  # landbirds are usual on land, waterbirds on water
     right = answers == test.y
     gap = [right[:, (test.y == k) & usual].mean() - right[:, (test.y == k) & ~usual].mean() for k in (0, 1)]
@@ -275,13 +275,13 @@ def test_a_share_of_a_given_split_is_refused(waterbirds_root: Path, tmp_path: Pa
 
 
 def test_a_finished_run_opens_in_one_call(compared: Path, waterbirds_root: Path, tmp_path: Path) -> None:
-    tuner = load_run(compared)
+    tuner = open_run(compared).tuner
     image = next((waterbirds_root / FOLDER).glob("*/*.jpg"))
     found = predict(str(compared), [str(image)])["images"][0]
     assert tuner.predict_proba(image, ensemble=True)[0].tolist() == pytest.approx(list(found["probabilities"].values()))
     assert tuner.class_names_[tuner.predict(image, ensemble=True)[0]] == found["predicted"] == found["label"]
     with pytest.raises(RunError, match="no run here"):
-        load_run(tmp_path)
+        open_run(tmp_path)
 
 
 def test_the_flag_leaves_the_baselines_out(

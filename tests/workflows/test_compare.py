@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from debias_pt import load_run
+from debias_pt import open_run
 from debias_pt.cli.main import main
 from debias_pt.errors import DebiasWarning, FingerprintError, RunError, UsageError
 from debias_pt.features.table import FeatureTable
@@ -38,7 +38,7 @@ def test_differences_are_those_of_the_answers(runs: tuple[Path, Path], table: Fe
     found = compare_runs(*map(str, runs))
     test = table.where("test")
     index = 2 * test.y + test.attributes["background"].labels
-    a, b = (load_run(run).predict(test) == test.y for run in runs)
+    a, b = (open_run(run).tuner.predict(test) == test.y for run in runs)
     expected = {
         "worst_group_accuracy": worst_group_difference(b, a, index), "average_accuracy": average_difference(b, a)
     }  # fmt: skip

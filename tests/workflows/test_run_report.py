@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from debias_pt import load_run, open_run
+from debias_pt import open_run
 from debias_pt.cli.main import main
 from debias_pt.errors import DatasetError, DebiasWarning, FingerprintError, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.pages.render import html
 from debias_pt.workflows.run_folder import RunFolder
-from debias_pt.workflows.run_report.again import command
 from debias_pt.workflows.run_report.build import page, write_report
 from debias_pt.workflows.run_report.confidence import bins, calibration_error
 from debias_pt.workflows.run_report.limits import speaks_of_gender
+from debias_pt.workflows.run_report.reproduce import command
 from tests.helpers.report_case import Parsed, evidence_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:groups of the", "ignore:not every attribute")  # tiny data
@@ -83,7 +83,7 @@ def test_the_verdict_comes_first_and_the_sections_in_order(run: Path, parsed: Pa
 
 
 def test_sample_images_are_of_the_split_and_flip_as_they_say(run: Path, table: FeatureTable) -> None:
-    tuner = load_run(run)
+    tuner = open_run(run).tuner
     test = table.where("test")
     now, known = tuner.predict(test, ensemble=True), dict(zip(test.ids, range(len(test)), strict=True))
     parsed = read(write_report([str(run)])["out"])
@@ -129,7 +129,7 @@ def test_from_python_and_in_a_notebook(run: Path, tmp_path: Path) -> None:
     file = open_run(run).report(tmp_path / "page.html", images=False)
     assert file == tmp_path / "page.html"
     assert "Group by group" in read(file).texts
-    tuner = load_run(run)
+    tuner = open_run(run).tuner
     parsed = Parsed(tuner._repr_html_())
     assert "PromptTuner, fitted to 2 classes" in parsed.texts
     assert "landbird, waterbird" in parsed.texts

@@ -9,7 +9,7 @@ from debias_pt.discovery import read_vocabulary
 from debias_pt.errors import UsageError
 from debias_pt.methods.composition import method_of
 from debias_pt.settings import DataSettings, TrainSettings
-from debias_pt.workflows.discovery.run import look, read
+from debias_pt.workflows.discovery.run import discover_and_judge, load_and_encode
 
 AUTO = "auto"
 S = TypeVar("S", bound=DataSettings)
@@ -39,8 +39,8 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
         return settings, {}
     if len(settings.attribute) > 1:
         raise UsageError(f"--attribute auto is given with {len(settings.attribute) - 1} more; give auto or the others")
-    _, backbone, table = read(settings)
-    result, _ = look(table, backbone, read_vocabulary(None))
+    _, backbone, table = load_and_encode(settings)
+    result, _ = discover_and_judge(table, backbone, read_vocabulary(None))
     for one in result["found"]:
         if one["attribute"] == result["supported"]:
             return (

@@ -43,9 +43,9 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
     words = read_vocabulary(vocabulary)
     if html_path is not None:
         require_writable(Path(html_path), "--html")
-    dataset, backbone, table = read(settings)
+    dataset, backbone, table = load_and_encode(settings)
     start = time.perf_counter()
-    result, found = look(table, backbone, words)
+    result, found = discover_and_judge(table, backbone, words)
     result = {
         **data_names(settings, table.name),
         "synthetic": dataset.synthetic,
@@ -59,14 +59,14 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
     return result
 
 
-def read(settings: DataSettings) -> tuple[ImageDataset, Backbone, FeatureTable]:
+def load_and_encode(settings: DataSettings) -> tuple[ImageDataset, Backbone, FeatureTable]:
     """Load images, model and features."""
     dataset = with_shots(settings, load_images(settings))
     backbone = load_backbone(settings)
     return dataset, backbone, encode_dataset(settings, backbone, dataset)[0]
 
 
-def look(table: FeatureTable, backbone: Backbone, words: Vocabulary) -> tuple[dict[str, Any], Discovery]:
+def discover_and_judge(table: FeatureTable, backbone: Backbone, words: Vocabulary) -> tuple[dict[str, Any], Discovery]:
     """Return the discovery, as plain JSON with the guard's verdicts and example images, and itself."""
     found = find_attributes(table, backbone, words)
     attributes = found.attributes

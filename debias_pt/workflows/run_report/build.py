@@ -12,7 +12,6 @@ from debias_pt.pages.text import named
 from debias_pt.pages.write import require_page, write_page
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.run_folder import RunFolder, find_run
-from debias_pt.workflows.run_report.again import again_section
 from debias_pt.workflows.run_report.confidence import confidence_section
 from debias_pt.workflows.run_report.curves import training_section
 from debias_pt.workflows.run_report.differences import require_same_images
@@ -20,6 +19,7 @@ from debias_pt.workflows.run_report.evidence import Evidence, collect
 from debias_pt.workflows.run_report.limits import limits_section
 from debias_pt.workflows.run_report.methods import methods_section
 from debias_pt.workflows.run_report.probe_section import probe_section, words_section
+from debias_pt.workflows.run_report.reproduce import reproduce_section
 from debias_pt.workflows.run_report.samples import samples
 from debias_pt.workflows.run_report.verdict import by_group, headline, lead, verdict
 
@@ -92,7 +92,7 @@ def page(evidence: Sequence[Evidence], *, images: bool = True) -> Page:
         confidence_section(first),
         methods_section(evidence),
         words_section(first),
-        again_section(first),
+        reproduce_section(first),
         limits_section(first),
     ]
     day = time.strftime("%Y-%m-%d", time.gmtime(first.run.result["finished"]))

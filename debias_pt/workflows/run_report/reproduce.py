@@ -19,7 +19,7 @@ NOT_NEEDED = ("dataset", "out", "cache_dir", "workers", "device", "download", "c
 NAMED = 100  # class names that are listed
 
 
-def again_section(evidence: Evidence) -> Section:
+def reproduce_section(evidence: Evidence) -> Section:
     """Return the command, and what the run was made with."""
     config, facts = evidence.run.config, evidence.run.facts
     words = command(config)
