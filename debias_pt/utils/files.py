@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, UsageError
+from debias_pt.utils.cleanup import remove_unfinished, unfinished_name
 from debias_pt.utils.exchange import exchange
-from debias_pt.utils.orphans import remove_unfinished, unfinished_name
 
 if TYPE_CHECKING:
     from torch import Tensor

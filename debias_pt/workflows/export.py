@@ -11,7 +11,7 @@ from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import without_folders
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.utils.checksums.checked_json import with_checksum
+from debias_pt.utils.checked_json import with_checksum
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.evaluate import load_tuner, open_run, origin, require_same_model, run_settings, with_origin

@@ -12,9 +12,9 @@ from pathlib import Path
 from debias_pt.datasets.download.archive import CHUNK, Archive, unpack
 from debias_pt.datasets.download.http import discard, download, length, require_web
 from debias_pt.errors import DatasetError, FetchError, OutputError
+from debias_pt.utils.cleanup import remove_unfinished
 from debias_pt.utils.files import locked, make_folder, temporary_folder
 from debias_pt.utils.hashing import file_digest
-from debias_pt.utils.orphans import remove_unfinished
 from debias_pt.utils.stores.place import Place
 
 LOG = logging.getLogger(__name__)
