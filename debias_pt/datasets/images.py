@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from debias_pt.errors import DebiasWarning, ImageError
-from debias_pt.utils.hashing import require_regular
+from debias_pt.utils.files import require_regular
 from debias_pt.utils.stores.addresses import is_file_here, is_remote, is_shards, shown
 from debias_pt.utils.stores.place import Place, StorePath, place
 
@@ -202,14 +202,12 @@ def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | Non
             return _rgb(cast(Image.Image, opened))
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
-    except ImageError:
-        raise
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: cannot read this image (no known format); replace or remove it") from error
     except MemoryError as error:
         raise ImageError(f"{path}: cannot read this image (not enough memory); replace or remove it") from error
     except Exception as error:  # Pillow's readers raise many kinds on damaged input
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise ImageError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
 
 

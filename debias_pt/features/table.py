@@ -17,8 +17,8 @@ from debias_pt.errors import DatasetError, NonFiniteError, UsageError
 from debias_pt.features.mapped import as_slice, is_mapped
 from debias_pt.features.table_files import TableFiles
 from debias_pt.utils.fingerprint import digest, require_match
+from debias_pt.utils.row_blocks import row_blocks
 
-ROWS_AT_A_TIME = 8192
 TINY = 1e-20  # a squared length that single precision may have lost
 UNIT = 1e-2  # how far the length of a feature row may be off 1
 
@@ -180,8 +180,8 @@ class FeatureTable(TableFiles):
 
     def _features_hash(self) -> str:
         content = hashlib.sha256()
-        for first in range(0, len(self), ROWS_AT_A_TIME):
-            content.update(np.ascontiguousarray(self.features[first : first + ROWS_AT_A_TIME]).data)
+        for rows in row_blocks(len(self)):
+            content.update(np.ascontiguousarray(self.features[rows]).data)
         return content.hexdigest()
 
 
@@ -191,13 +191,13 @@ def lengths(features: NDArray[np.floating]) -> NDArray[np.float64]:
     In single precision; a row whose square overflows is measured again in double.
     """
     found = np.empty(len(features), dtype=np.float64)
-    for first in range(0, len(features), ROWS_AT_A_TIME):
-        part = features[first : first + ROWS_AT_A_TIME].astype(np.float32, copy=False)
+    for rows in row_blocks(len(features)):
+        part = features[rows].astype(np.float32, copy=False)
         with np.errstate(over="ignore"):
             squares = np.einsum("nd,nd->n", part, part).astype(np.float64)
         beyond = np.flatnonzero(~np.isfinite(squares) | (squares < TINY))
         squares[beyond] = np.square(part[beyond], dtype=np.float64).sum(axis=1)
-        found[first : first + len(part)] = np.sqrt(squares)
+        found[rows] = np.sqrt(squares)
     return found
 
 

@@ -271,7 +271,7 @@ def test_mapped_features_are_asked_block_by_block(
     of_class = asked.weights_[0].numpy()
     words = of_class[y] if len(of_class) > 1 else of_class[[0] * len(y)]
     assert whole == pytest.approx(backbone.logit_scale * np.einsum("nd,nvd->nv", rows, words), rel=1e-4)
-    monkeypatch.setattr("debias_pt.groups.probe.ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr("debias_pt.utils.row_blocks.ROWS_AT_A_TIME", 3)
     (parts,) = asked.scores(np.load(tmp_path / "rows.npy", mmap_mode="r"), y)
     assert parts == pytest.approx(whole, rel=1e-6)
     assert asked.predict(rows, y)[0].posterior == pytest.approx(
