@@ -12,7 +12,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from debias_pt.datasets.images import gather, to_rgb
+from debias_pt.datasets.image_files import gather
+from debias_pt.datasets.images import to_rgb
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import encode_paths, encode_tensors
 from debias_pt.features.mapped import is_mapped

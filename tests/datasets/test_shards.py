@@ -14,7 +14,7 @@ import pytest
 
 from debias_pt.cli.main import main
 from debias_pt.datasets import ImageDataset, OwnData, load_dataset
-from debias_pt.datasets.images import gather
+from debias_pt.datasets.image_files import gather
 from debias_pt.datasets.shards import index
 from debias_pt.datasets.shards.members import members
 from debias_pt.datasets.thumbnails import thumbnail
