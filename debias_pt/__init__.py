@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from debias_pt.groups.metrics import GroupReport
     from debias_pt.groups.probe import AttributeProbe
     from debias_pt.models.backbone import Backbone
+    from debias_pt.sharing.export import export_tuner
+    from debias_pt.sharing.hub import from_hub, push_to_hub
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
     from debias_pt.workflows.evaluate import load_run, open_run
@@ -39,11 +41,14 @@ _HOMES = {
     "TrueAttribute": "datasets.attributes",
     "encode": "features.encoding",
     "encode_samples": "features.samples",
+    "export_tuner": "sharing.export",
     "fit_together": "training.stacking",
+    "from_hub": "sharing.hub",
     "join_tables": "features.table",
     "load_dataset": "datasets.load",
     "load_run": "workflows.evaluate",
     "open_run": "workflows.evaluate",
+    "push_to_hub": "sharing.hub",
     "table_from_arrays": "features.table",
 }
 __all__ = [
@@ -59,11 +64,14 @@ __all__ = [
     "TrueAttribute",
     "encode",
     "encode_samples",
+    "export_tuner",
     "fit_together",
+    "from_hub",
     "join_tables",
     "load_dataset",
     "load_run",
     "open_run",
+    "push_to_hub",
     "table_from_arrays",
 ]
 
