@@ -8,8 +8,7 @@ import typer
 
 from debias_pt.settings import METHOD_OPTIONS, SUITE, DataSettings, TrainSettings
 
-from . import bench_noisy_labels, bench_speed
-from .discovery import bench as bench_discovery
+from . import bench_discovery, bench_noisy_labels, bench_speed
 from .help import SettingsCommand
 from .options import DatasetName, Engine, Json, names_in, require_engine, with_settings
 
@@ -69,7 +68,7 @@ def group_robustness(
     from debias_pt.pages.write import require_page, write_page
     from debias_pt.utils.files import make_folder, write_csv
 
-    from .output import print_json
+    from .format import print_json
 
     several = len(dataset) > 1
     if engine is not None:
@@ -114,10 +113,11 @@ def _print_several(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.group_robustness import table
     from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
 
-    from .output import print_stored, print_table
+    from .format import print_table
+    from .output import print_stored
 
     first = result["sets"][0]
-    title = f"{first['split']} split, {first['model']}, {table.spread(first)}"
+    title = f"{first['split']} split, {first['model']}, {table.interval_note(first)}"
     for header, lines in (*several_table.blocks(result), several_table.set_table(result)):
         print_table(header, lines, title=title)
         title = ""
@@ -128,7 +128,8 @@ def _print_several(result: dict[str, Any]) -> None:
 def _print_rows(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.group_robustness import table
 
-    from .output import print_stored, print_table
+    from .format import print_table
+    from .output import print_stored
 
     tables = [(_title(result), table.main_table(result, short=True)), ("", table.group_table(result, short=True))]
     tables.append((table.INTERVALS_NOTE.rstrip(":"), table.interval_table(result, short=True)))
@@ -148,7 +149,8 @@ def _print_rows(result: dict[str, Any]) -> None:
 def _print_ablation(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.group_robustness import table
 
-    from .output import print_stored, print_table
+    from .format import print_table
+    from .output import print_stored
 
     header, lines = table.ablation_table(result, short=True)
     print_table(header, lines, title=_title(result))
@@ -159,9 +161,9 @@ def _print_ablation(result: dict[str, Any]) -> None:
 def _title(result: dict[str, Any]) -> str:
     from debias_pt.benchmarks.group_robustness import table
 
-    from .output import data_name
+    from .format import data_name
 
-    return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.spread(result)}"
+    return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.interval_note(result)}"
 
 
 @app.command("guard", cls=SettingsCommand)
@@ -177,7 +179,7 @@ def guard(
     from debias_pt.benchmarks.group_robustness.nonsense import check_guard, table
     from debias_pt.settings import resolve
 
-    from .output import data_name, print_json, print_table
+    from .format import data_name, print_json, print_table
 
     result = check_guard(resolve(DataSettings, given, {"dataset": dataset}), tuple(names_in(leave_out)))
     if as_json:

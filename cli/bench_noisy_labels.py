@@ -49,7 +49,7 @@ def noisy_labels(
     from debias_pt.settings import resolve
     from debias_pt.utils.files import make_folder, write_csv, write_json
 
-    from .output import print_json
+    from .format import print_json
 
     if plot is not None:
         require_plot(Path(plot))
@@ -81,7 +81,8 @@ def noisy_labels(
 def _print(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.noisy_labels import table
 
-    from .output import data_name, print_stored, print_table
+    from .format import data_name, print_table
+    from .output import print_stored
 
     for one in result["experiments"]:
         header, lines = table.main_table(one)

@@ -50,7 +50,7 @@ def speed(
     from debias_pt.pages.write import require_page, write_page
     from debias_pt.settings import resolve
 
-    from .output import print_json
+    from .format import print_json
 
     if plot is not None:
         require_plot(Path(plot))
@@ -68,7 +68,7 @@ def speed(
 def _print(result: dict[str, Any]) -> None:
     from debias_pt.benchmarks.speed import table
 
-    from .output import print_table
+    from .format import print_table
 
     print(table.heading(result))
     for section in result["sections"]:

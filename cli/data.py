@@ -8,9 +8,9 @@ import typer
 
 from debias_pt.settings import SourceSettings
 
+from .format import say
 from .help import SettingsCommand
 from .options import DatasetName, Json, split_names, with_settings
-from .output import say
 
 app = typer.Typer(help="List, fetch, verify and show data sets; write miniatures.", no_args_is_help=True,
                   rich_markup_mode=None)  # fmt: skip
@@ -21,7 +21,7 @@ def list_(as_json: Json = False) -> None:
     """List all data sets, the built-in synthetic ones and the real ones."""
     from debias_pt.workflows.data import list_datasets
 
-    from .output import print_json, print_table
+    from .format import print_json, print_table
 
     rows = list_datasets()
     if as_json:
@@ -53,8 +53,8 @@ def verify(
     from debias_pt.settings import resolve
     from debias_pt.workflows.verify import verify as job
 
-    from .groups.tables import print_verified
-    from .output import print_json
+    from .format import print_json
+    from .tables import print_verified
 
     result = job(resolve(SourceSettings, given, {"dataset": dataset}), read_images=read_images)
     print_json(result) if as_json else print_verified(result)
@@ -74,7 +74,7 @@ def fetch(
 
     from debias_pt.workflows.fetch import fetch as job
 
-    from .output import print_json
+    from .format import print_json
 
     result = job(dataset, Path(data_root), url=url)
     if as_json:
@@ -103,7 +103,7 @@ def picture(
     from debias_pt.settings import resolve
     from debias_pt.workflows.data import picture as job
 
-    from .output import data_name, print_json
+    from .format import data_name, print_json
 
     settings = resolve(SourceSettings, given, {"dataset": dataset})
     result = job(settings, Path(out), split=split, columns=columns, seed=seed)
@@ -122,7 +122,7 @@ def write(
 
     from debias_pt.workflows.data import write as job
 
-    from .output import data_name, print_json
+    from .format import data_name, print_json
 
     result = job(dataset, Path(out), seed=seed)
     print_json(result) if as_json else say(f"{data_name(result)}: {result['folder']}")

@@ -20,7 +20,7 @@ def doctor(
     """Show what this machine has and what is missing."""
     from debias_pt.workflows.doctor import doctor as job
 
-    from .output import print_json
+    from .format import print_json
 
     result = job(data_root, cache_dir)
     if as_json:
@@ -42,7 +42,7 @@ def models(
     """List the models that --model and --pretrained can name."""
     from debias_pt.models.listing import list_models
 
-    from .output import print_json, print_table
+    from .format import print_json, print_table
 
     found = list_models(name)
     if as_json:

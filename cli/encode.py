@@ -6,8 +6,8 @@ from typing import Any
 
 from debias_pt.settings import DataSettings
 
+from .format import say
 from .options import DatasetName, Engine, Json, require_engine, with_settings
-from .output import say
 
 PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
@@ -32,7 +32,7 @@ def encode(
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.workflows.source import data_names
 
-    from .output import data_name, print_json
+    from .format import data_name, print_json
 
     images = load_images(settings)
     backbone = load_backbone(settings)

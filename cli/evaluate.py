@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .format import say
 from .options import Json, split_names
-from .output import say
 
 Split = Annotated[str, typer.Option(help="train, val or test.", autocompletion=split_names)]
 Dataset = Annotated[str | None, typer.Option(help="Where your own folder or table is now, if it has moved.")]
@@ -36,7 +36,8 @@ def evaluate(
     """Evaluate a finished run on a split."""
     from debias_pt.workflows.evaluate import evaluate as job
 
-    from .output import print_json, print_report
+    from .format import print_json
+    from .output import print_report
 
     where = {"dataset": dataset, "data_root": data_root, "cache_dir": cache_dir}
     result = job(run, split=split, csv_path=csv, model=model, pretrained=pretrained, device=device, **where)
@@ -71,7 +72,7 @@ def report(
     """Write finished runs as one HTML page, for a colleague who has to decide."""
     from debias_pt.workflows.run_report.build import write_report
 
-    from .output import print_json
+    from .format import print_json
 
     moved = {"dataset": dataset, "data_root": data_root, "model": model, "pretrained": pretrained}
     result = write_report(runs or (), out=out, images=images, split=split, device=device, cache_dir=cache_dir, **moved)
@@ -97,7 +98,7 @@ def compare(
     """Compare two finished runs group by group: the second less the first, on the same images and seeds."""
     from debias_pt.workflows.run_report.compare import compare_runs
 
-    from .output import print_json
+    from .format import print_json
 
     moved = {"dataset": dataset, "data_root": data_root, "model": model, "pretrained": pretrained}
     result = compare_runs(run, other, split=split, device=device, cache_dir=cache_dir, **moved)
@@ -105,11 +106,11 @@ def compare(
 
 
 def _print(result: dict[str, Any]) -> None:
-    from debias_pt.groups.many import left_out_text, worst_places
-    from debias_pt.utils.words import counted
+    from debias_pt.groups.worst_groups import left_out_text, worst_places
+    from debias_pt.utils.words import counted, percent
 
-    from .groups.tables import group_text
-    from .output import data_name, percent, points, print_table
+    from .format import data_name, points, print_table
+    from .tables import group_text
 
     first, second = result["runs"]
     figures = [("worst group", "worst_group_accuracy"), ("average", "average_accuracy")]

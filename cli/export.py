@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .format import say
 from .options import Json
-from .output import say
 
 
 def export(
@@ -27,7 +27,8 @@ def export(
     """Write a run's class weights as plain files for open_clip, or image tower and classifier as ONNX."""
     from debias_pt.workflows.export import export as job
 
-    from .output import print_json, run_notes
+    from .format import print_json
+    from .output import run_notes
 
     result = job(run, out=out, seed=seed, model=model, pretrained=pretrained, device=device)
     if as_json:

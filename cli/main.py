@@ -16,14 +16,11 @@ import typer
 
 from debias_pt import __version__
 from debias_pt.errors import DebiasError, DebiasWarning
+from debias_pt.utils.words import escaped
 
-from . import bench, data, doctor, encode, evaluate, export, predict, probe, train
-from .discovery import discover
+from . import bench, cache, data, discover, doctor, encode, evaluate, export, predict, probe, train, tune
 from .help import SettingsCommand
-from .output import shown
 from .start import leave_compiler_out, log_to_stderr
-from .storage import cache
-from .tuning import tune
 
 INTERRUPTED, TERMINATED = 130, 143
 ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
@@ -160,14 +157,14 @@ def _usage(error: Any, words: list[str]) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(shown(f"error: {' '.join(message.split())}"), file=sys.stderr)
+    print(escaped(f"error: {' '.join(message.split())}"), file=sys.stderr)
     sys.exit(code)
 
 
 def _one_line_warning(message: Warning | str, *details: object, **more: object) -> None:
     if str(message) not in _warned:  # a suite fits the same groups many times
         _warned.add(str(message))
-        print(shown(f"warning: {message}"), file=sys.stderr)
+        print(escaped(f"warning: {message}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

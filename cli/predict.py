@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .format import say
 from .options import Json
-from .output import say
 
 
 def predict(
@@ -37,7 +37,8 @@ def predict(
     from debias_pt.workflows.predict import FORMATS, choose_format
     from debias_pt.workflows.predict import predict as job
 
-    from .output import print_json, run_notes, write_stdout
+    from .format import print_json, write_stdout
+    from .output import run_notes
 
     chosen = choose_format(format_, out)
     if as_json and format_ and not out:
@@ -61,7 +62,9 @@ def predict(
 
 
 def _print(result: dict[str, Any]) -> None:
-    from .output import percent, print_table
+    from debias_pt.utils.words import percent
+
+    from .format import print_table
 
     rows = []
     for row in result["images"]:

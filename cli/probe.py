@@ -8,8 +8,8 @@ import typer
 
 from debias_pt.settings import DataSettings
 
+from .format import say
 from .options import DatasetName, Json, with_settings
-from .output import say
 
 
 @with_settings(DataSettings, without=("dataset",))
@@ -27,7 +27,8 @@ def probe(
 
     from debias_pt.workflows.probe import probe as job
 
-    from .output import data_name, print_found, print_json, print_probe
+    from .format import data_name, print_json
+    from .output import print_found, print_probe
 
     result = job(settings, csv_path=csv)
     if as_json:

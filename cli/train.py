@@ -35,7 +35,8 @@ def train(
 
     from debias_pt.workflows.train import train as job
 
-    from .output import print_json, print_report
+    from .format import print_json
+    from .output import print_report
 
     result = job(settings, resume=resume, baselines=baselines, track=track or ())
     print_json(result) if as_json else print_report(result)
@@ -47,7 +48,7 @@ def from_file(config: str | None, given: dict[str, Any], dataset: str) -> TrainS
 
     from debias_pt.errors import UsageError
     from debias_pt.settings import resolve
-    from debias_pt.utils.checksums.checked_json import without_checksum
+    from debias_pt.utils.checked_json import without_checksum
     from debias_pt.utils.files import read_json
 
     file = read_json(Path(config)) if config else {}

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from debias_pt.methods.base import Method
     from debias_pt.methods.grouping import make_groups
     from debias_pt.models.backbone import Backbone
+    from debias_pt.sharing.export import export_tuner
+    from debias_pt.sharing.hub import from_hub, push_to_hub
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
     from debias_pt.workflows.run import Run, load_run, open_run, train
@@ -46,7 +48,9 @@ _HOMES = {
     "TrueAttribute": "datasets.attributes",
     "encode": "features.encoding",
     "encode_samples": "features.samples",
+    "export_tuner": "sharing.export",
     "fit_together": "training.stacking",
+    "from_hub": "sharing.hub",
     "join_tables": "features.table",
     "load_dataset": "datasets.load",
     "load_run": "workflows.run",
@@ -60,6 +64,7 @@ _HOMES = {
     "guard": "groups.guard",
     "infer_groups": "groups.inferred_groups",
     "make_groups": "methods.grouping",
+    "push_to_hub": "sharing.hub",
     "table_from_arrays": "features.table",
 }
 __all__ = [
@@ -79,8 +84,10 @@ __all__ = [
     "TrueAttribute",
     "encode",
     "encode_samples",
+    "export_tuner",
     "find_attributes",
     "fit_together",
+    "from_hub",
     "guard",
     "infer_groups",
     "join_tables",
@@ -88,6 +95,7 @@ __all__ = [
     "load_run",
     "make_groups",
     "open_run",
+    "push_to_hub",
     "table_from_arrays",
     "train",
 ]

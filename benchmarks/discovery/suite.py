@@ -17,7 +17,7 @@ from debias_pt.discovery.words import Vocabulary, built_in
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.settings import DataSettings
-from debias_pt.workflows.discovery.run import read
+from debias_pt.workflows.discovery.run import load_and_encode
 
 from .case import Case
 from .rankings import RANKINGS
@@ -49,7 +49,7 @@ def discovery(settings: DataSettings) -> dict[str, Any]:
     if name not in TRUE_WORDS:
         raise UsageError(f"no true words are written down for {name!r}; known: {', '.join(TRUE_WORDS)}")
     true = TRUE_WORDS[name]
-    dataset, backbone, table = read(settings)
+    dataset, backbone, table = load_and_encode(settings)
     case = Case.of(table, backbone, true)
     words = built_in().plus(Vocabulary.of(listed(true.hyponyms), "hyponyms"))
     start = time.perf_counter()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from debias_pt.groups.many import left_out_text, worst_places
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.probe_report import probe_sentence
+from debias_pt.groups.worst_groups import left_out_text, worst_places
+from debias_pt.utils.words import percent, percent_range
 
 from ..shared.tables import Table, markdown_table
 from .rows import BASELINE
@@ -80,8 +81,8 @@ def interval_table(result: dict[str, Any], *, short: bool = False) -> Table:
     for row in result["rows"]:
         ends = [row["image_intervals"][name] for name in PAIRED]
         gains = [difference(row["versus"], name) for name in PAIRED]
-        each = [_ends(g["image_ci"]) for g in _some(row, places)]
-        lines.append([row_name(row, short), *map(_ends, ends), *gains, *each])
+        each = [percent_range(g["image_ci"]) for g in _some(row, places)]
+        lines.append([row_name(row, short), *map(percent_range, ends), *gains, *each])
     return header, lines
 
 
@@ -134,7 +135,7 @@ def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
 def ablation_markdown(result: dict[str, Any]) -> str:
     """Return an ablation's table as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
-    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {spread(result)}."]
+    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {interval_note(result)}."]
     return "\n\n".join(parts)
 
 
@@ -161,7 +162,7 @@ def csv_table(result: dict[str, Any]) -> Table:
 def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
-    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
+    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {interval_note(result)}. {probe_line(result)}"]
     parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
     parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
@@ -170,7 +171,7 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def spread(result: dict[str, Any]) -> str:
+def interval_note(result: dict[str, Any]) -> str:
     """Say what the figures and intervals are."""
     seeds = result["settings"]["seeds"]
     return f"mean ± half a 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"
@@ -206,17 +207,8 @@ def _mean(value: float | None, ends: Sequence[float] | None, part: dict[str, Any
     return f"{100 * value:.1f} ± {50 * (ends[1] - ends[0]):.1f}"
 
 
-def _ends(ends: Sequence[float] | None) -> str:
-    return "-" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
-
-
 def _without(line: list[str], place: int) -> list[str]:
     return line[:place] + line[place + 1 :]
-
-
-def percent(value: float | None) -> str:
-    """Return a fraction as a percentage."""
-    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _raw(value: float | None) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from debias_pt.errors import UsageError
-from debias_pt.pages.text import shown
 from debias_pt.utils.files import make_folder, write_bytes
+from debias_pt.utils.words import escaped
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
 COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")  # of series, in every picture
@@ -60,7 +60,7 @@ def label(text: str, most: int = 120) -> str:
     >>> label("$5 or $10")
     '\\$5 or \\$10'
     """
-    words = str(shown(text))
+    words = escaped(text)
     return (words if len(words) <= most else f"{words[: most - 3]}...").replace("$", r"\$")
 
 

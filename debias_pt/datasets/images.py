@@ -1,160 +1,19 @@
-"""Image files: finding them, telling their kind, opening them as RGB."""
+"""Image files, opened as RGB."""
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Sequence
-from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from debias_pt.errors import DebiasWarning, ImageError
-from debias_pt.utils.hashing import require_regular
-from debias_pt.utils.stores.addresses import is_file_here, is_remote, is_shards, shown
-from debias_pt.utils.stores.place import Place, StorePath, place
-
-# Formats that Pillow only recognises, or reads by another program: EPS by Ghostscript, which runs what is in the file.
-NOT_READ = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-
-NAMED = 5  # how many of the files left out a warning names
-
-
-@cache
-def _endings() -> frozenset[str]:
-    known = Image.registered_extensions()
-    return frozenset(ending for ending, kind in known.items() if kind in Image.OPEN and kind not in NOT_READ)
-
-
-@cache
-def _formats() -> tuple[str, ...]:
-    Image.init()
-    return tuple(kind for kind in Image.OPEN if kind not in NOT_READ)
-
-
-def is_image(name: str) -> bool:
-    """Tell by its extension whether a file is an image that Pillow can open.
-
-    Examples
-    --------
-    >>> is_image("bird.JPG"), is_image("labels.csv"), is_image("features.h5")
-    (True, False, False)
-    """
-    return os.path.splitext(name)[1].lower() in _endings()
-
-
-def find_images(folder: Place) -> tuple[list[Place], list[Place]]:
-    """Search a folder and its subfolders for image files, following links to folders.
-
-    Files and folders whose names begin with a dot are left out.
-
-    Parameters
-    ----------
-    folder : Path or StorePath
-
-    Returns
-    -------
-    images : list of Path or StorePath
-        Sorted, each beginning with `folder`.
-    others : list of Path or StorePath
-        Files with other extensions, sorted.
-
-    Raises
-    ------
-    ImageError
-        If a folder cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> for name in ("b.png", "a.jpg", ".hidden.png", "notes.txt"):
-    ...     (root / name).touch()
-    >>> [[path.name for path in paths] for paths in find_images(root)]
-    [['a.jpg', 'b.png'], ['notes.txt']]
-    """
-    files = _in_store(folder) if isinstance(folder, StorePath) else _on_disk(folder)
-    return [file for file in files if is_image(file.name)], [file for file in files if not is_image(file.name)]
-
-
-def _on_disk(folder: Path) -> list[Place]:
-    files: list[Path] = []
-    for where, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(where), name)]
-        files += [Path(where, name) for name in names if not name.startswith(".")]
-    return sorted(files)
-
-
-def _in_store(folder: StorePath) -> list[Place]:
-    shown_parts = ((file, file.relative_to(folder).parts) for file in folder.files())
-    return [file for file, parts in shown_parts if not any(part.startswith(".") for part in parts)]
-
-
-def _leads_back(place: Path, name: str) -> bool:
-    """Tell whether a folder is a link to one of its own parents, which would never end."""
-    if not (place / name).is_symlink():
-        return False
-    target = (place / name).resolve()
-    return any(above.resolve().is_relative_to(target) for above in (place, *place.parents))
-
-
-def _unreadable(error: OSError) -> NoReturn:
-    raise ImageError(f"{error.filename}: cannot read this folder ({error.strerror}); give one that can be read")
-
-
-def gather(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the image files to read, each once, and the files in folders that are left out.
-
-    A file counts whatever its extension; a folder is searched with its subfolders. Files left out get a warning.
-
-    Raises
-    ------
-    ImageError
-        If there is no such file or folder, or no image in a folder.
-    """
-    found: dict[str, str] = {}
-    left_out: list[str] = []
-    for word in words:
-        images, others = _meant(word)
-        for image in images:
-            found.setdefault(_once(image), image)
-        left_out += map(str, others)
-        if others:
-            _warn_left_out(word, others)
-    return list(found.values()), left_out
-
-
-def _once(image: str) -> str:
-    return str(Path(image).parent.resolve() / Path(image).name) if is_file_here(image) else image
-
-
-def _meant(word: str) -> tuple[list[str], list[Place]]:
-    if is_shards(word):
-        from debias_pt.datasets.shards.images import images_in  # which reads this module
-
-        return images_in(word), []
-    if is_remote(word) and is_image(shown(word).partition("?")[0]):
-        return [word], []
-    if os.path.isfile(word):
-        return [word], []
-    if not is_remote(word) and not os.path.isdir(word):
-        raise ImageError(f"{word}: no such image file or folder; give image files, or folders of them")
-    images, others = find_images(place(word))
-    if not images:
-        seen = f"{len(others)} files with other extensions, first {others[0].name!r}" if others else "no files at all"
-        raise ImageError(f"{word}: no image in this folder ({seen}); give another folder, or the files themselves")
-    return list(map(os.fspath, images)), others
-
-
-def _warn_left_out(folder: str, others: Sequence[Place]) -> None:
-    names = ", ".join(os.path.relpath(file, folder) for file in others[:NAMED])
-    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    text = f"{folder}: left out {len(others)} without an image extension: {names}{more}"
-    warnings.warn(text, DebiasWarning, stacklevel=4)
+from debias_pt.datasets.image_formats import readable_formats
+from debias_pt.errors import ImageError
+from debias_pt.utils.files import require_regular
+from debias_pt.utils.stores.addresses import is_file_here, shown
 
 
 def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | None = None) -> Image.Image:
@@ -196,20 +55,18 @@ def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | Non
     try:
         if content is None:
             require_regular(path)
-        with Image.open(path if content is None else BytesIO(content), formats=_formats()) as opened:
+        with Image.open(path if content is None else BytesIO(content), formats=readable_formats()) as opened:
             if at_least is not None:
                 opened.draft(None, (at_least, at_least))  # other formats ignore it
             return _rgb(cast(Image.Image, opened))
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
-    except ImageError:
-        raise
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: cannot read this image (no known format); replace or remove it") from error
     except MemoryError as error:
         raise ImageError(f"{path}: cannot read this image (not enough memory); replace or remove it") from error
     except Exception as error:  # Pillow's readers raise many kinds on damaged input
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise ImageError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
 
 

@@ -48,7 +48,7 @@ class HeadErrors:
     predicted: NDArray[np.int64]
     head: BiasedHead
 
-    def spread(self, directions: Array) -> Array:
+    def std_along(self, directions: Array) -> Array:
         """Return the standard deviation within classes along directions ``(W, D)``, shape ``(W,)``."""
         variance = ((directions @ self.covariance) * directions).sum(axis=1)
         found: Array = np.sqrt(np.maximum(variance, 1e-18))

@@ -60,7 +60,7 @@ def find_poles(scores: WordScores, allowed: NDArray[np.bool_], errors: HeadError
 
 def correlations(directions: Array, errors: HeadErrors) -> Array:
     """Return the correlations within classes of features along directions ``(W, D)``, shape ``(W, W)``."""
-    spread = errors.spread(directions)
+    spread = errors.std_along(directions)
     found: Array = directions @ errors.covariance @ directions.T / np.outer(spread, spread)
     return found
 

@@ -51,7 +51,7 @@ class WordScores:
 def score_words(words: Array, classes: Array, errors: HeadErrors) -> WordScores:
     """Score unit embeddings of words ``(W, D)``, given those of the class texts ``(K, D)``."""
     directions = word_directions(words, classes)
-    spread = errors.spread(directions)
+    spread = errors.std_along(directions)
     by_class = errors.class_means @ directions.T / spread
     effect, contrast = effect_along(directions, errors)
     goes_with = by_class.argmax(axis=0)
@@ -72,7 +72,7 @@ def effect_along(directions: Array, errors: HeadErrors) -> tuple[Array, Array]:
     if not len(errors.pairs):
         return np.zeros(len(directions)), np.zeros(len(directions))
     true, predicted = errors.pairs.T
-    spread = errors.spread(directions)
+    spread = errors.std_along(directions)
     shift = (errors.error_means - errors.right_means[true]) @ directions.T / spread
     apart = (errors.class_means[predicted] - errors.class_means[true]) @ directions.T / spread
     weight = np.sqrt(errors.counts) / np.sqrt(errors.counts).sum()

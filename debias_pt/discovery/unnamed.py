@@ -88,7 +88,7 @@ def unnamed_directions(
 
 def _measured(shift: Array, along: Array, errors: HeadErrors) -> float:
     direction = unit(along)
-    return float(shift @ direction / errors.spread(direction[None])[0])
+    return float(shift @ direction / errors.std_along(direction[None])[0])
 
 
 def _nearest(
@@ -96,7 +96,7 @@ def _nearest(
 ) -> tuple[str | None, float]:
     if directions is None:
         return None, 0.0
-    spread = errors.spread(directions) * errors.spread(direction[None])[0]
+    spread = errors.std_along(directions) * errors.std_along(direction[None])[0]
     alike = directions @ (errors.covariance @ direction) / spread
     best = int(alike.argmax())
     return words[best], float(alike[best])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from debias_pt.utils.files import make_folder, read_arrays, whole_file, write_arrays, write_json
 from debias_pt.utils.fingerprint import digest, require_match
+from debias_pt.utils.row_blocks import row_blocks
 
 
 class FeatureCache:
@@ -171,7 +172,6 @@ class CachedRows:
 
 # Below this size, reading the shards is just as fast as a memory-mapped file.
 MAPPED_BYTES = 1 << 28
-ROWS_AT_A_TIME = 8192
 
 
 def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner: str) -> NDArray[np.float32]:
@@ -242,8 +242,8 @@ def _write(path: Path, rows: CachedRows, hashes: Sequence[str]) -> None:
     with whole_file(path) as unfinished, open(unfinished, "xb") as file:
         file.write(start.getvalue())
         crc = zlib.crc32(start.getvalue())
-        for first in range(0, len(hashes), ROWS_AT_A_TIME):
-            part = rows.gather(hashes[first : first + ROWS_AT_A_TIME]).astype("<f4", copy=False).data
+        for some in row_blocks(len(hashes)):
+            part = rows.gather(hashes[some]).astype("<f4", copy=False).data
             file.write(part)
             crc = zlib.crc32(part, crc)
         file.write(crc.to_bytes(CRC_BYTES, "big"))

@@ -22,7 +22,7 @@ from debias_pt.errors import DebiasError, ImageError, WorkerError
 from debias_pt.features.time_limit import time_limit
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder, read_jpeg
-from debias_pt.utils.orphans import end_with_parent
+from debias_pt.utils.cleanup import end_with_parent
 from debias_pt.utils.stores.addresses import is_file_here
 
 Numbered = tuple[int, str]  # an image's number in the work, and its path
@@ -199,7 +199,7 @@ def _elsewhere(paths: Sequence[str]) -> dict[str, bytes | DebiasError]:
     wanted = [path for path in paths if not is_file_here(path)]
     if not wanted:
         return {}
-    from debias_pt.utils.stores.together import read_together
+    from debias_pt.utils.stores.read_many import read_together
 
     return dict(zip(wanted, read_together(wanted), strict=True))
 

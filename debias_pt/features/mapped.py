@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-ROWS_AT_A_TIME = 8192
+from debias_pt.utils.row_blocks import row_blocks
 
 
 def is_mapped(array: object) -> bool:
@@ -59,7 +59,7 @@ class MappedRows:
         found = torch.nn.functional.normalize(found, dim=-1)  # half precision is off by 1e-3
         return found[torch.from_numpy(back.reshape(places.shape))].to(self.device)
 
-    def blocks(self, size: int = ROWS_AT_A_TIME) -> Iterator[Tensor]:
-        """Yield all rows in order, up to `size` of them at a time, ``(n, D)``."""
-        for first in range(0, len(self), size):
-            yield self.take(slice(first, first + size))
+    def blocks(self) -> Iterator[Tensor]:
+        """Yield all rows in order, some at a time, ``(n, D)``."""
+        for rows in row_blocks(len(self)):
+            yield self.take(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,17 @@ from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
+from debias_pt.features import table_io
 from debias_pt.features.mapped import as_slice, is_mapped
-from debias_pt.features.table_files import TableFiles
 from debias_pt.utils.fingerprint import digest, require_match
+from debias_pt.utils.row_blocks import row_blocks
 
-ROWS_AT_A_TIME = 8192
 TINY = 1e-20  # a squared length that single precision may have lost
 UNIT = 1e-2  # how far the length of a feature row may be off 1
 
 
 @dataclass(frozen=True, repr=False)
-class FeatureTable(TableFiles):
+class FeatureTable:
     """Unit features of N images, with what is known of each.
 
     Parameters
@@ -180,9 +181,103 @@ class FeatureTable(TableFiles):
 
     def _features_hash(self) -> str:
         content = hashlib.sha256()
-        for first in range(0, len(self), ROWS_AT_A_TIME):
-            content.update(np.ascontiguousarray(self.features[first : first + ROWS_AT_A_TIME]).data)
+        for rows in row_blocks(len(self)):
+            content.update(np.ascontiguousarray(self.features[rows]).data)
         return content.hexdigest()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table: ``.safetensors``, or ``.parquet`` with a row per image.
+
+        Raises
+        ------
+        UsageError
+            If the path ends in something else.
+        OutputError
+            If it cannot be written.
+
+        Examples
+        --------
+        >>> table.save("birds.safetensors")                                   # doctest: +SKIP
+        >>> FeatureTable.load("birds.safetensors").data_fingerprint() == table.data_fingerprint()  # doctest: +SKIP
+        True
+        """
+        return table_io.write_table(vars(self), path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> FeatureTable:
+        """Read a table that :meth:`save` wrote, or another Parquet file with such columns; see :meth:`from_arrow`.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be read, or is no such table.
+        """
+        with table_io.one_line(path):
+            return cls(**table_io.read_table(path))
+
+    def to_arrow(self) -> Any:
+        """Return the table as a ``pyarrow.Table``.
+
+        Columns: ``id``, ``features`` (a list of D floats), ``label`` (the class's name), ``split``, ``image_hash``
+        where known, and one for every annotated attribute. Class names and the model's fingerprint are in the schema.
+
+        Raises
+        ------
+        UsageError
+            If pyarrow is missing, or an attribute is called like one of these columns.
+        """
+        return table_io.to_arrow(vars(self))
+
+    @classmethod
+    def from_arrow(
+        cls,
+        data: Any,
+        *,
+        features: str = "features",
+        label: str = "label",
+        class_names: Sequence[str] | None = None,
+        attributes: Sequence[str] | None = None,
+    ) -> FeatureTable:
+        """Make a table of a ``pyarrow.Table``: one of :meth:`to_arrow`, or any with features and labels.
+
+        Parameters
+        ----------
+        data : pyarrow.Table
+        features, label : str
+            Names of the columns. Features of other tables are scaled to length 1.
+        class_names : sequence of str, optional
+            K names, for labels that are numbers; else in the order of the alphabet, or as :meth:`to_arrow` kept them.
+        attributes : sequence of str, optional
+            Columns with annotated attributes; default those that :meth:`to_arrow` wrote, else none.
+
+        Raises
+        ------
+        DatasetError
+            If a column is missing or empty in a row, or a label is unknown.
+        """
+        return cls(
+            **table_io.from_arrow(data, features=features, label=label, class_names=class_names, attributes=attributes)
+        )
+
+    def to_dataset(self) -> Any:
+        """Return the table as a ``datasets.Dataset`` with the columns of :meth:`to_arrow`.
+
+        Raises
+        ------
+        UsageError
+            If the package ``datasets`` is missing.
+        """
+        return table_io.to_dataset(vars(self))
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, **columns: Any) -> FeatureTable:
+        """Make a table of a ``datasets.Dataset`` with features; see :meth:`from_arrow`.
+
+        Examples
+        --------
+        >>> FeatureTable.from_dataset(table.to_dataset().filter(lambda row: row["split"] == "train"))  # doctest: +SKIP
+        """
+        return cls(**table_io.from_dataset(dataset, **columns))
 
 
 def lengths(features: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -191,13 +286,13 @@ def lengths(features: NDArray[np.floating]) -> NDArray[np.float64]:
     In single precision; a row whose square overflows is measured again in double.
     """
     found = np.empty(len(features), dtype=np.float64)
-    for first in range(0, len(features), ROWS_AT_A_TIME):
-        part = features[first : first + ROWS_AT_A_TIME].astype(np.float32, copy=False)
+    for rows in row_blocks(len(features)):
+        part = features[rows].astype(np.float32, copy=False)
         with np.errstate(over="ignore"):
             squares = np.einsum("nd,nd->n", part, part).astype(np.float64)
         beyond = np.flatnonzero(~np.isfinite(squares) | (squares < TINY))
         squares[beyond] = np.square(part[beyond], dtype=np.float64).sum(axis=1)
-        found[first : first + len(part)] = np.sqrt(squares)
+        found[rows] = np.sqrt(squares)
     return found
 
 

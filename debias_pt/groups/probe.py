@@ -16,9 +16,10 @@ from torch import Tensor
 
 from debias_pt.datasets.attributes import Attribute, PseudoAttribute
 from debias_pt.errors import UsageError
-from debias_pt.features.mapped import ROWS_AT_A_TIME, is_mapped
+from debias_pt.features.mapped import is_mapped
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import ZERO_SHOT
+from debias_pt.utils.row_blocks import row_blocks
 
 
 class AttributeProbe:
@@ -94,9 +95,9 @@ class AttributeProbe:
         self, features: NDArray[np.float32], y: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float64], ...]:
         """Return the logits behind :meth:`predict`, shape ``(N, V)`` for every attribute."""
-        if is_mapped(features) and len(features) > ROWS_AT_A_TIME:  # read once, whatever is asked
-            places = [slice(first, first + ROWS_AT_A_TIME) for first in range(0, len(features), ROWS_AT_A_TIME)]
-            parts = [self.scores(np.array(features[p]), None if y is None else y[p]) for p in places]
+        if is_mapped(features) and len(features):  # read once, whatever is asked
+            blocks = row_blocks(len(features))
+            parts = [self.scores(np.array(features[rows]), None if y is None else y[rows]) for rows in blocks]
             return tuple(np.concatenate(of_attribute) for of_attribute in zip(*parts, strict=True))
         images = torch.from_numpy(np.require(features, np.float32, ["C", "W"]))
         return tuple(

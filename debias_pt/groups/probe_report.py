@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
 from debias_pt.utils.files import json_number
+from debias_pt.utils.words import percent
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,7 @@ worst group (cat, out): recall 50.0 %, precision - %"
     """
     worst = probe["worst_group"]
     figures = (probe[name] for name in ("accuracy", "majority_accuracy", "balanced_accuracy"))
-    right, majority, balanced, recall, precision = (
-        "-" if value is None else f"{100 * value:.1f}" for value in (*figures, worst["accuracy"], worst["precision"])
-    )
+    right, majority, balanced, recall, precision = map(percent, (*figures, worst["accuracy"], worst["precision"]))
     return (
         f"right for {right} % of the training images (naming each class's majority: {majority} %; mean over groups "
         f"{balanced} %); worst group ({worst['label']}, {worst['attribute']}): recall {recall} %, precision "

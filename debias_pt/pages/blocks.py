@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from debias_pt.pages.text import named
+from debias_pt.utils.words import percent, percent_range
 
 ROWS_SHOWN = 12  # of a table or chart; the others can be unfolded
 BARS_DRAWN = 200  # groups beyond these stand in the table alone
@@ -30,7 +31,7 @@ def per_cent(value: float | None) -> Number:
     >>> per_cent(0.6715), per_cent(None)
     (Number(text='67.2', value=0.6715), Number(text='-', value=None))
     """
-    return Number("-" if value is None else f"{100 * value:.1f}", value)
+    return Number(percent(value), value)
 
 
 def interval(ends: Sequence[float] | None) -> str:
@@ -41,7 +42,7 @@ def interval(ends: Sequence[float] | None) -> str:
     >>> interval([0.25, 0.5])
     '25.0 to 50.0'
     """
-    return "-" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
+    return percent_range(ends)
 
 
 @dataclass(frozen=True)

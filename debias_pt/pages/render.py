@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from debias_pt.pages.blocks import Block, Page
 from debias_pt.pages.charts import draw
-from debias_pt.pages.text import shown
+from debias_pt.pages.text import finalized
 
 
 def html(page: Page) -> str:
@@ -26,7 +26,11 @@ def fragment(*blocks: Block) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("debias_pt.pages"), autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("debias_pt.pages"),
+        autoescape=True,
+        finalize=finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     style = (files("debias_pt.pages") / "templates" / "style.css").read_text(encoding="utf-8")
     environment.globals |= {"draw": draw, "style": Markup(style)}

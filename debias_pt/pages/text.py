@@ -7,8 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from debias_pt.utils.words import escaped
+
 OPEN, CLOSE = "\u2068", "\u2069"  # what stands between them leaves the direction of its surroundings alone
-UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066\u2067\ud800-\udfff]")
 DIRECTED = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")  # letters written from right to left
 
 
@@ -26,14 +27,8 @@ def named(text: str) -> str:
     return f"{OPEN}{text}{CLOSE}" if DIRECTED.search(text) else text
 
 
-def shown(value: Any) -> Any:
-    r"""Return a text with control characters, and characters that are none, written out.
-
-    Examples
-    --------
-    >>> print(shown("red \x1b[31m"))
-    red \x1b[31m
-    """
+def finalized(value: Any) -> Any:
+    """Return a value for a template: a text with control characters written out, the marks of :func:`named` kept."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    return escaped(value, keep=OPEN + CLOSE)

@@ -12,12 +12,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from debias_pt.datasets.images import gather, to_rgb
+from debias_pt.datasets.image_files import gather
+from debias_pt.datasets.images import to_rgb
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import encode_paths, encode_tensors
-from debias_pt.features.mapped import ROWS_AT_A_TIME, is_mapped
+from debias_pt.features.mapped import is_mapped
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
+from debias_pt.utils.row_blocks import row_blocks
 from debias_pt.utils.stores.addresses import is_shards
 
 EXPECTED = "features (N, D), a FeatureTable, image files or a folder, or PIL images"
@@ -70,8 +72,8 @@ def feature_blocks(inputs: Inputs, backbone: Callable[[], Backbone], dim: int) -
     if not (is_mapped(features) and isinstance(features, np.ndarray) and len(features)):
         yield unit_features(inputs, backbone, dim)
         return
-    for first in range(0, len(features), ROWS_AT_A_TIME):
-        yield _checked(features[first : first + ROWS_AT_A_TIME], dim)
+    for rows in row_blocks(len(features)):
+        yield _checked(features[rows], dim)
 
 
 def _encoded(images: Sequence[Any], backbone: Backbone) -> NDArray[np.float32]:

@@ -92,7 +92,7 @@ class Training:
         for callback in callbacks:
             callback.on_start(self)
         while self.step_ < self.settings.steps:
-            weights = self.text_pass()  # of all runs at once: the expensive run group
+            weights = self.text_pass()  # of all runs at once: the expensive part
             passes = [self._forward(run_group, own) for run_group, own in self._by_group(weights)]
             scores = self._validate(weights)  # None where it is not time
 

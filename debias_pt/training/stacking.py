@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from debias_pt.errors import UsageError
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.training.callbacks import Callback
-from debias_pt.training.devices.stack_of_runs import training_of
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
+from debias_pt.training.several_devices import training_of
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils.words import first_of
 
@@ -58,7 +58,7 @@ def fit_together(
     training = stack(tuners, run_groups)
     training.run(callbacks)
     for tuner, run_group in zip(tuners, run_groups, strict=True):
-        tuner.take(training.head, run_group)
+        tuner._adopt(training.head, run_group)
     return training
 
 
@@ -69,7 +69,7 @@ def stack(tuners: Sequence[PromptTuner], run_groups: Sequence[RunGroup]) -> Trai
     first = tuners[0]
     for tuner in tuners[1:]:
         _require_same_head(first, tuner)
-    return training_of(first, run_groups)
+    return training_of(first.make_head, first.class_names_, first.backbone, run_groups)
 
 
 def _require_same_head(first: PromptTuner, other: PromptTuner) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -23,7 +24,6 @@ from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
 from debias_pt.training.data import FitData
-from debias_pt.training.devices.stack_of_runs import training_of
 from debias_pt.training.fit_checks import (
     check_fit,
     criterion,
@@ -36,14 +36,15 @@ from debias_pt.training.fit_plan import plan
 from debias_pt.training.inputs import Inputs, feature_blocks
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import RULES
-from debias_pt.training.sharing.shared_tuner import SharedTuner
+from debias_pt.training.several_devices import training_of
+from debias_pt.training.tuner_files import TunerState, read_tuner, write_tuner
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
 
 __all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
 
 
-class PromptTuner(SharedTuner):
+class PromptTuner:
     """Learns a prompt for a frozen model, with group weights that adapt during training.
 
     A pickle of a tuner holds what was learned and the model's name, not its weights; they are loaded again when an
@@ -95,6 +96,8 @@ class PromptTuner(SharedTuner):
     selected_steps_: list[int]
     train_groups_: Groups | None = None
     inferred_: dict[str, Any] | None = None
+    data_: str | None = None
+    _oracle: bool | None = None
     _annotated: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
     def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
@@ -117,7 +120,8 @@ class PromptTuner(SharedTuner):
         from debias_pt.pages.render import fragment
         from debias_pt.training.tuner_view import tuner_blocks
 
-        return fragment(*tuner_blocks(self, self._model(), self._head is not None))
+        state = self.state() if self._head is not None else None
+        return fragment(*tuner_blocks(self._model(), self.settings, self.changed_settings(), state, self.train_groups_))
 
     def _model(self) -> str:
         return repr(self._backbone) if self._backbone else f"Backbone({self._source[0]!r}, not loaded)"
@@ -191,6 +195,13 @@ class PromptTuner(SharedTuner):
         """One seed per run."""
         return tuple(range(self.settings.seed, self.settings.seed + self.settings.seeds))
 
+    @property
+    def oracle_(self) -> bool | None:
+        """Whether annotated attributes were used, to fit or to select a step; None if that is not known."""
+        if self._oracle is not None or self.train_groups_ is None:
+            return self._oracle
+        return self.train_groups_.source == "true" or RULES[self.rule].uses_true_attributes
+
     def fit(
         self,
         table: FeatureTable,
@@ -226,10 +237,10 @@ class PromptTuner(SharedTuner):
             If training diverges; names step, group and learning rate.
         """
         run_group = self.run_group(table, groups, validation_groups=validation_groups, reweighter=reweighter)
-        training = training_of(self, [run_group])
+        training = training_of(self.make_head, self.class_names_, self.backbone, [run_group])
         with progress(f"fitting {self.settings.method}", self.settings.steps, "steps") as advance:
             training.run([*callbacks, Progress(advance)])
-        self.take(training.head, run_group)
+        self._adopt(training.head, run_group)
         return self
 
     def run_group(
@@ -290,7 +301,7 @@ class PromptTuner(SharedTuner):
             train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
         return RunGroup(criterion(self.settings), reweighter, how.settings, self.seeds, train, val, made)
 
-    def take(self, head: Head, run_group: RunGroup) -> None:
+    def _adopt(self, head: Head, run_group: RunGroup) -> None:
         """Take what a finished fit learned in this tuner's run group of it."""
         if len(run_group.seeds) != len(next(head.parameters())):
             state = {name: value[run_group.runs] for name, value in head.state_dict().items()}
@@ -298,7 +309,7 @@ class PromptTuner(SharedTuner):
             head.load_state_dict(state)
         self._head = head
         self.selected_steps_ = run_group.selector.step_.tolist()
-        self.freeze()
+        self._refresh_weights()
 
     def make_head(
         self, class_names: Sequence[str], seeds: Sequence[int] | None = None, backbone: Backbone | None = None
@@ -330,10 +341,10 @@ class PromptTuner(SharedTuner):
             reason = " ".join(str(error).split())
             raise FingerprintError(f"what was learned does not fit head {self.settings.head!r}: {reason}") from error
         self._head = head
-        self.freeze()
+        self._refresh_weights()
         return self
 
-    def freeze(self) -> None:
+    def _refresh_weights(self) -> None:
         """Take ``class_weights_`` and ``scale_`` from the head as it now is."""
         self.scale_ = self.head_.scale
         with torch.no_grad():  # copied: it may be a view of a parameter
@@ -413,3 +424,108 @@ class PromptTuner(SharedTuner):
         answers = self.predict(table.features, ensemble=ensemble)
         seeds = self.seeds[:1] if ensemble else self.seeds
         return GroupReport.of(answers.reshape(len(seeds), -1), groups, counts, seeds)
+
+    def state(self) -> TunerState:
+        """Return what was learned and what it belongs to, without the model.
+
+        Raises
+        ------
+        UsageError
+            If nothing was fitted.
+        """
+        self._require_fitted()
+        head = self._head if isinstance(self._head, dict) else self.head_.state_dict()  # not to load the model for it
+        return TunerState(
+            source=self._source,
+            settings=self.settings,
+            class_names=self.class_names_,
+            class_weights=self.class_weights_,
+            scale=self.scale_,
+            head=head,
+            data=self.data_,
+            oracle=self.oracle_,
+            inferred=self.inferred_,
+            selected_steps=getattr(self, "selected_steps_", None),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write what was learned into a folder: ``tuner.safetensors`` and ``tuner.json``, without pickle.
+
+        The model is named, not stored. An older tuner there is replaced as a whole.
+
+        Parameters
+        ----------
+        path : path-like
+            A new folder, or one that holds a saved tuner.
+
+        Raises
+        ------
+        UsageError
+            If nothing was fitted.
+        OutputError
+            If the folder holds anything else, or cannot be written to.
+
+        Examples
+        --------
+        >>> tuner.save("tuners/birds")                          # doctest: +SKIP
+        >>> PromptTuner.load("tuners/birds").predict(features)  # doctest: +SKIP
+        """
+        return write_tuner(self.state(), path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        model: str | None = None,
+        pretrained: str | None = None,
+        device: str = "cpu",
+        backbone: Backbone | None = None,
+    ) -> PromptTuner:
+        """Load a tuner that :meth:`save` wrote.
+
+        Features are classified at once; the model is loaded when an image has to be encoded, and must be the one that
+        the tuner was fitted with.
+
+        Parameters
+        ----------
+        path : path-like
+            The folder.
+        model, pretrained : str, optional
+            Where the model is now, if it has moved.
+        device : str
+            Where to load the model.
+        backbone : Backbone, optional
+            The model itself.
+
+        Raises
+        ------
+        UsageError
+            If there is no saved tuner.
+        FingerprintError
+            If its files are damaged, or the model is another one.
+        """
+        state = read_tuner(path, model=model, pretrained=pretrained, device=device)
+        tuner = cls.__new__(cls)
+        tuner._backbone, tuner._source, tuner._head = None, state.source, state.head
+        tuner.settings, tuner.class_names_ = state.settings, state.class_names
+        tuner.class_weights_, tuner.scale_ = state.class_weights, state.scale
+        tuner.data_, tuner._oracle, tuner.inferred_ = state.data, state.oracle, state.inferred
+        if state.selected_steps is not None:
+            tuner.selected_steps_ = state.selected_steps
+        if backbone is not None:
+            tuner.backbone = backbone
+        return tuner
+
+    def export(self, *_: object, **__: object) -> NoReturn:
+        """Refuse: now :func:`debias_pt.export_tuner`."""
+        raise UsageError("tuner.export(path) is now debias_pt.export_tuner(tuner, path)")
+
+    def push_to_hub(self, *_: object, **__: object) -> NoReturn:
+        """Refuse: now :func:`debias_pt.push_to_hub`."""
+        raise UsageError("tuner.push_to_hub(name, licence=...) is now debias_pt.push_to_hub(tuner, name, license=...)")
+
+    @classmethod
+    def from_pretrained(cls, *_: object, **__: object) -> NoReturn:
+        """Refuse: now :func:`debias_pt.from_hub`."""
+        raise UsageError("PromptTuner.from_pretrained(name) is now debias_pt.from_hub(name)")

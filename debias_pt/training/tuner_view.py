@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
+from debias_pt.groups.groups import Groups
 from debias_pt.pages.blocks import Block, Facts, Paragraph, Table
+from debias_pt.settings import FitSettings
+from debias_pt.training.tuner_files import TunerState
 from debias_pt.utils.words import first_of
 
-if TYPE_CHECKING:
-    from debias_pt.training.tuner import PromptTuner
 
+def tuner_blocks(
+    model: str, settings: FitSettings, changed: Mapping[str, Any], state: TunerState | None, groups: Groups | None
+) -> list[Block]:
+    """Return a tuner's model, method and settings, and what it was fitted to.
 
-def tuner_blocks(tuner: PromptTuner, model: str, fitted: bool) -> list[Block]:
-    """Return its model, method and settings, and what it was fitted to."""
-    changed = ", ".join(f"{name} {value}" for name, value in tuner.changed_settings().items() if name != "method")
-    facts = [("Model", model), ("Method", tuner.settings.method), ("Settings", changed or "all default")]
-    if not fitted:
+    Parameters
+    ----------
+    model : str
+        What to call the model.
+    settings : FitSettings
+    changed : mapping
+        The settings that are not the default.
+    state : TunerState or None
+        What was learned, if anything was.
+    groups : Groups or None
+        The training groups, where they are known.
+    """
+    named = ", ".join(f"{name} {value}" for name, value in changed.items() if name != "method")
+    facts = [("Model", model), ("Method", settings.method), ("Settings", named or "all default")]
+    if state is None:
         return [Paragraph("PromptTuner, not fitted yet"), Facts(facts)]
-    runs, classes, dim = tuner.class_weights_.shape
+    runs, classes, dim = state.class_weights.shape
     facts += [
-        ("Classes", first_of(tuner.class_names_)),
-        ("Seeds", ", ".join(map(str, tuner.seeds))),
+        ("Classes", first_of(state.class_names)),
+        ("Seeds", ", ".join(str(settings.seed + run) for run in range(runs))),
         ("Class weights", f"{runs} x {classes} x {dim} (seeds, classes, features)"),
     ]
-    if hasattr(tuner, "selected_steps_"):
-        facts.append(("Kept steps", ", ".join(map(str, tuner.selected_steps_))))
+    if state.selected_steps is not None:
+        facts.append(("Kept steps", ", ".join(map(str, state.selected_steps))))
     blocks: list[Block] = [Paragraph(f"PromptTuner, fitted to {classes} classes"), Facts(facts)]
-    groups = tuner.train_groups_
     if groups is not None:
         rows = [[name, str(n)] for name, n in zip(groups.names, groups.counts.tolist(), strict=True)]
         blocks.append(Table("Groups it was fitted with", ["group", "images"], rows))

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, UsageError
+from debias_pt.utils.cleanup import remove_unfinished, unfinished_name
 from debias_pt.utils.exchange import exchange
-from debias_pt.utils.orphans import remove_unfinished, unfinished_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -269,9 +270,13 @@ def write_json_once(path: Path, value: Any) -> bool:
     return True
 
 
-def require_regular(path: Path) -> None:
-    """Raise :class:`OSError` for a pipe or a device, from which reading may never end."""
-    if path.exists() and not path.is_file():
+def require_regular(path: str | os.PathLike[str]) -> None:
+    """Raise :class:`OSError` for a missing file, a folder, and a pipe or device, from which reading may never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError as error:  # a name with a zero byte
+        raise OSError(errno.EINVAL, f"not the name of a file, {error}") from error
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "a folder, pipe or device, not a file")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from debias_pt.errors import ImageError, UsageError
-from debias_pt.utils.files import make_folder, read_json, write_json
+from debias_pt.utils.files import make_folder, read_json, require_regular, write_json
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.stores.access import read_bytes
 from debias_pt.utils.stores.addresses import is_file_here
@@ -23,6 +22,7 @@ Index = dict[str, list[int | str]]  # path to size, modification and change time
 
 # A file changed within this time of being hashed may change again without a new time stamp.
 RACY_NS = 2_000_000_000
+READ_BYTES = 1 << 20
 HEXADECIMAL = set("0123456789abcdef")
 
 
@@ -36,30 +36,19 @@ def file_digest(path: str) -> str:
     """
     if not is_file_here(path):
         return hashlib.sha256(read_bytes(path)).hexdigest()
+    content = hashlib.sha256()
     try:
         require_regular(path)
         with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            while part := file.read(READ_BYTES):  # an archive may not fit into memory
+                content.update(part)
     except OSError as error:
-        raise ImageError(f"{path}: cannot read this file ({error.strerror}); check the data set's folder") from error
+        raise _unreadable(path, error) from error
+    return content.hexdigest()
 
 
-def require_regular(path: str | os.PathLike[str]) -> None:
-    """Refuse pipes and devices, from which reading may never end.
-
-    Raises
-    ------
-    ImageError
-        If it is none.
-    OSError
-        If there is no such file.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except ValueError as error:  # a name with a zero byte
-        raise ImageError(f"{str(path)!r}: not the name of a file ({error}); check the data set's folder") from error
-    if not stat.S_ISREG(mode):
-        raise ImageError(f"{path}: a folder, pipe or device, not an image file; remove it")
+def _unreadable(path: str, error: OSError) -> ImageError:
+    return ImageError(f"{path}: cannot read this file ({error.strerror}); check the data set's folder")
 
 
 def content_hashes(root: Path, ids: Sequence[str], index_dir: Path, bad: dict[str, str] | None = None) -> list[str]:
@@ -122,8 +111,10 @@ def _stamp(path: str) -> list[int]:
     try:
         require_regular(path)
         status = os.stat(path)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 

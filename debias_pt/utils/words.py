@@ -1,8 +1,12 @@
-"""Words of messages: numbers with their noun, long lists and texts cut between words."""
+"""Words of messages: numbers with their noun, percentages, long texts cut between words, control characters escaped."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+# Control characters, and those that turn the direction of what follows.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def counted(number: float, noun: str, plural: str = "") -> str:
@@ -41,3 +45,38 @@ def shortened(text: str, most: int) -> str:
         return text
     cut = text[: most - 2].rpartition(" ")[0] or text[: most - 3]
     return f"{cut}..."
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage with one decimal.
+
+    Examples
+    --------
+    >>> percent(0.6715), percent(None)
+    ('67.2', '-')
+    """
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def percent_range(ends: Sequence[float] | None, missing: str = "-") -> str:
+    """Return an interval as percentages; `missing` where there is none.
+
+    Examples
+    --------
+    >>> percent_range([0.25, 0.5]), percent_range(None)
+    ('25.0 to 50.0', '-')
+    """
+    return missing if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
+
+
+def escaped(text: str, keep: str = "") -> str:
+    r"""Return a text with control characters written out, except those in `keep`: a name must not run the terminal.
+
+    Examples
+    --------
+    >>> print(escaped("red \x1b[31m"))
+    red \x1b[31m
+    """
+    return UNPRINTABLE.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
+    )

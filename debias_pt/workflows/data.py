@@ -16,10 +16,10 @@ from debias_pt.datasets.splits import SPLITS, require_split
 from debias_pt.datasets.synthetic.layouts import LAYOUTS
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import known_groups
-from debias_pt.pages.text import shown as written_out
 from debias_pt.settings import SourceSettings
 from debias_pt.utils.files import make_folder, write_bytes
 from debias_pt.utils.registry import lookup
+from debias_pt.utils.words import escaped
 from debias_pt.workflows.source import load_source
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -117,7 +117,7 @@ def contact_sheet(
     for number in range(shown):
         members = rows[index[rows] == number]
         top = number * (TILE + GAP)
-        text = "\n".join([*map(written_out, names[number].split(", ")), f"{len(members)} images"])
+        text = "\n".join([*map(escaped, names[number].split(", ")), f"{len(members)} images"])
         pen.multiline_text((6, top + TILE // 2), text, fill="black", font=font, anchor="lm")
         for place, row in enumerate(rng.permutation(members)[:columns]):
             image = open_rgb(dataset.path(dataset.ids[row]))

@@ -10,8 +10,9 @@ import torch
 from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import without_folders
+from debias_pt.sharing.export import export_tuner
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.utils.checksums.checked_json import with_checksum
+from debias_pt.utils.checked_json import with_checksum
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.evaluate import load_tuner, origin, require_same_model, run_settings, with_origin
@@ -34,7 +35,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
         The run's folder; default the newest finished run under ``./runs``.
     out : str, optional
         Folder to write; default ``export`` in the run's folder. A name that ends in ``.onnx`` or ``.pt2`` becomes a
-        file with image tower and classifier; see :meth:`~debias_pt.training.tuner.PromptTuner.export`.
+        file with image tower and classifier; see :func:`~debias_pt.sharing.export.export_tuner`.
     seed : int, optional
         Which of the run's seeds; default its first.
     **moved
@@ -71,7 +72,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     facts.pop("dataset_path", None)  # an export is there to be shared: no path of this machine
     facts |= {name: without_folders(facts[name]) for name in ("model", "pretrained")}
     if whole:
-        with_origin(tuner, run).export(folder, seed=seed)
+        export_tuner(with_origin(tuner, run), folder, seed)
         return {"run": str(run.path), "folder": str(folder), **facts}
     with whole_folder(folder.resolve(), "--out", replace=True) as unfinished:
         write_tensors(unfinished / WEIGHTS, {"class_weights": weights}, facts)

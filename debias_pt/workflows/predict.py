@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute, PseudoAttribute
-from debias_pt.datasets.images import gather
+from debias_pt.datasets.image_files import gather
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import encode_paths, warn_of_skipped
 from debias_pt.groups.probe import AttributeProbe
@@ -32,7 +32,7 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     path : str, optional
         The run's folder; default the newest finished run under ``./runs``.
     images : sequence of str
-        Image files, and folders to search for them; see :func:`debias_pt.datasets.images.gather`.
+        Image files, and folders to search for them; see :func:`debias_pt.datasets.image_files.gather`.
     skip_bad : bool
         Leave out images that cannot be read, warn, and give their reasons under ``skipped``.
     **moved

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from debias_pt.errors import DebiasWarning, FingerprintError, OutputError, RunError, UsageError
 from debias_pt.methods import METHODS
 from debias_pt.settings import identity
-from debias_pt.utils.checksums.checked_json import (
+from debias_pt.utils.checked_json import (
     Fields,
     checked_lines,
     read_checked,

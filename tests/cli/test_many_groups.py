@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias_pt.benchmarks.group_robustness import table
-from debias_pt.cli import evaluate, output
-from debias_pt.cli.groups.tables import print_probe_report, print_pseudo_sizes, print_verified
-from debias_pt.groups.many import MOST, WORST, left_out_text, worst_places
+from debias_pt.cli import evaluate, format, output
+from debias_pt.cli.tables import print_probe_report, print_pseudo_sizes, print_verified
+from debias_pt.groups.worst_groups import MOST, WORST, left_out_text, worst_places
 from tests.cli.test_output import result
 
 N = 200
@@ -63,7 +63,7 @@ def test_train_shows_the_worst_and_counts_the_others(capsys: pytest.CaptureFixtu
     assert printed(text) == WORST_FIRST
     assert "The 10 worst of 200 groups, and 190 more (1 without an image): --json has all." in text
     assert len(text.splitlines()) < 60
-    output.print_json(result(groups=groups()))
+    format.print_json(result(groups=groups()))
     assert json.loads(capsys.readouterr().out)["groups"] == groups()
 
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debias_pt.cli import output
-from debias_pt.cli.groups import tables
+from debias_pt.cli import format, output, tables
 from debias_pt.groups.metrics import SCALARS
 
 GROUPS = [
@@ -23,9 +22,9 @@ GROUPS = [
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_eight_groups_fit(width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "WIDTH", width)
+    monkeypatch.setattr(format, "WIDTH", width)
     methods = ["class-balanced", "dpt (oracle)"]
-    output.print_table(["method", *GROUPS], [[name, *["96.7 ± 10.6"] * 8] for name in methods], title="by group")
+    format.print_table(["method", *GROUPS], [[name, *["96.7 ± 10.6"] * 8] for name in methods], title="by group")
     text = capsys.readouterr().out
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
@@ -39,7 +38,7 @@ def test_eight_groups_fit(width: int, capsys: pytest.CaptureFixture[str], monkey
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(20, 130))
 def test_every_column_stands_in_one_part(sizes: list[int], width: int) -> None:
     columns = ["x" * size for size in sizes]
-    parts = output.column_parts(columns, [], width)
+    parts = format.column_parts(columns, [], width)
     assert [i for part in parts for i in part if i] == list(range(1, len(columns)))
     assert all(part[0] == 0 for part in parts)
     for part in parts:  # what fits, and one column at least
@@ -87,7 +86,7 @@ def test_one_is_not_a_plural(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_long_heading_leaves_no_column_out(capsys: pytest.CaptureFixture[str]) -> None:
     columns = ["encoding", "seconds (quartiles)", "times as fast as bare image tower", "images/s"]
     for name, figures in itertools.product((20, 60, 90), (1, 22, 30)):
-        output.print_table(columns, [["n" * name, "1" * figures, "2" * figures, "345"]])
+        format.print_table(columns, [["n" * name, "1" * figures, "2" * figures, "345"]])
         said = capsys.readouterr().out
         assert "images/s" in said
         assert "345" in said

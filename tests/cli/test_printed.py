@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from debias_pt.cli import evaluate, output, predict
-from debias_pt.cli.discovery import discover
-from debias_pt.cli.groups import tables
+from debias_pt.cli import discover, evaluate, format, output, predict, tables
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.report_view import group_chart
+from debias_pt.utils.words import percent
 from tests.cli.test_output import result
 
 
@@ -22,13 +21,13 @@ def lines(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("value", "text"), [(0.6715, "67.2"), (1.0, "100.0"), (0.0004, "0.0"), (None, "-")])
 def test_per_cent_has_one_decimal(value: float | None, text: str) -> None:
-    assert output.percent(value) == text
+    assert percent(value) == text
 
 
 def test_intervals_and_differences() -> None:
-    assert output.interval([0.5, 0.6251]) == "50.0 to 62.5"
-    assert output.interval(None) == ""
-    assert output.points(-0.0251, [-0.1, 0.05]) == ("-2.5", "-10.0 to +5.0")
+    assert format.interval([0.5, 0.6251]) == "50.0 to 62.5"
+    assert format.interval(None) == ""
+    assert format.points(-0.0251, [-0.1, 0.05]) == ("-2.5", "-10.0 to +5.0")
 
 
 def test_the_probes_report(capsys: pytest.CaptureFixture[str]) -> None:

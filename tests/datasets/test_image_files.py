@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from debias_pt.datasets.images import find_images, gather, is_image, open_rgb
+from debias_pt.datasets.image_files import find_images, gather
+from debias_pt.datasets.image_formats import is_image
+from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import DebiasWarning, ImageError
 
 

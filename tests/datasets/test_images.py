@@ -89,7 +89,7 @@ def test_truncated_jpeg_names_its_path(tmp_path: Path, cut: int) -> None:
 def test_missing_file_and_folder_name_their_path(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"none\.png: no such image file"):
         open_rgb(tmp_path / "none.png")
-    with pytest.raises(ImageError, match="a folder, pipe or device, not an image file"):
+    with pytest.raises(ImageError, match="a folder, pipe or device, not a file"):
         open_rgb(tmp_path)
 
 

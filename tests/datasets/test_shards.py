@@ -14,7 +14,7 @@ import pytest
 
 from debias_pt.cli.main import main
 from debias_pt.datasets import ImageDataset, OwnData, load_dataset
-from debias_pt.datasets.images import gather
+from debias_pt.datasets.image_files import gather
 from debias_pt.datasets.shards import index
 from debias_pt.datasets.shards.members import members
 from debias_pt.datasets.thumbnails import thumbnail
@@ -109,7 +109,7 @@ def test_shards_in_a_store_are_streamed_once_and_read_in_batches(
 
 
 def test_images_side_by_side_are_one_request(birds: ImageDataset, tmp_path: Path) -> None:
-    from debias_pt.utils.stores.together import read_together
+    from debias_pt.utils.stores.read_many import read_together
 
     with web(pack(birds, tmp_path / "shards")) as store:
         packed = load_dataset(f"{store.url}/birds-{{00..01}}.tar", own=BIRDS, cache_dir=tmp_path)

@@ -17,7 +17,7 @@ import torch
 
 from debias_pt.cli.main import main
 from debias_pt.datasets import ImageDataset, OwnData, load_dataset
-from debias_pt.datasets.images import gather
+from debias_pt.datasets.image_files import gather
 from debias_pt.errors import DatasetError, FetchError, UsageError
 from debias_pt.features import blocks
 from debias_pt.features.encoding import encode_paths, encode_with_stats

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from debias_pt.utils.cleanup import UNFINISHED
 from debias_pt.utils.files import read_tensors
-from debias_pt.utils.orphans import UNFINISHED
 from tests.faults.victims import Ended, Victims
 from tests.helpers.tiny_data import write_checkpoint, write_waterbirds
 

@@ -20,7 +20,7 @@ from debias_pt.errors import DebiasError
 from debias_pt.features.table import FeatureTable
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training.search_space import parse_space
-from debias_pt.utils.checksums.checked_json import checked_lines, read_checked, read_checked_lines, with_checksum
+from debias_pt.utils.checked_json import checked_lines, read_checked, read_checked_lines, with_checksum
 from debias_pt.utils.files import read_arrays, read_json, read_tensors, write_tensors
 from debias_pt.utils.hashing import _read_index
 from debias_pt.workflows.run_folder import RunFolder

@@ -19,9 +19,9 @@ from debias_pt.datasets.metadata_cache import Metadata, remembered
 from debias_pt.errors import DebiasWarning, FingerprintError, UsageError
 from debias_pt.features import cache as features
 from debias_pt.features.cache import FeatureCache
-from debias_pt.training.sharing.saved_tuner import load_tuner_state, save_tuner
+from debias_pt.training.tuner_files import read_tuner
 from debias_pt.utils.files import read_tensors
-from debias_pt.workflows.evaluate import open_run
+from debias_pt.workflows.run import open_run
 from debias_pt.workflows.run_folder import RunFolder
 from tests.faults.case import Case
 from tests.faults.records import scale
@@ -89,12 +89,12 @@ def test_a_run_folder(run: RunFolder, counted: Any, name: str) -> None:
 
 def test_a_tuner_and_an_export(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
     tuner = open_run(case.folder / "done").tuner
-    folder = save_tuner(tuner, tmp_path / "tuner")
+    folder = tuner.save(tmp_path / "tuner")
     case.whole(["export", case.folder / "done", "--out", tmp_path / "export"])
     weights = tmp_path / "export" / "class_weights.safetensors"
     readers: dict[Path, Callable[[], Any]] = {
-        folder / "tuner.json": lambda: load_tuner_state(folder, None, None, "cpu", None),
-        folder / "tuner.safetensors": lambda: load_tuner_state(folder, None, None, "cpu", None),
+        folder / "tuner.json": lambda: vars(read_tuner(folder)),
+        folder / "tuner.safetensors": lambda: vars(read_tuner(folder)),
         weights: lambda: read_tensors(weights),
     }
     with counted(4, "a flipped bit in a saved tuner or exported class weights: found and named") as row:

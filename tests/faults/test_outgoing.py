@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from debias_pt.cli.output import print_table, say
+from debias_pt.cli.format import print_table, say
 from debias_pt.utils.files import csv_text, write_text
 from tests.faults.case import FIT, Case
 from tests.faults.test_killed import case  # noqa: F401

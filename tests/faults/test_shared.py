@@ -15,9 +15,10 @@ from PIL import Image
 from debias_pt.benchmarks.group_robustness.before_after import plot_before_after
 from debias_pt.models.names import from_home
 from debias_pt.pages.render import html
-from debias_pt.training.sharing.model_card import model_card
+from debias_pt.sharing.export import export_tuner
+from debias_pt.sharing.model_card import model_card
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.workflows.evaluate import open_run
+from debias_pt.workflows.run import open_run
 from debias_pt.workflows.run_folder import RunFolder
 from debias_pt.workflows.run_report.build import page
 from tests.faults.case import Case
@@ -56,9 +57,9 @@ def test_nothing_to_share_names_a_folder(
     case.whole(["predict", done, "data/waterbirds_v1.0", "--out", out / "predict.csv"], case.folder)
     tuner = open_run(done).tuner
     tuner.save(out / "tuner")
-    tuner.export(out / "checkpoint")
+    export_tuner(tuner, out / "checkpoint")
     for name in ("tuner.pt2", "tuner.onnx") if LONG else ():
-        tuner.export(out / name)
+        export_tuner(tuner, out / name)
     (out / "card.md").write_text(model_card(tuner, "ada/birds", RunFolder(done).result, "apache-2.0"))
     places = [str(case.folder), str(Path(__file__).parents[2]), str(Path(pytest.__file__).parent)]
     with counted(5, "pages, exports (.pt2, .onnx too), tuners, model cards and CSV files that name a folder") as row:

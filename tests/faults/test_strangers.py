@@ -27,7 +27,7 @@ from debias_pt.datasets.download.archive import unpack
 from debias_pt.errors import DatasetError, DebiasError, FetchError, FingerprintError
 from debias_pt.features.clip_retrieval import _read
 from debias_pt.features.table import FeatureTable
-from debias_pt.utils.checksums.checked_json import with_checksum
+from debias_pt.utils.checked_json import with_checksum
 from debias_pt.utils.files import read_tensors
 from debias_pt.workflows.run_folder import RunFolder
 from tests.faults.case import Case

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from debias_pt.features import cache as mapped
-from debias_pt.features import table as feature_module
 from debias_pt.features.cache import CachedRows, FeatureCache
 from debias_pt.features.table import FeatureTable
+from debias_pt.utils import row_blocks
 from debias_pt.utils.files import write_tensors
 
 FINGERPRINT = {"model": "none"}
@@ -77,7 +77,7 @@ def test_shards_of_earlier_versions_are_read(tmp_path: Path) -> None:
 def test_a_large_table_is_mapped_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, keys, rows = filled(tmp_path, 90, 6, 16)
     monkeypatch.setattr(mapped, "MAPPED_BYTES", 0)
-    monkeypatch.setattr(mapped, "ROWS_AT_A_TIME", 25)
+    monkeypatch.setattr(row_blocks, "ROWS_AT_A_TIME", 25)
     order = np.random.default_rng(2).permutation(90)
     wanted = [keys[i] for i in order]
     first = mapped.table_features(cache.read(), wanted, cache.folder, "birds")
@@ -116,8 +116,7 @@ def test_a_mapped_table_is_checked_and_split_without_being_copied(
     n, d = 8000, 256
     cache, keys, rows = filled(tmp_path, n, d, 500)
     monkeypatch.setattr(mapped, "MAPPED_BYTES", 0)
-    monkeypatch.setattr(mapped, "ROWS_AT_A_TIME", 500)
-    monkeypatch.setattr(feature_module, "ROWS_AT_A_TIME", 500)
+    monkeypatch.setattr(row_blocks, "ROWS_AT_A_TIME", 500)
     ids = tuple(map(str, range(n)))
     split = np.repeat(["train", "val", "test"], [n - 2000, 1000, 1000])
     tracemalloc.start()

@@ -11,6 +11,7 @@ import torch
 from debias_pt.errors import NonFiniteError
 from debias_pt.features.mapped import MappedRows, is_mapped
 from debias_pt.features.table import FeatureTable, lengths, table_from_arrays
+from debias_pt.utils import row_blocks
 
 
 def unit(n: int, dim: int = 8) -> np.ndarray:
@@ -23,15 +24,16 @@ def mapped(path: Path, rows: np.ndarray) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def test_rows_and_blocks_are_those_of_the_array(tmp_path: Path) -> None:
+def test_rows_and_blocks_are_those_of_the_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_blocks, "ROWS_AT_A_TIME", 12)
     rows = unit(50)
     places = np.random.default_rng(1).permutation(50)[:30]
     source = MappedRows(mapped(tmp_path / "a.npy", rows.astype(np.float16)), places)
     wanted = torch.tensor([[0, 29, 3], [3, 3, 11]])
     assert torch.allclose(source.take(wanted), torch.from_numpy(rows[places])[wanted], atol=1e-3)
     assert torch.allclose(source.take(wanted).norm(dim=-1), torch.ones(2, 3), atol=1e-6)
-    assert [len(block) for block in source.blocks(12)] == [12, 12, 6]
-    assert torch.allclose(torch.cat(list(source.blocks(12))), torch.from_numpy(rows[places]), atol=1e-3)
+    assert [len(block) for block in source.blocks()] == [12, 12, 6]
+    assert torch.allclose(torch.cat(list(source.blocks())), torch.from_numpy(rows[places]), atol=1e-3)
 
 
 def test_a_table_of_half_precision_stays_mapped(tmp_path: Path) -> None:

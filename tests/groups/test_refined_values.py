@@ -20,7 +20,7 @@ from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import confirmation, inferred
 from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
 from debias_pt.groups.refinement.calibration import contrasts
-from debias_pt.groups.refinement.confirmation import Evidence, apart, confirm, posterior, spread
+from debias_pt.groups.refinement.confirmation import Evidence, apart, confirm, posterior, std_within_classes
 from debias_pt.groups.refinement.inferred import infer
 from debias_pt.groups.refinement.mixture import AttributeMixture, RefinementError, fit_mixture, maximise, shrunk
 from debias_pt.groups.refinement.pooling import Refinement, calibrate_apart, refine, summary
@@ -91,8 +91,8 @@ def test_what_does_not_vary_has_no_covariance() -> None:
 def test_columns_are_measured_within_classes() -> None:
     """Class 0: 0, 2; class 1: 10, 14: deviations 1, 1, 2, 2; a class without rows is left alone."""
     columns, y = np.array([[0.0], [2.0], [10.0], [14.0]]), np.array([0, 0, 1, 1])
-    assert spread(columns, y, 3) == pytest.approx([math.sqrt(2.5)])
-    assert spread(np.ones((4, 1)), y, 2)[0] == pytest.approx(1e-12)
+    assert std_within_classes(columns, y, 3) == pytest.approx([math.sqrt(2.5)])
+    assert std_within_classes(np.ones((4, 1)), y, 2)[0] == pytest.approx(1e-12)
 
 
 def test_a_posterior_is_evidence_and_shares() -> None:
@@ -271,7 +271,7 @@ def test_mapped_features_are_asked_block_by_block(
     of_class = asked.weights_[0].numpy()
     words = of_class[y] if len(of_class) > 1 else of_class[[0] * len(y)]
     assert whole == pytest.approx(backbone.logit_scale * np.einsum("nd,nvd->nv", rows, words), rel=1e-4)
-    monkeypatch.setattr("debias_pt.groups.probe.ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr("debias_pt.utils.row_blocks.ROWS_AT_A_TIME", 3)
     (parts,) = asked.scores(np.load(tmp_path / "rows.npy", mmap_mode="r"), y)
     assert parts == pytest.approx(whole, rel=1e-6)
     assert asked.predict(rows, y)[0].posterior == pytest.approx(

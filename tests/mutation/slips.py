@@ -226,16 +226,16 @@ SLIPS = [
     ),
     Slip(
         "per cent is printed without its decimal",
-        "cli/output.py",
+        "debias_pt/utils/words.py",
         'return "-" if value is None else f"{100 * value:.1f}"',
         'return "-" if value is None else f"{100 * value:.0f}"',
         OUTPUT,
     ),
     Slip(
         "the probe's precision is printed as its recall",
-        "cli/output.py",
-        'percent(g["recall"]), percent(g["precision"]),',
-        'percent(g["recall"]), percent(g["recall"]),',
+        "cli/tables.py",
+        'percent(g["recall"]), percent(g["precision"])]',
+        'percent(g["recall"]), percent(g["recall"])]',
         OUTPUT,
     ),
 ]

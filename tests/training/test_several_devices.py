@@ -15,11 +15,10 @@ import torch
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.devices import split_pass
-from debias_pt.training.devices.split_pass import SplitPass, splits
-from debias_pt.training.devices.stack_of_runs import training_of
+from debias_pt.training import several_devices
 from debias_pt.training.loop import Callback, Training
-from debias_pt.training.stacking import fit_together
+from debias_pt.training.several_devices import SplitPass, splits
+from debias_pt.training.stacking import fit_together, stack
 from debias_pt.training.tuner import PromptTuner
 
 pytestmark = pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")  # of small groups
@@ -57,7 +56,7 @@ def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
             done.set_result(call(*args))
             return done
 
-    monkeypatch.setattr(split_pass, "ThreadPoolExecutor", InTurn)
+    monkeypatch.setattr(several_devices, "ThreadPoolExecutor", InTurn)
     monkeypatch.setattr(Backbone, "replicas", property(lambda backbone: (backbone.model,) * len(backbone.devices)))
 
 
@@ -87,7 +86,7 @@ def test_class_weights_and_gradients_are_those_of_each_part_alone(
     backbone: Backbone, several: Backbone, table: FeatureTable, head: str
 ) -> None:
     tuner = PromptTuner(several, **OPTIONS, head=head, batch_size=16, seeds=3)
-    training = training_of(tuner, [tuner.run_group(table, groups_of(table))])
+    training = stack([tuner], [tuner.run_group(table, groups_of(table))])
     weights = training.text_pass()
     weights.square().sum().backward()  # type: ignore[no-untyped-call]
     of_stack = dict(training.head.named_parameters())
@@ -104,7 +103,7 @@ def test_class_weights_and_gradients_are_those_of_each_part_alone(
 def test_parts_run_at_the_same_time_on_copies_of_their_own(several: Backbone, table: FeatureTable) -> None:
     tuner = PromptTuner(several, **OPTIONS, seeds=2)
     run_group = tuner.run_group(table, groups_of(table))
-    training = training_of(tuner, [run_group])
+    training = stack([tuner], [run_group])
     text_pass: Any = training.text_pass
     models = [head.tower._tower for head in text_pass.heads]
     assert models[0] is several.model
@@ -123,7 +122,7 @@ def test_parts_run_at_the_same_time_on_copies_of_their_own(several: Backbone, ta
 
 def test_an_error_in_a_part_is_the_fits(several: Backbone, table: FeatureTable) -> None:
     tuner = PromptTuner(several, **OPTIONS, seeds=2)
-    training = training_of(tuner, [tuner.run_group(table, groups_of(table))])
+    training = stack([tuner], [tuner.run_group(table, groups_of(table))])
     text_pass: Any = training.text_pass
 
     def fails(module: object, inputs: object) -> None:
@@ -174,6 +173,6 @@ def test_what_is_not_worth_splitting(backbone: Backbone, several: Backbone, tabl
     assert not splits(several, head, runs=1, classes=2)
     assert not splits(several, linear, runs=2, classes=2)  # no text pass
     on_gpus: Any = type("OnGpus", (), {"devices": (0, 1), "device": torch.device("cuda", 0)})()
-    few = split_pass.FEW_ON_GPU // 4
+    few = several_devices.FEW_ON_GPU // 4
     assert not splits(on_gpus, head, runs=4, classes=few)
     assert splits(on_gpus, head, runs=4, classes=few + 1)

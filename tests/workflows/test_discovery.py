@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from debias_pt.cli.discovery.discover import print_discovery
+from debias_pt.cli.discover import print_discovery
 from debias_pt.discovery import Vocabulary
 from debias_pt.errors import UsageError
 from debias_pt.settings import DataSettings, TrainSettings, resolve

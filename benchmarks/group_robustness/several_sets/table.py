@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from debias_pt.utils.words import percent
+
 from ...shared.tables import Table, markdown_table
 from .. import table
 from ..rows import BASELINE
@@ -56,14 +58,14 @@ def _set_line(one: dict[str, Any]) -> list[str]:
     shape = f"{len({g['label'] for g in groups})} x {len({g['attribute'] for g in groups})}"
     sizes = [group["n_true"] for group in probe.get("groups", ())]
     train = [str(sum(sizes)), str(min(sizes))] if sizes else ["-", "-"]
-    return [one["set"], shape, *train, str(sum(g["n"] for g in groups)), *[table.percent(probe.get(f)) for f in PROBE]]
+    return [one["set"], shape, *train, str(sum(g["n"] for g in groups)), *[percent(probe.get(f)) for f in PROBE]]
 
 
 def markdown(result: dict[str, Any]) -> str:
     """Return all as Markdown."""
     synthetic = [one["set"] for one in result["sets"] if one["synthetic"]]
     parts = [f"Synthetic: {', '.join(synthetic)}."] if synthetic else []
-    parts += [markdown_table(*overview(result)), f"{NOTE}; {table.spread(result['sets'][0])}."]
+    parts += [markdown_table(*overview(result)), f"{NOTE}; {table.interval_note(result['sets'][0])}."]
     parts += [markdown_table(*set_table(result), left=1)]
     return "\n\n".join(parts)
 
@@ -88,7 +90,7 @@ def _summary(row: dict[str, Any]) -> list[str]:
     below = f"{len(row['below_baseline'])} ({len(row['surely_below_baseline'])})"
     regret = row["worst_regret"]
     return [
-        table.percent(row["mean"]),
+        percent(row["mean"]),
         "-" if regret is None else f"{100 * regret:.1f} ({row['worst_regret_on']})",
         below if row["compared_with_baseline"] else "-",
     ]

@@ -6,7 +6,7 @@ import re
 import warnings
 
 from debias_pt.datasets.custom.listing import Listing
-from debias_pt.datasets.images import find_images
+from debias_pt.datasets.image_files import find_images
 from debias_pt.datasets.splits import split_of
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.utils.stores.place import Place, below

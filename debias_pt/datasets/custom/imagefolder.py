@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
 from debias_pt.datasets.custom.table import read_table
-from debias_pt.datasets.images import find_images
+from debias_pt.datasets.image_files import find_images
 from debias_pt.datasets.splits import split_of
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.utils.stores.place import Place, below

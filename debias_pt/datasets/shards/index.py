@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from debias_pt.datasets.images import is_image
+from debias_pt.datasets.image_formats import is_image
 from debias_pt.datasets.shards.members import Packed, members
 from debias_pt.errors import DatasetError, DebiasError, UsageError
-from debias_pt.utils.checksums.checked_json import read_checked, with_checksum
+from debias_pt.utils.checked_json import read_checked, with_checksum
 from debias_pt.utils.files import make_folder, write_json
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.hashing import RACY_NS

@@ -87,7 +87,7 @@ def confirm(head: BiasedHead, scores: Array, y: NDArray[np.int64], calibration: 
     share = posterior(words, calibration.prior, y)
     basis = helmert(k)
     of_words, of_logits = contrasts(scores), head.held_out @ basis.T
-    scale = np.hstack([spread(of_words, y, k), spread(of_logits, y, k)])
+    scale = np.hstack([std_within_classes(of_words, y, k), std_within_classes(of_logits, y, k)])
     both = np.hstack([of_words, of_logits]) / scale
     free = np.arange(both.shape[1]) >= v - 1  # classes move the logits
     mixture, shared = fit_mixture(both, y, share, n_classes=k, class_effects=free)
@@ -139,7 +139,7 @@ def apart(columns: Array, y: NDArray[np.int64], share: Array) -> float:
     return maximise(centred, centred.T @ centred, classes, share, class_effects=True).separation
 
 
-def spread(columns: Array, y: NDArray[np.int64], n_classes: int) -> Array:
+def std_within_classes(columns: Array, y: NDArray[np.int64], n_classes: int) -> Array:
     """Return the standard deviation of each column within classes, shape ``(J,)``."""
     means = np.stack([columns[y == k].mean(axis=0) if (y == k).any() else columns[0] for k in range(n_classes)])
     found: Array = (columns - means[y]).std(axis=0) + 1e-12

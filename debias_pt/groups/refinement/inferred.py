@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert
 
 from debias_pt.groups.refinement.biased_head import fit_biased_head
-from debias_pt.groups.refinement.confirmation import apart, spread
+from debias_pt.groups.refinement.confirmation import apart, std_within_classes
 from debias_pt.groups.refinement.mixture import Array, RefinementError, fit_mixture
 from debias_pt.groups.refinement.pooling import pool
 
@@ -78,7 +78,7 @@ def infer(features: NDArray[Any], y: NDArray[np.int64], n_classes: int) -> Infer
     x = features.astype(np.float64)
     head = fit_biased_head(x, y, n_classes, strength=STRENGTH)
     logits = head.held_out @ helmert(n_classes).T
-    logits = logits / spread(logits, y, n_classes)
+    logits = logits / std_within_classes(logits, y, n_classes)
     start = np.full((len(y), n_classes), (1 - TRUST) / (n_classes - 1))
     start[np.arange(len(y)), head.held_out.argmax(axis=1)] = TRUST
     in_logits, _ = fit_mixture(logits, y, start, n_classes=n_classes, class_effects=True)

@@ -8,8 +8,8 @@ import typer
 
 from debias_pt.settings import DataSettings
 
-from ..encode import PROBE_ONLY
-from ..options import Json, with_settings
+from .encode import PROBE_ONLY
+from .options import Json, with_settings
 
 
 @with_settings(DataSettings, without=("dataset", "probe", *PROBE_ONLY))
@@ -29,7 +29,7 @@ def discovery(
     from debias_pt.benchmarks.group_robustness.several_sets.compare import settings_of
     from debias_pt.benchmarks.shared.tables import markdown_table
 
-    from ..output import data_name, print_json, print_table
+    from .format import data_name, print_json, print_table
 
     results = [job(settings_of(name, given)) for name in dataset]
     if as_json:

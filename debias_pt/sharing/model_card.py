@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.base import is_synthetic
 from debias_pt.groups.groups import group_name
 from debias_pt.groups.metrics import GroupReport
-
-if TYPE_CHECKING:
-    from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import PromptTuner
 
 SCORES = {"worst_group_accuracy": "Worst-group accuracy", "average_accuracy": "Average accuracy"}
 
 
 def model_card(
-    tuner: PromptTuner, repo_id: str, result: Mapping[str, Any] | GroupReport | None, licence: str | None
+    tuner: PromptTuner, repo_id: str, result: Mapping[str, Any] | GroupReport | None, license: str | None
 ) -> str:
     """Return a README with the Hub's header.
 
@@ -28,8 +26,8 @@ def model_card(
     repo_id : str
         ``"user/name"``.
     result : mapping, GroupReport or None
-        Figures; see :meth:`~debias_pt.training.tuner.PromptTuner.push_to_hub`.
-    licence : str or None
+        Figures; see :func:`~debias_pt.sharing.hub.push_to_hub`.
+    license : str or None
         By the Hub's name.
     """
     facts = result.to_dict() if isinstance(result, GroupReport) else dict(result or {})
@@ -38,7 +36,7 @@ def model_card(
     synthetic = facts.get("synthetic", is_synthetic(data))
     name = repo_id.rpartition("/")[2]
     parts = [
-        _header(licence),
+        _header(license),
         f"# {name}",
         f"Class weights for {', '.join(tuner.class_names_)}, learned with "
         f"`{tuner.settings.method}` (head `{tuner.settings.head}`, {len(tuner.seeds)} seed(s)) on a frozen "
@@ -46,14 +44,14 @@ def model_card(
         *_warnings(oracle, synthetic),
         _use(repo_id),
         _figures(facts),
-        _terms(data, licence),
+        _terms(data, license),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _header(licence: str | None) -> str:
+def _header(license: str | None) -> str:
     lines = ["library_name: debias-pt", "pipeline_tag: image-classification", "tags: [clip, group-robustness]"]
-    return "\n".join(["---", *([f"license: {licence}"] if licence else []), *lines, "---"])
+    return "\n".join(["---", *([f"license: {license}"] if license else []), *lines, "---"])
 
 
 def _warnings(oracle: bool | None, synthetic: bool) -> list[str]:
@@ -71,11 +69,11 @@ def _warnings(oracle: bool | None, synthetic: bool) -> list[str]:
 
 def _use(repo_id: str) -> str:
     return "\n".join(
-        ["## Use", "", "```python", "from debias_pt import PromptTuner", "",
-         f'tuner = PromptTuner.from_pretrained("{repo_id}")',
+        ["## Use", "", "```python", "from debias_pt import from_hub", "",
+         f'tuner = from_hub("{repo_id}")',
          'tuner.predict(["photo.jpg"], ensemble=True)  # class numbers; names in tuner.class_names_', "```", "",
          "The frozen model is not in this repository. Where it cannot be loaded by its name, give it: "
-         "`from_pretrained(..., pretrained=\"local-dir:...\")`; another model is refused."]
+         "`from_hub(..., pretrained=\"local-dir:...\")`; another model is refused."]
     )  # fmt: skip
 
 
@@ -96,11 +94,11 @@ def _figures(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _terms(data: str, licence: str | None) -> str:
+def _terms(data: str, license: str | None) -> str:
     terms = (
         f" Its terms: {DATASETS[data].card.terms}"
         if data in DATASETS
         else " Its terms apply to what was learned from it."
     )
-    own = f"What was learned is published under {licence}." if licence else "No licence is given for what was learned."
+    own = f"What was learned is published under {license}." if license else "No license is given for what was learned."
     return f"## Terms\n\nTrained on {data}.{terms} {own} The terms of the frozen model apply as well."

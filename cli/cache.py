@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..help import SettingsCommand
-from ..options import Json
+from .help import SettingsCommand
+from .options import Json
 
 app = typer.Typer(help="Merge caches of features.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,7 +28,7 @@ def merge(
 
     from debias_pt.features.merging import merge_caches
 
-    from ..output import print_json, say
+    from .format import print_json, say
 
     result = {"cache": into, **merge_caches(Path(into), [Path(source) for source in sources])}
     if as_json:

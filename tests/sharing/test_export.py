@@ -19,6 +19,7 @@ from debias_pt.errors import OutputError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
+from debias_pt.sharing.export import export_tuner
 from debias_pt.training.tuner import PromptTuner
 from tests.helpers.tiny_data import FOLDER
 
@@ -43,7 +44,7 @@ def test_onnx_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_p
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     pytest.importorskip("torch", minversion="2.8")
-    file = tuner.export(tmp_path / "birds.onnx", seed=1)
+    file = export_tuner(tuner, tmp_path / "birds.onnx", seed=1)
     assert [one.name for one in tmp_path.iterdir()] == ["birds.onnx"]
     session = runtime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     for n in (1, 3, len(paths)):
@@ -58,7 +59,7 @@ def test_onnx_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_p
 @pytest.mark.filterwarnings("ignore")
 def test_an_exported_program_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("torch", minversion="2.8")
-    file = tuner.export(tmp_path / "birds.pt2")
+    file = export_tuner(tuner, tmp_path / "birds.pt2")
     extra = {"debias_pt.json": ""}
     module = torch.export.load(str(file), extra_files=extra).module()
     for n in (1, 4):
@@ -69,7 +70,7 @@ def test_an_exported_program_gives_the_same_logits(tuner: PromptTuner, paths: li
 
 
 def test_open_clip_loads_the_checkpoint(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
-    folder = tuner.export(tmp_path / "birds")
+    folder = export_tuner(tuner, tmp_path / "birds")
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     weights = load_file(folder / "class_weights.safetensors")["class_weights"]
     scale = json.loads((folder / "class_weights.json").read_text())["logit_scale"]
@@ -78,16 +79,18 @@ def test_open_clip_loads_the_checkpoint(tuner: PromptTuner, paths: list[Path], t
         logits = scale * model.eval().encode_image(images, normalize=True) @ weights.T
     np.testing.assert_allclose(logits.numpy(), tuner.logits(paths)[0], atol=1e-4)
     assert Backbone.load(f"local-dir:{folder}").fingerprint == tuner.backbone.fingerprint
-    tuner.export(folder)  # replaced
+    export_tuner(tuner, folder)  # replaced
 
 
 def test_what_cannot_be_exported(tuner: PromptTuner, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"exports end in \.onnx or \.pt2"):
-        tuner.export(tmp_path / "birds.h5")
+        export_tuner(tuner, tmp_path / "birds.h5")
     with pytest.raises(UsageError, match="seed is 7; this tuner has 0, 1"):
-        tuner.export(tmp_path / "birds.onnx", seed=7)
+        export_tuner(tuner, tmp_path / "birds.onnx", seed=7)
     (tmp_path / "mine").touch()
     with pytest.raises(OutputError, match="holds something else"):
-        tuner.export(tmp_path)
+        export_tuner(tuner, tmp_path)
     with pytest.raises(UsageError, match="has learned nothing yet"):
-        PromptTuner(tuner.backbone).export(tmp_path / "empty")
+        export_tuner(PromptTuner(tuner.backbone), tmp_path / "empty")
+    with pytest.raises(UsageError, match=r"is now debias_pt\.export_tuner\(tuner, path\)"):
+        tuner.export(tmp_path / "birds.onnx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import open_clip
 import torch
@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone, no_logging
 from debias_pt.models.names import without_folders
-from debias_pt.training.sharing.saved_tuner import describe
+from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner_files import describe
 from debias_pt.utils.files import whole_file, whole_folder, write_json, write_tensors
-
-if TYPE_CHECKING:
-    from debias_pt.training.tuner import PromptTuner
 
 CHECKPOINT = ("open_clip_config.json", "open_clip_model.safetensors", "class_weights.json", "class_weights.safetensors")
 NEEDED = (2, 8)  # torch, for its exporter
@@ -79,11 +77,31 @@ def _example(backbone: Backbone) -> Tensor:
     return torch.stack([one, one]).to(backbone.device)
 
 
-def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None) -> Path:
-    """Write a fitted tuner in another format; see :meth:`~debias_pt.training.tuner.PromptTuner.export`."""
-    tuner._require_fitted()
+def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None = None) -> Path:
+    """Write image tower and classifier for other runtimes: preprocessed images in, logits out.
+
+    Parameters
+    ----------
+    tuner : PromptTuner
+        Fitted.
+    path : path-like
+        ``.onnx`` for ONNX, ``.pt2`` for ``torch.export``; a folder becomes an open_clip checkpoint
+        (``local-dir:``), with the class weights beside it.
+    seed : int, optional
+        Which of the seeds; default the first.
+
+    Raises
+    ------
+    UsageError
+        If nothing was fitted; for another ending, a seed that was not fitted, a missing package, or a model that
+        open_clip cannot name.
+
+    Examples
+    --------
+    >>> export_tuner(tuner, "birds.onnx")                            # doctest: +SKIP
+    """
+    facts = describe(tuner.state())
     target, run = Path(path), _run_of(tuner, seed)
-    facts = describe(tuner)
     facts |= {name: without_folders(facts[name]) for name in ("model", "pretrained")}  # it is there to be shared
     facts |= {"preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}
     if target.suffix in (".onnx", ".pt2"):

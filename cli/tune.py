@@ -9,7 +9,7 @@ import typer
 
 from debias_pt.settings import TrainSettings
 
-from ..options import DatasetName, Engine, Json, require_engine, with_settings
+from .options import DatasetName, Engine, Json, require_engine, with_settings
 
 
 @with_settings(TrainSettings, without=("dataset", "fit_on", "split", "checkpoint_every"))
@@ -31,15 +31,15 @@ def tune(
     given: dict[str, Any],
 ) -> None:
     """Search over settings of train, judged on validation rows without attribute labels."""
-    from ..train import from_file
+    from .train import from_file
 
     settings = from_file(config, given, dataset)  # wrong words are refused before torch comes
 
     if engine is not None:
         require_engine(engine)
-    from debias_pt.workflows.tuning.tune import tune as job
+    from debias_pt.workflows.tune import tune as job
 
-    from ..output import print_json
+    from .format import print_json
 
     result = job(settings, trials=trials, objective=objective, space=search or (), engine=engine)
     print_json(result) if as_json else print_search(result)
@@ -47,7 +47,7 @@ def tune(
 
 def print_search(result: dict[str, Any]) -> None:
     """Print the best settings, and the command that trains with them."""
-    from ..output import data_name, print_table, say
+    from .format import data_name, print_table, say
 
     labels = (
         "ORACLE: it reads annotated attributes of validation rows" if result["oracle"] else "no attribute label is read"

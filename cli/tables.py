@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..output import KINDS, data_name, interval, percent, print_table, say
+from debias_pt.utils.words import percent
+
+from .format import data_name, interval, print_table, say
+
+KINDS = {"true": "annotated", "pseudo": "pseudo", "class": ""}  # of groups
 
 Group = dict[str, Any]
 
@@ -35,7 +39,7 @@ def print_by_group(
     title : str
         Above the table.
     """
-    from debias_pt.groups.many import left_out_text, worst_places
+    from debias_pt.groups.worst_groups import left_out_text, worst_places
 
     values = [by(group) for group in groups]
     print_table(columns, [row(i, groups[i]) for i in worst_places(values)], title)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from debias_pt.utils.cleanup import LONG_AGO_S, UNFINISHED, remove_unfinished, unfinished_name
 from debias_pt.utils.files import write_json
-from debias_pt.utils.orphans import LONG_AGO_S, UNFINISHED, remove_unfinished, unfinished_name
 
 KILLED = """
 import os, signal

@@ -8,9 +8,9 @@ import typer
 
 from debias_pt.settings import DataSettings
 
-from ..encode import PROBE_ONLY
-from ..options import DatasetName, Json, with_settings
-from ..output import say
+from .encode import PROBE_ONLY
+from .format import say
+from .options import DatasetName, Json, with_settings
 
 
 @with_settings(DataSettings, without=("dataset", "probe", *PROBE_ONLY))
@@ -32,7 +32,7 @@ def discover(
 
     from debias_pt.workflows.discovery.run import discover as job
 
-    from ..output import print_json
+    from .format import print_json
 
     result = job(settings, vocabulary=vocabulary, html_path=html)
     print_json(result) if as_json else print_discovery(result)
@@ -42,7 +42,8 @@ def print_discovery(result: dict[str, Any]) -> None:
     """Print the result of ``discover``."""
     from debias_pt.utils.words import counted, first_of
 
-    from ..output import data_name, print_guard, print_table
+    from .format import data_name, print_table
+    from .output import print_guard
 
     say(
         f"{data_name(result)}, {result['model']}: cross-fitted heads get {result['head_errors']} of "
@@ -82,9 +83,9 @@ def print_discovery(result: dict[str, Any]) -> None:
 
 
 def _row(one: dict[str, Any]) -> list[str]:
-    from debias_pt.utils.words import first_of
+    from debias_pt.utils.words import first_of, percent
 
-    from ..output import interval, percent
+    from .format import interval
 
     goes = "; ".join(f"{value}: {first_of(names, 3)}" for value, names in one["classes"].items() if names)
     return [

@@ -13,7 +13,8 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.sharing.model_card import model_card
+from debias_pt.sharing.hub import from_hub, push_to_hub
+from debias_pt.sharing.model_card import model_card
 from debias_pt.training.tuner import PromptTuner
 from tests.helpers.fake_hub import Hub, serving_hub
 
@@ -48,13 +49,13 @@ def test_there_and_back(
     hub: Hub, tuner: PromptTuner, table: FeatureTable, true: Groups, backbone: Backbone, tmp_path: Path
 ) -> None:
     report = tuner.score(table, true, split="test")
-    address = tuner.push_to_hub("me/birds", result=report, licence="apache-2.0", private=True, token="hf_secret")
+    address = push_to_hub(tuner, "me/birds", result=report, license="apache-2.0", private=True, token="hf_secret")
     assert address.startswith(hub.url)
     files = hub.repositories["me/birds"]
     assert set(files) == {"README.md", "tuner.json", "tuner.safetensors"}
     assert hub.private["me/birds"]
     assert "Bearer hf_secret" in hub.tokens
-    loaded = PromptTuner.from_pretrained("me/birds", token="hf_secret")
+    loaded = from_hub("me/birds", token="hf_secret")
     np.testing.assert_array_equal(loaded.logits(table.features), tuner.logits(table.features))
     assert loaded.oracle_ is True
     everything = b"".join(files.values())
@@ -62,7 +63,7 @@ def test_there_and_back(
     assert b"hf_secret" not in everything
     with pytest.raises(UsageError, match="assign one"):
         _ = loaded.backbone
-    again = PromptTuner.from_pretrained("me/birds", backbone=backbone)
+    again = from_hub("me/birds", backbone=backbone)
     assert again.backbone is backbone
     card = files["README.md"].decode()
     assert card.startswith("---\nlicense: apache-2.0\n")
@@ -70,9 +71,9 @@ def test_there_and_back(
     assert f"| Worst-group accuracy | {float(report.worst_group_accuracy[0]):.1%} |" in card
     assert "| waterbird, land (" in card
     assert "non-commercial" in card  # Waterbirds' terms
-    assert 'PromptTuner.from_pretrained("me/birds")' in card
+    assert 'tuner = from_hub("me/birds")' in card
     tuner.save(tmp_path / "here")
-    assert PromptTuner.from_pretrained(str(tmp_path / "here")).oracle_ is True
+    assert from_hub(str(tmp_path / "here")).oracle_ is True
 
 
 def test_cards_say_what_is_known(tuner: PromptTuner, table: FeatureTable, backbone: Backbone) -> None:
@@ -81,7 +82,7 @@ def test_cards_say_what_is_known(tuner: PromptTuner, table: FeatureTable, backbo
     assert "Oracle" not in card
     assert "Synthetic" not in card
     assert "Not reported." in card
-    assert "No licence is given" in card
+    assert "No license is given" in card
     result = {"dataset": "waterbirds-mini", "synthetic": True, "oracle": False}
     card = model_card(tuner, "me/x", result, None)
     assert "**Synthetic: the training images were drawn by a program.**" in card
@@ -89,11 +90,18 @@ def test_cards_say_what_is_known(tuner: PromptTuner, table: FeatureTable, backbo
 
 def test_refusals_are_one_line(hub: Hub, tuner: PromptTuner, backbone: Backbone) -> None:
     with pytest.raises(UsageError, match="me/none: the Hub refuses") as caught:
-        PromptTuner.from_pretrained("me/none")
+        from_hub("me/none")
     assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="me/refused: the Hub refuses"):
-        tuner.push_to_hub("me/refused", token="wrong")
+        push_to_hub(tuner, "me/refused", token="wrong")
     with pytest.raises(UsageError, match="the Hub refuses"):
-        tuner.push_to_hub("not a name")
+        push_to_hub(tuner, "not a name")
     with pytest.raises(UsageError, match="has learned nothing yet"):
-        PromptTuner(backbone).push_to_hub("me/empty")
+        push_to_hub(PromptTuner(backbone), "me/empty")
+
+
+def test_the_old_spellings_name_the_new(tuner: PromptTuner) -> None:
+    with pytest.raises(UsageError, match=r"debias_pt\.push_to_hub\(tuner, name, license=\.\.\.\)"):
+        tuner.push_to_hub("me/birds", licence="apache-2.0")
+    with pytest.raises(UsageError, match=r"debias_pt\.from_hub\(name\)"):
+        PromptTuner.from_pretrained("me/birds")

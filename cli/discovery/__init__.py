@@ -1,1 +1,0 @@
-"""``debias-pt discover`` and ``debias-pt bench discovery``."""

@@ -1,1 +1,0 @@
-"""Tables of groups for people; of many groups, the worst."""

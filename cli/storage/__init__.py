@@ -1,1 +1,0 @@
-"""``debias-pt cache``: what is stored."""

@@ -1,1 +1,0 @@
-"""Fits on several devices."""
