@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.errors import UsageError
+from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
@@ -54,9 +56,14 @@ def check_fit(settings: FitSettings) -> None:
     require_distinct_runs(settings)
 
 
-def validation_rows(table: FeatureTable, groups: Groups, rule: str) -> tuple[NDArray[np.bool_], Groups, bool]:
+def validation_rows(
+    table: FeatureTable, groups: Groups, rule: str, fitted: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], Groups, bool]:
     """Return what the selection rule looks at; without validation rows, only the last step can be kept."""
     rows = np.asarray(table.split == "val")
+    if rule != "last" and (rows & fitted).any():
+        message = f"the rule {rule!r} selects a step on validation rows that are fitted too: take --select last"
+        warnings.warn(message, DebiasWarning, stacklevel=3)
     if not rows.any() and rule != "last":
         table.where("val")  # refuses, with the splits there are
     return rows, groups.rows(rows), False

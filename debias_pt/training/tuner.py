@@ -293,7 +293,7 @@ class PromptTuner:
             FitData.of(table, of, device, soft=soft, rows=np.flatnonzero(rows), mapped=how.mapped)
             for rows, of, soft in (
                 (fitted, train_groups, bool(self.settings.soft)),
-                validation_rows(table, validation_groups, self.rule),
+                validation_rows(table, validation_groups, self.rule, fitted),
             )
         )
         if beside is not None:
