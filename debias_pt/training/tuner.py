@@ -127,10 +127,9 @@ class PromptTuner:
         return repr(self._backbone) if self._backbone else f"Backbone({self._source[0]!r}, not loaded)"
 
     def changed_settings(self) -> dict[str, Any]:
-        """Return the settings that are not the default."""
-        plain = FitSettings()
-        given = {name: getattr(self.settings, name) for name in FitSettings.__dataclass_fields__}
-        return {name: value for name, value in given.items() if value != getattr(plain, name)}
+        """Return the method and what it does not decide itself, where that is not the default."""
+        plain = {**vars(fill(FitSettings(method=self.settings.method))), "method": FitSettings().method}
+        return {name: value for name, value in vars(self.settings).items() if value != plain[name]}
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name != "_backbone"}
