@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from debias_pt.benchmarks.group_robustness import case as store
-from debias_pt.benchmarks.group_robustness import plot, published, results_page, suite, table
+from debias_pt.benchmarks.group_robustness import plot, published, suite, table
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import ROWS, Row, choose
@@ -28,6 +28,7 @@ from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.pages.render import html
 from debias_pt.settings import TrainSettings
+from studies import group_robustness_page
 from tests.helpers.report_case import Parsed
 from tests.helpers.small_case import gaussian_case, tiny_settings
 
@@ -304,7 +305,7 @@ def test_the_results_page_is_made_by_the_command_written_in_it(
 ) -> None:
     pytest.importorskip("matplotlib")
     options = {name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}
-    page = results_page.write_page(tmp_path, options, ["normalize", "ema"], [], "make it so")
+    page = group_robustness_page.write_page(tmp_path, options, ["normalize", "ema"], [], "make it so")
     text = page.read_text(encoding="utf-8")
     assert "    make it so\n" in text
     for row in result["rows"]:
@@ -321,6 +322,6 @@ def test_the_results_in_the_repository_are_of_rows_that_exist() -> None:
     shown = {line.split(" | ")[0][2:] for part in tables for line in part.splitlines()[2:]}
     assert shown
     assert shown <= {row.title for row in ROWS.values()}
-    assert "python -m debias_pt.benchmarks.group_robustness.results_page docs" in text
+    assert "python -m studies.group_robustness_page docs" in text
     for picture in re.findall(r"\]\((\S+\.png)\)", text):
         assert (DOCS / picture).is_file()

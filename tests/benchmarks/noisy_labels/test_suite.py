@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from debias_pt.benchmarks.noisy_labels import compute as computing
-from debias_pt.benchmarks.noisy_labels import plot, results_page, suite, table
+from debias_pt.benchmarks.noisy_labels import plot, suite, table
 from debias_pt.benchmarks.noisy_labels.case import Case
 from debias_pt.benchmarks.noisy_labels.cells import CE, RANDOM, Cell, Plan, fit_settings
 from debias_pt.benchmarks.noisy_labels.claims import Claim, finding
@@ -33,6 +33,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.noise.few_shot import FewShot
 from debias_pt.pages.render import html
 from debias_pt.settings import resolve
+from studies import noisy_labels_page
 from tests.conftest import Cli
 from tests.helpers.coop_files import write_shots
 from tests.helpers.report_case import Parsed
@@ -286,10 +287,10 @@ def test_every_experiment_has_a_picture(result: dict[str, Any], tmp_path: Path) 
 def test_the_page_has_every_finding_and_every_picture(
     result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: NoisySettings
 ) -> None:
-    monkeypatch.setattr(results_page, "noisy_labels", lambda *_: result)
+    monkeypatch.setattr(noisy_labels_page, "noisy_labels", lambda *_: result)
     (tmp_path / "noisy-labels" / "waterbirds").mkdir(parents=True)
     monkeypatch.setattr(plot, "plot", lambda result, one, path: path.touch())
-    text = results_page.write_page(tmp_path, settings, [], "COMMAND").read_text(encoding="utf-8")
+    text = noisy_labels_page.write_page(tmp_path, settings, [], "COMMAND").read_text(encoding="utf-8")
     assert "COMMAND" in text
     assert all(found["claim"] in text for found in result["findings"])
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)

@@ -1,4 +1,4 @@
-"""Draw the groups of two runs: ``python -m debias_pt.benchmarks.group_robustness.before_after RUN RUN --out FILE``."""
+"""Draw the groups of two runs: ``python -m studies.before_after RUN RUN --out FILE``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from debias_pt.benchmarks.shared.figures import BLUE, label, new_figure, save_figure
 from debias_pt.errors import DebiasError, RunError, UsageError
 from debias_pt.workflows.run_folder import RunFolder
-
-from ..shared.figures import BLUE, label, new_figure, save_figure
 
 GREY = "#7f7f7f"
 WIDTH = 0.38  # of one bar; a pair leaves a gap to the next group
@@ -102,7 +101,8 @@ def _title(result: dict[str, Any]) -> str:
     seeds = len(result["seeds"])
     over = f"{seeds} seeds, 95 % interval over seeds" if seeds > 1 else "one seed, 95 % interval over images"
     name = f"{Path(result['dataset']).name}{kind}, {result['split']} split, {result['model']}{groups}; {over}"
-    return label(fill(name, 66), 200)  # a longer line would leave the bars no room
+    shown: str = label(fill(name, 66), 200)  # a longer line would leave the bars no room
+    return shown
 
 
 def main(

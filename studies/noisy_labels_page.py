@@ -1,4 +1,4 @@
-"""Write the page of results and its pictures: ``python -m debias_pt.benchmarks.noisy_labels.results_page DIR``.
+"""Write the page of results and its pictures: ``python -m studies.noisy_labels_page DIR``.
 
 Everything in it comes from the suite; results computed earlier come from the cache folder.
 """
@@ -12,13 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from debias_pt.benchmarks.noisy_labels import table
+from debias_pt.benchmarks.noisy_labels.plot import plot_all
+from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
+from debias_pt.benchmarks.noisy_labels.suite import noisy_labels
+from debias_pt.benchmarks.shared.tables import markdown_table
 from debias_pt.utils.files import make_folder, write_bytes
-
-from ..shared.tables import markdown_table
-from . import table
-from .plot import plot_all
-from .settings import NoisySettings
-from .suite import noisy_labels
 
 HEAD = """# Results of the noisy-label suite
 
@@ -118,7 +117,7 @@ def main(
 ) -> None:
     """Write the page of results."""
     real = NoisySettings(dataset=dataset, data_root=data_root, pretrained=pretrained, seeds=seeds)
-    words = ["python -m debias_pt.benchmarks.noisy_labels.results_page docs"]
+    words = ["python -m studies.noisy_labels_page docs"]
     words += ['--data-root "$DATA" --pretrained "$MODEL"']
     words += [f"--dataset {dataset}"] if dataset != "caltech101" else []
     words += [f"--seeds {seeds}"] if seeds != 3 else []

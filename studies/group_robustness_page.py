@@ -1,4 +1,4 @@
-"""Write the results page and its pictures: ``python -m debias_pt.benchmarks.group_robustness.results_page DIR``.
+"""Write the results page and its pictures: ``python -m studies.group_robustness_page DIR``.
 
 Everything in it comes from the suite; results computed earlier come from the cache folder.
 """
@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from debias_pt.benchmarks.group_robustness import table
+from debias_pt.benchmarks.group_robustness.ablations import ABLATIONS, ablation
+from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
+from debias_pt.benchmarks.group_robustness.suite import group_robustness
 from debias_pt.settings import TrainSettings
 from debias_pt.utils.files import make_folder, write_bytes
-
-from . import table
-from .ablations import ABLATIONS, ablation
-from .plot import plot_ablation, plot_rows
-from .suite import group_robustness
 
 MINIATURES = "waterbirds-mini,celeba-mini,metashift-mini"
 HEAD = """# Results of the group-robustness suite
@@ -107,7 +106,7 @@ def main(
 ) -> None:
     """Write the results page."""
     options = {"dataset": "waterbirds", "data_root": data_root, "pretrained": pretrained, "seeds": seeds}
-    words = ["python -m debias_pt.benchmarks.group_robustness.results_page docs"]
+    words = ["python -m studies.group_robustness_page docs"]
     words += ['--data-root "$DATA" --pretrained "$MODEL"']
     words += [f"--ablations {ablations}"] if ablations != ",".join(ABLATIONS) else []
     words += [f"--miniatures {miniatures}"] if miniatures != MINIATURES else []
