@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from debias_pt.benchmarks.shared.tables import Table, markdown_table
 from debias_pt.benchmarks.speed.case import SpeedCase, load_case
+from debias_pt.benchmarks.speed.section_tables import figure
 from debias_pt.benchmarks.speed.suite import QUICK_ROUNDS, ROUNDS
-from debias_pt.benchmarks.speed.table import figure
 from debias_pt.benchmarks.speed.timing import compare
 from debias_pt.datasets.images import open_rgb
 from debias_pt.errors import UsageError

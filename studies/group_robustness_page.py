@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.benchmarks.group_robustness import table
+from debias_pt.benchmarks.group_robustness import row_tables
 from debias_pt.benchmarks.group_robustness.ablations import ABLATIONS, ablation
 from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
 from debias_pt.benchmarks.group_robustness.suite import group_robustness
@@ -61,7 +61,7 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
     """
     pictures = make_folder(folder / "results")
     real = TrainSettings(**options)
-    parts = [HEAD.format(command=command, seeds=real.seeds, oracle=table.ORACLE)]
+    parts = [HEAD.format(command=command, seeds=real.seeds, oracle=row_tables.ORACLE)]
     parts += ["## Waterbirds", *_rows(group_robustness(real), pictures / "waterbirds.png")]
     parts += _ablations(real, "Waterbirds", names, pictures)
     for dataset in miniatures:
@@ -79,7 +79,7 @@ def _rows(result: dict[str, Any], picture: Path | None) -> list[str]:
     if picture is not None:
         plot_rows(result, picture)
         shown = [f"![Worst-group accuracy of every row]({picture.parent.name}/{picture.name})"]
-    return [f"Model `{result['model']}`, {result['split']} split.", *shown, table.markdown(result)]
+    return [f"Model `{result['model']}`, {result['split']} split.", *shown, row_tables.markdown(result)]
 
 
 def _ablations(settings: TrainSettings, shown_as: str, names: list[str], pictures: Path) -> list[str]:
@@ -92,7 +92,7 @@ def _ablations(settings: TrainSettings, shown_as: str, names: list[str], picture
             picture = pictures / f"{settings.dataset}-{name}.png"
             plot_ablation(result, picture)
             parts.append(f"![Worst-group accuracy by {result['varied']}]({pictures.name}/{picture.name})")
-        parts.append(table.ablation_markdown(result))
+        parts.append(row_tables.ablation_markdown(result))
     return parts
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from debias_pt.benchmarks.noisy_labels import table
+from debias_pt.benchmarks.noisy_labels import experiment_tables
 from debias_pt.benchmarks.noisy_labels.plot import plot_all
 from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 from debias_pt.benchmarks.noisy_labels.suite import noisy_labels
@@ -95,15 +95,18 @@ def _section(result: dict[str, Any], pictures: Path, more: str = "") -> list[str
     """Return a data set's findings, then every experiment with its picture."""
     name = f"{result['dataset']} (synthetic)" if result["synthetic"] else result["dataset"]
     drawn = plot_all(result, pictures / f"{result['dataset']}{'-more-seeds' if more else ''}")
-    parts = [f"## {name}{more}", table.setting_line(result)]
+    parts = [f"## {name}{more}", experiment_tables.setting_line(result)]
     if len(result["experiments"]) > 2:
-        parts += ["### All findings", markdown_table(*table.findings_table(result["findings"]))]
+        parts += ["### All findings", markdown_table(*experiment_tables.findings_table(result["findings"]))]
     for one, picture in zip(result["experiments"], drawn, strict=True):
         image = f"![{one['title']}]({picture.relative_to(pictures.parent)})"
-        parts += [f"### {one['title']} (`{one['experiment']}`)", table.markdown(result, one), image]
+        parts += [f"### {one['title']} (`{one['experiment']}`)", experiment_tables.markdown(result, one), image]
     if result["published"] and not more:
-        parts += ["### Published, not measured here", markdown_table(*table.published_table(result), left=3)]
-    return [*parts, *table.left_out_lines(result)]
+        parts += [
+            "### Published, not measured here",
+            markdown_table(*experiment_tables.published_table(result), left=3),
+        ]
+    return [*parts, *experiment_tables.left_out_lines(result)]
 
 
 def main(

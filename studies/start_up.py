@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 from debias_pt.benchmarks.shared.tables import Table, markdown_table
-from debias_pt.benchmarks.speed.table import figure, quartiles
+from debias_pt.benchmarks.speed.section_tables import figure, quartiles
 from debias_pt.benchmarks.speed.timing import Timing
 from debias_pt.errors import RunError
 from debias_pt.settings import TrainSettings

@@ -19,3 +19,14 @@ def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], left: 
     """
     rule = ["---"] * left + ["---:"] * (len(header) - left)
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *lines))
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction in percent.
+
+    Examples
+    --------
+    >>> percent(0.6715), percent(None)
+    ('67.2', '-')
+    """
+    return "-" if value is None else f"{100 * value:.1f}"

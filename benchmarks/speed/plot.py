@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..shared.figures import BLUE, new_figure, save_figure
-from .table import figure, heading
+from .section_tables import figure, heading
 
 
 def plot(result: dict[str, Any], path: Path) -> None:

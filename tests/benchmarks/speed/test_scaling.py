@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debias_pt.benchmarks.speed import machine_limits, scaling, table
+from debias_pt.benchmarks.speed import machine_limits, scaling, section_tables
 from debias_pt.benchmarks.speed.case import SpeedCase
 from debias_pt.benchmarks.speed.peak_memory import peak_bytes
 from debias_pt.benchmarks.speed.scaling import AXES, FitSize, draw, sizes_of
@@ -113,7 +113,7 @@ def test_tables_and_json_have_exponents_and_floors(sections: list[dict[str, Any]
             assert row["times_floor"] == pytest.approx(row["step"]["median"] / least)
             assert len(row["step"]["rounds"]) == len(row["setup"]["rounds"]) == 2
             assert min(row["setup_bytes"], row["step_bytes"], row["operations"]) > 0
-        header, lines = table.table(section)
+        header, lines = section_tables.table(section)
         assert {len(line) for line in lines} == {len(header)}
         assert lines[-1][0] == f"grows as {section['axis']} to the power"
         assert lines[0][0] == f"{section['axis']} = {section['rows'][0]['size']:,}"

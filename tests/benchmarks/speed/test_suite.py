@@ -13,7 +13,7 @@ import torch
 
 from debias_pt.benchmarks.pages.speed import page
 from debias_pt.benchmarks.speed import machine_limits as floor
-from debias_pt.benchmarks.speed import stacked, suite, table, text_pass, train_loop
+from debias_pt.benchmarks.speed import section_tables, stacked, suite, text_pass, train_loop
 from debias_pt.benchmarks.speed.case import SpeedCase, load_case
 from debias_pt.benchmarks.speed.coop_loop import CONTEXT, CoOpLoop
 from debias_pt.benchmarks.speed.plot import plot
@@ -115,7 +115,7 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
     monkeypatch.setattr(text_pass, "random_text_tower", lambda: (make_backbone().model, TOKENIZER))
     result = suite.speed(settings, quick=True, rounds=1)
     parsed = Parsed(html(page(result)))
-    assert all(parsed.holds(table.table(section)) for section in result["sections"])
+    assert all(parsed.holds(section_tables.table(section)) for section in result["sections"])
     assert [section["title"] for section in result["sections"]] == [
         f"Text pass, 2 classes, {result['model']}", "Text pass, 2 classes, ViT-B-32 (random weights)", "Training step",
         "Whole training", "Parts of a step", "Seeds at once", "Settings at once", "Encoding", "Floor",
@@ -123,7 +123,7 @@ def test_all_sections_on_tiny_data(settings: TrainSettings, tmp_path: Path, monk
     ]  # fmt: skip
     json.dumps(result, allow_nan=False)
     for section in result["sections"]:
-        header, lines = table.table(section)
+        header, lines = section_tables.table(section)
         assert lines
         assert {len(line) for line in lines} == {len(header)}
     plot(result, tmp_path / "speed.png")

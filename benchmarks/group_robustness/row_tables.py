@@ -9,7 +9,7 @@ from debias_pt.groups.many import left_out_text, worst_places
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.probe_report import probe_sentence
 
-from ..shared.tables import Table, markdown_table
+from ..shared.tables import Table, markdown_table, percent
 from .rows import BASELINE
 
 FIELDS = {
@@ -134,7 +134,7 @@ def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
 def ablation_markdown(result: dict[str, Any]) -> str:
     """Return an ablation's table as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
-    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {spread(result)}."]
+    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}."]
     return "\n\n".join(parts)
 
 
@@ -161,7 +161,7 @@ def csv_table(result: dict[str, Any]) -> Table:
 def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
-    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {spread(result)}. {probe_line(result)}"]
+    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}. {probe_line(result)}"]
     parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
     parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
@@ -170,7 +170,7 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def spread(result: dict[str, Any]) -> str:
+def seeds_note(result: dict[str, Any]) -> str:
     """Say what the figures and intervals are."""
     seeds = result["settings"]["seeds"]
     return f"mean ± half a 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"
@@ -212,11 +212,6 @@ def _ends(ends: Sequence[float] | None) -> str:
 
 def _without(line: list[str], place: int) -> list[str]:
     return line[:place] + line[place + 1 :]
-
-
-def percent(value: float | None) -> str:
-    """Return a fraction as a percentage."""
-    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _raw(value: float | None) -> str:
