@@ -42,14 +42,14 @@ def plot_before_after(before: Path, after: Path, out: Path) -> None:
     figure = new_figure(1.6 + 1.5 * len(names), 3.6)
     axes = figure.add_subplot()
     bottom = axes.get_xaxis_transform()  # x in groups, y in shares of the height
-    for result, colour, shift in zip(results, (GREY, BLUE), (-WIDTH / 2, WIDTH / 2), strict=True):
+    for result, color, shift in zip(results, (GREY, BLUE), (-WIDTH / 2, WIDTH / 2), strict=True):
         places = [place + shift for place in range(len(names))]
         heights = [100 * group["accuracy"] for group in result["groups"]]
-        axes.bar(places, heights, WIDTH, color=colour, label=_label(result))
+        axes.bar(places, heights, WIDTH, color=color, label=_label(result))
         axes.errorbar(places, heights, yerr=_error(result["groups"]), fmt="none", ecolor="0.15", capsize=3, linewidth=1)
         for place, height in zip(places, heights, strict=True):
-            colour_of_text = "white" if height > 8 else "black"  # a low bar has no room for it
-            axes.text(place, 0.02, f"{height:.1f}", color=colour_of_text, fontsize=8, ha="center", transform=bottom)
+            text_color = "white" if height > 8 else "black"  # a low bar has no room for it
+            axes.text(place, 0.02, f"{height:.1f}", color=text_color, fontsize=8, ha="center", transform=bottom)
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(0, 104)
     axes.set_ylabel("accuracy, %")

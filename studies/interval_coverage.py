@@ -149,7 +149,7 @@ def coverage(design: Design, check: Covers, runs: int, draws: int = 1000, seed: 
 
 
 def main(draws: Annotated[int, typer.Option(help="Of each design.", min=1)] = 1000) -> None:
-    """Print how often 95 % intervals contain the truth, in per cent."""
+    """Print how often 95 % intervals contain the truth, in percent."""
     lines = [
         [design.name, str(runs), *[f"{100 * coverage(design, check, runs, draws):.1f}" for check in CHECKS.values()]]
         for design in DESIGNS

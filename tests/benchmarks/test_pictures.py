@@ -86,8 +86,8 @@ def test_ratios_on_a_logarithmic_axis_are_points(drawn: list[Figure]) -> None:
 
 
 def test_one_palette() -> None:
-    assert figures.COLOURS[:2] == (rows_plot.PLAIN, rows_plot.ORACLE)
-    assert noisy_plot.COLOURS is rows_plot.COLOURS is figures.COLOURS
+    assert figures.COLORS[:2] == (rows_plot.PLAIN, rows_plot.ORACLE)
+    assert noisy_plot.COLORS is rows_plot.COLORS is figures.COLORS
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Promises: the comparison of equal fits says what differs, in points and per cent, and puts threads back."""
+"""Promises: the comparison of equal fits says what differs, in points and percent, and puts threads back."""
 
 from __future__ import annotations
 
