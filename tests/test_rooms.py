@@ -29,7 +29,8 @@ FLOORS = (
     ("sklearn",),
     ("workflows",),
     ("benchmarks",),
-    ("cli", "studies"),
+    ("cli",),
+    ("studies",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PLACES = ("debias_pt", "cli", "benchmarks", "studies")
