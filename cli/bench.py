@@ -58,10 +58,9 @@ def group_robustness(
     """
     from pathlib import Path
 
-    from debias_pt.benchmarks.group_robustness import ablations, suite, table
+    from debias_pt.benchmarks.group_robustness import ablations, row_tables, suite
     from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
-    from debias_pt.benchmarks.group_robustness.several_sets import compare
-    from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+    from debias_pt.benchmarks.group_robustness.several_sets import compare, set_tables
     from debias_pt.benchmarks.pages.group_robustness import page
     from debias_pt.benchmarks.shared.figures import plot_path, require_plot
     from debias_pt.errors import UsageError
@@ -87,15 +86,15 @@ def group_robustness(
     sets = {name: compare.settings_of(name, {**PRESET, **given}) for name in dataset}
     settings = sets[dataset[0]]
     if ablation:
-        result, view = ablations.ablation(settings, ablation, fresh=fresh), table.ablation_markdown
+        result, view = ablations.ablation(settings, ablation, fresh=fresh), row_tables.ablation_markdown
     elif several:
         by_name = dict(zip(compare.short_names(list(sets)), sets.values(), strict=True))
-        result, view = compare.group_robustness_on(by_name, names, fresh=fresh), several_table.markdown
+        result, view = compare.group_robustness_on(by_name, names, fresh=fresh), set_tables.markdown
     else:
-        result, view = suite.group_robustness(settings, names, fresh=fresh, engine=engine), table.markdown
+        result, view = suite.group_robustness(settings, names, fresh=fresh, engine=engine), row_tables.markdown
     if csv is not None:
         make_folder(Path(csv).parent)
-        write_csv(Path(csv), *(several_table if several else table).csv_table(result))
+        write_csv(Path(csv), *(set_tables if several else row_tables).csv_table(result))
     if plot is not None:
         name = f"{result['dataset']}-{ablation}" if ablation else result["dataset"]
         (plot_ablation if ablation else plot_rows)(result, plot_path(Path(plot), Path(name).name))
@@ -110,60 +109,67 @@ def group_robustness(
 
 
 def _print_several(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.group_robustness import table
-    from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+    from debias_pt.benchmarks.group_robustness import row_tables
+    from debias_pt.benchmarks.group_robustness.several_sets import set_tables
 
     from .format import print_table
     from .output import print_stored
 
     first = result["sets"][0]
-    title = f"{first['split']} split, {first['model']}, {table.interval_note(first)}"
-    for header, lines in (*several_table.blocks(result), several_table.set_table(result)):
+    title = f"{first['split']} split, {first['model']}, {row_tables.seeds_note(first)}"
+    for header, lines in (*set_tables.blocks(result), set_tables.set_table(result)):
         print_table(header, lines, title=title)
         title = ""
-    print(f"{several_table.NOTE}.")
+    print(f"{set_tables.NOTE}.")
     print_stored("rows", sum(len(one["rows"]) for one in result["sets"]), result["stored_rows"])
 
 
 def _print_rows(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.group_robustness import table
+    from debias_pt.benchmarks.group_robustness import row_tables
 
     from .format import print_table
     from .output import print_stored
 
-    tables = [(_title(result), table.main_table(result, short=True)), ("", table.group_table(result, short=True))]
-    tables.append((table.INTERVALS_NOTE.rstrip(":"), table.interval_table(result, short=True)))
+    tables = [
+        (_title(result), row_tables.main_table(result, short=True)),
+        ("", row_tables.group_table(result, short=True)),
+    ]
+    tables.append((row_tables.INTERVALS_NOTE.rstrip(":"), row_tables.interval_table(result, short=True)))
     if result["published"]:
-        tables.append(("Published, not measured here", table.published_table(result)))
+        tables.append(("Published, not measured here", row_tables.published_table(result)))
     for heading, (header, lines) in tables:
         print_table(header, lines, title=heading)
-    print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
-    for line in (table.groups_line(result).rstrip("."), table.probe_line(result), table.distance_line(result)):
+    print(f"{row_tables.LABELS_NOTE}. Step selection: {result['selection']}.")
+    for line in (
+        row_tables.groups_line(result).rstrip("."),
+        row_tables.probe_line(result),
+        row_tables.distance_line(result),
+    ):
         if line:
             print(f"{line}.")
     if result["left_out"]:
-        print(f"{table.left_out_line(result)}.")
+        print(f"{row_tables.left_out_line(result)}.")
     print_stored("rows", len(result["rows"]), result["stored_rows"])
 
 
 def _print_ablation(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.group_robustness import table
+    from debias_pt.benchmarks.group_robustness import row_tables
 
     from .format import print_table
     from .output import print_stored
 
-    header, lines = table.ablation_table(result, short=True)
+    header, lines = row_tables.ablation_table(result, short=True)
     print_table(header, lines, title=_title(result))
-    print(f"{table.LABELS_NOTE}. Step selection: {result['selection']}.")
+    print(f"{row_tables.LABELS_NOTE}. Step selection: {result['selection']}.")
     print_stored("fits", len(result["points"]), result["stored_points"])
 
 
 def _title(result: dict[str, Any]) -> str:
-    from debias_pt.benchmarks.group_robustness import table
+    from debias_pt.benchmarks.group_robustness import row_tables
 
     from .format import data_name
 
-    return f"{data_name(result)}, {result['split']} split, {result['model']}, {table.interval_note(result)}"
+    return f"{data_name(result)}, {result['split']} split, {result['model']}, {row_tables.seeds_note(result)}"
 
 
 @app.command("guard", cls=SettingsCommand)

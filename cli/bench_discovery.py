@@ -24,8 +24,8 @@ def discovery(
     given: dict[str, Any],
 ) -> None:
     """Is the shortcut found without its name? Words written down beforehand, and other rankings beside ours."""
+    from debias_pt.benchmarks.discovery.ranking_table import rankings_table, verdict
     from debias_pt.benchmarks.discovery.suite import discovery as job
-    from debias_pt.benchmarks.discovery.table import rankings_table, verdict
     from debias_pt.benchmarks.group_robustness.several_sets.compare import settings_of
     from debias_pt.benchmarks.shared.tables import markdown_table
 

@@ -40,7 +40,7 @@ def noisy_labels(
     """
     from pathlib import Path
 
-    from debias_pt.benchmarks.noisy_labels import suite, table
+    from debias_pt.benchmarks.noisy_labels import experiment_tables, suite
     from debias_pt.benchmarks.noisy_labels.plot import plot_all
     from debias_pt.benchmarks.noisy_labels.settings import QUICK
     from debias_pt.benchmarks.pages.noisy_labels import page
@@ -62,7 +62,7 @@ def noisy_labels(
     result = suite.noisy_labels(settings, names, quick=quick, fresh=fresh, engine=engine)
     if csv is not None:
         make_folder(Path(csv).parent)
-        write_csv(Path(csv), *table.csv_table(result))
+        write_csv(Path(csv), *experiment_tables.csv_table(result))
     if samples is not None:
         make_folder(Path(samples).parent)
         write_json(Path(samples), result["samples"])
@@ -73,25 +73,29 @@ def noisy_labels(
     if as_json:
         print_json(result)
     elif markdown:
-        print(table.markdown(result))
+        print(experiment_tables.markdown(result))
     else:
         _print(result)
 
 
 def _print(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.noisy_labels import table
+    from debias_pt.benchmarks.noisy_labels import experiment_tables
 
     from .format import data_name, print_table
     from .output import print_stored
 
     for one in result["experiments"]:
-        header, lines = table.main_table(one)
+        header, lines = experiment_tables.main_table(one)
         print_table(header, lines, title=f"{data_name(result)}: {one['title']} ({one['experiment']})")
-    last = {"Findings": table.findings_table(result["findings"])} if result["findings"] else {}
-    last |= {"Published, not measured here": table.published_table(result)} if result["published"] else {}
+    last = {"Findings": experiment_tables.findings_table(result["findings"])} if result["findings"] else {}
+    last |= {"Published, not measured here": experiment_tables.published_table(result)} if result["published"] else {}
     for heading, (header, lines) in last.items():
         print_table(header, lines, title=heading)
-    notes = [table.reasons(result["findings"]), table.setting_line(result), *table.left_out_lines(result)]
+    notes = [
+        experiment_tables.reasons(result["findings"]),
+        experiment_tables.setting_line(result),
+        *experiment_tables.left_out_lines(result),
+    ]
     for line in filter(None, notes):
         print(line)
     print_stored("cells", result["computed"] + result["stored"], result["stored"])

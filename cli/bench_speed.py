@@ -66,12 +66,12 @@ def speed(
 
 
 def _print(result: dict[str, Any]) -> None:
-    from debias_pt.benchmarks.speed import table
+    from debias_pt.benchmarks.speed import section_tables
 
     from .format import print_table
 
-    print(table.heading(result))
+    print(section_tables.heading(result))
     for section in result["sections"]:
-        print_table(*table.table(section))
-        for note in table.notes(section):
+        print_table(*section_tables.table(section))
+        for note in section_tables.notes(section):
             print(note)

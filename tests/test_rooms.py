@@ -31,24 +31,26 @@ FLOORS = (
     ("workflows",),
     ("benchmarks",),
     ("cli",),
+    ("studies",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-MODULES = sorted(
-    [*(ROOT / "debias_pt").rglob("*.py"), *(ROOT / "cli").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
-)
+PLACES = ("debias_pt", "cli", "benchmarks", "studies")
+MODULES = sorted(path for place in PLACES for path in (ROOT / place).rglob("*.py"))
 
 
 def module_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
-    parts = parts if parts[0] == "debias_pt" else ("debias_pt", *parts)
+    parts = ("debias_pt", *parts) if parts[0] in ("cli", "benchmarks") else parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 NAMES = {module_of(path) for path in MODULES}
+ROOTS = ("debias_pt", "studies")
 
 
 def room_of(module: str) -> str:
-    return module.split(".")[1] if "." in module else "debias_pt"
+    top, _, rest = module.partition(".")
+    return rest.split(".")[0] if top == "debias_pt" and rest else top
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -64,11 +66,11 @@ def imports(path: Path) -> Iterator[str]:
         if id(node) in lazy:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("debias_pt"))
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in ROOTS)
         elif isinstance(node, ast.ImportFrom):
             up = package.split(".")[: len(package.split(".")) - (node.level - 1)] if node.level else []
             base = ".".join([*up, *([node.module] if node.module else [])])
-            if base.startswith("debias_pt"):
+            if base.split(".")[0] in ROOTS:
                 yield from (f"{base}.{alias.name}" if f"{base}.{alias.name}" in NAMES else base for alias in node.names)
 
 
@@ -129,5 +131,5 @@ def test_every_package_is_installed() -> None:
     listed = re.search(r"\npackages = \[(.*?)\]", text, re.DOTALL)
     assert listed
     assert set(re.findall(r'"([^"]+)"', listed[1])) == {
-        module_of(path) for path in MODULES if path.name == "__init__.py"
+        module_of(path) for path in MODULES if path.name == "__init__.py" and room_of(module_of(path)) != "studies"
     }

@@ -18,7 +18,7 @@ from .true_words import TrueWords, listed
 
 
 @dataclass(frozen=True)
-class Case:
+class DiscoveryCase:
     """Training images, words and errors of one data set.
 
     Parameters
@@ -42,7 +42,7 @@ class Case:
     errors: HeadErrors
 
     @classmethod
-    def of(cls, table: FeatureTable, backbone: Backbone, true: TrueWords) -> Case:
+    def of(cls, table: FeatureTable, backbone: Backbone, true: TrueWords) -> DiscoveryCase:
         """Embed the vocabulary with the hyponyms mixed in, and fit the heads."""
         train = table.where("train")
         every = list(dict.fromkeys([*built_in(), *listed(true.hyponyms)]))

@@ -14,7 +14,7 @@ from debias_pt.discovery.set_aside import class_similarity, near_classes, unit
 from debias_pt.groups.refinement.biased_head import fit_biased_head
 
 from ..group_robustness.rivals.projection import off_span
-from .case import Case
+from .case import DiscoveryCase
 
 SLICES, PARTS, WEIGHT = 25, 32, 10.0  # Domino's slices, principal components, and weight of label and prediction
 
@@ -25,17 +25,17 @@ class Ranking:
 
     name: str
     source: str
-    score: Callable[[Case], Array]
+    score: Callable[[DiscoveryCase], Array]
 
 
-def discover(case: Case) -> Array:
+def discover(case: DiscoveryCase) -> Array:
     """Score words as ``debias-pt discover`` does; those set aside come last."""
     scores = score_words(case.embedded, case.classes, case.errors).score
     aside = near_classes(case.words, class_similarity(case.embedded, case.classes), case.train.class_names)
     return np.where(aside, scores.min() - 1, scores)
 
 
-def b2t(case: Case) -> Array:
+def b2t(case: DiscoveryCase) -> Array:
     """Score words by similarity to a class's errors minus similarity to its right answers, the best class."""
     wrong = case.errors.predicted != case.y
     rows = []
@@ -46,14 +46,14 @@ def b2t(case: Case) -> Array:
     return np.max(rows, axis=0) if rows else np.zeros(len(case.words))
 
 
-def ppa(case: Case) -> Array:
+def ppa(case: DiscoveryCase) -> Array:
     """Score words by the class logits of a head fitted off the span of the class texts."""
     projection = off_span(case.classes)
     head = fit_biased_head(case.x @ projection, case.y, len(case.train.class_names))
     return np.asarray((case.relative @ projection @ head.weights.T).max(axis=1))
 
 
-def domino(case: Case) -> Array:
+def domino(case: DiscoveryCase) -> Array:
     """Score words by the best slice of a mixture over features, label and prediction that errs more than average."""
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
@@ -76,13 +76,13 @@ def domino(case: Case) -> Array:
     return np.asarray(np.max(rows, axis=0))
 
 
-def wasp(case: Case) -> Array:
+def wasp(case: DiscoveryCase) -> Array:
     """Score words by a class's weights minus the next class's."""
     scores = np.sort(case.embedded @ unit(case.errors.head.weights).T, axis=1)
     return np.asarray(scores[:, -1] - scores[:, -2])
 
 
-def annotated(case: Case) -> Array:
+def annotated(case: DiscoveryCase) -> Array:
     """Score words by how much the annotated values differ in them within classes: what the model's words allow."""
     (attribute, *_) = case.train.attributes.values()
     scores = np.zeros(len(case.words))

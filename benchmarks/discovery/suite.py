@@ -19,7 +19,7 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.settings import DataSettings
 from debias_pt.workflows.discovery.run import load_and_encode
 
-from .case import Case
+from .case import DiscoveryCase
 from .rankings import RANKINGS
 from .true_words import TRUE_WORDS, TrueWords, listed
 
@@ -50,7 +50,7 @@ def discovery(settings: DataSettings) -> dict[str, Any]:
         raise UsageError(f"no true words are written down for {name!r}; known: {', '.join(TRUE_WORDS)}")
     true = TRUE_WORDS[name]
     dataset, backbone, table = load_and_encode(settings)
-    case = Case.of(table, backbone, true)
+    case = DiscoveryCase.of(table, backbone, true)
     words = built_in().plus(Vocabulary.of(listed(true.hyponyms), "hyponyms"))
     start = time.perf_counter()
     found = find_attributes(table, backbone, words)
@@ -70,7 +70,7 @@ def discovery(settings: DataSettings) -> dict[str, Any]:
     }
 
 
-def _measure(name: str, source: str, case: Case, true: TrueWords) -> dict[str, Any]:
+def _measure(name: str, source: str, case: DiscoveryCase, true: TrueWords) -> dict[str, Any]:
     score = next(one.score for one in RANKINGS if one.name == name)
     start = time.perf_counter()
     values = score(case)

@@ -1,6 +1,6 @@
 """Which words of the vocabulary belong to each data set's annotated shortcut: written before any result was seen.
 
-A word is listed if it describes one value of the attribute and not the other. Colours that a value usually has (green,
+A word is listed if it describes one value of the attribute and not the other. Colors that a value usually has (green,
 blue) are not listed. ``hyponyms`` are kinds of the classes, mixed into the vocabulary to see if they are set aside.
 """
 

@@ -27,7 +27,7 @@ SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 @dataclass(frozen=True)
-class Point:
+class AblationPoint:
     """One fit of an ablation.
 
     Parameters
@@ -56,7 +56,7 @@ class Ablation:
     """What is varied, and its points; `ordered` values are joined by a line."""
 
     varied: str
-    points: Sequence[Point]
+    points: Sequence[AblationPoint]
     ordered: bool = False
 
 
@@ -80,14 +80,14 @@ def class_templates(attribute: Attribute) -> Attribute:
     return dataclasses.replace(attribute, templates=CLASS_TEMPLATES)
 
 
-def _settings(name: str, *values: Any, **more: Any) -> list[Point]:
-    return [Point(f"{value}", {name: value, **more}) for value in values]
+def _settings(name: str, *values: Any, **more: Any) -> list[AblationPoint]:
+    return [AblationPoint(f"{value}", {name: value, **more}) for value in values]
 
 
 ABLATIONS: dict[str, Ablation] = {}
 
 
-def _add(name: str, varied: str, points: Sequence[Point], *, ordered: bool = False) -> None:
+def _add(name: str, varied: str, points: Sequence[AblationPoint], *, ordered: bool = False) -> None:
     register(ABLATIONS, name)(Ablation(varied, points, ordered))
 
 
@@ -96,26 +96,30 @@ _add("ema", "momentum of the group weights", _settings("ema", 0.0, 0.5, 0.9, 0.9
 # With full-batch steps an epoch is a step; batches of 256 make them differ.
 _add("refresh", "when p_bar is updated (batches of 256)", _settings("refresh", "step", "epoch", batch_size=256))
 _add("normalize", "what the group weights sum to", _settings("normalize", "mean", "sum"))
-_add("soft", "pseudo attributes", [Point("hard"), Point("soft", {"soft": True})])
+_add("soft", "pseudo attributes", [AblationPoint("hard"), AblationPoint("soft", {"soft": True})])
 _add(
     "wording",
     "words for each value",
-    [Point("name only", reword=names_only), Point("first phrase", reword=first_phrase), Point("all phrases")],
+    [
+        AblationPoint("name only", reword=names_only),
+        AblationPoint("first phrase", reword=first_phrase),
+        AblationPoint("all phrases"),
+    ],
 )
 _add(
     "prompts",
     "prompts of the probe",
     [
-        Point("single template", reword=single_template),
-        Point("all templates"),
-        Point("class-conditional", reword=class_templates),
+        AblationPoint("single template", reword=single_template),
+        AblationPoint("all templates"),
+        AblationPoint("class-conditional", reword=class_templates),
     ],
 )
 _add("context-length", "context vectors", _settings("context_length", 1, 4, 8, 16, 32), ordered=True)
 _add(
     "probe-noise",
     "share of true attributes flipped, % (oracle)",
-    [Point(f"{100 * share:g}", groups=Flipped(kind, share), series=kind) for kind in KINDS for share in SHARES],
+    [AblationPoint(f"{100 * share:g}", groups=Flipped(kind, share), series=kind) for kind in KINDS for share in SHARES],
     ordered=True,
 )
 

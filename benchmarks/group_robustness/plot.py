@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..shared.figures import BLUE, COLOURS, MARKERS, ORANGE, label, new_figure, reference_line, save_figure, widen
+from ..shared.figures import BLUE, COLORS, MARKERS, ORANGE, label, new_figure, reference_line, save_figure, widen
 
 PLAIN, ORACLE = BLUE, ORANGE
 
@@ -61,7 +61,7 @@ def plot_ablation(result: dict[str, Any], path: Path) -> None:
         x = [places[point["value"]] + aside for point in own]
         y = [100 * point["worst_group_accuracy"] for point in own]
         line = "-" if result["ordered"] else ""
-        style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "linestyle": line}
+        style = {"color": COLORS[number % 7], "marker": MARKERS[number % 7], "linestyle": line}
         axes.errorbar(x, y, yerr=_half(own), markersize=4, capsize=2, linewidth=1.2, label=name, **style)
     axes.set_xticks(list(places.values()), values, fontsize=8)
     axes.set_xlabel(result["varied"])

@@ -24,9 +24,9 @@ from .case import Case, Fitted, key
 from .groupings import Annotated, Grouping, Probed, Pseudo
 from .probe_errors import SHAPES, Confused, confusion_matrix
 from .rivals.loop import Loop
+from .row_tables import cell
 from .stacked_fits import fit_stack, stacks
 from .suite import frame, scores
-from .table import cell
 
 QS = (0.3, 0.5, 0.7, 1.0)
 

@@ -25,7 +25,7 @@ from .settings import NoisySettings
 
 
 @dataclass(frozen=True)
-class Case:
+class NoisyCase:
     """One data set with one model and one budget.
 
     Parameters
@@ -45,7 +45,7 @@ class Case:
     _drawn: dict[tuple[str, float, int], NoisyLabels] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def load(cls, settings: NoisySettings) -> Case:
+    def load(cls, settings: NoisySettings) -> NoisyCase:
         """Read, encode what the cache does not hold."""
         require_split(settings.split)
         dataset, backbone = load_images(settings), load_backbone(settings)

@@ -129,12 +129,12 @@ class Plan:
         return tuple(rate for rate in self.rates if rate > 0)[-2:]
 
 
-def rate_label(rate: float) -> str:
+def in_percent(rate: float) -> str:
     """Return a rate in per cent.
 
     Examples
     --------
-    >>> rate_label(0.125)
+    >>> in_percent(0.125)
     '12.5'
     """
     return f"{100 * rate:g}"

@@ -13,7 +13,7 @@ from debias_pt.utils.progress import progress
 from debias_pt.utils.versions import versions
 
 from ..shared.results_store import ResultStore
-from .case import Case
+from .case import NoisyCase
 from .cells import APART, Cell, fit_settings
 from .fits import drawn_size, measure, shape
 
@@ -24,7 +24,7 @@ AT_ONCE = {"cpu": 1, "cuda": 8}  # cells in one fit: memory grows with them, and
 
 
 def compute(
-    case: Case, cells: Sequence[Cell], store: ResultStore, engine: str | None = None
+    case: NoisyCase, cells: Sequence[Cell], store: ResultStore, engine: str | None = None
 ) -> dict[Cell, dict[str, Any]]:
     """Return the figures of every cell, each with ``stored``: whether they come from the folder.
 
@@ -48,7 +48,9 @@ def compute(
     return {cell: {"stored": True, **(figures or {})} for cell, figures in found.items()}
 
 
-def _measured(case: Case, lots: Sequence[list[Cell]], engine: str | None) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _measured(
+    case: NoisyCase, lots: Sequence[list[Cell]], engine: str | None
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     if engine is None:
         return enumerate(measure(case, lot) for lot in lots)
     from debias_pt.cluster.tasks import remote_calls
@@ -57,7 +59,7 @@ def _measured(case: Case, lots: Sequence[list[Cell]], engine: str | None) -> Ite
     return remote_calls(engine, partial(measure, case), [(lot,) for lot in lots], gpu=on_gpu)
 
 
-def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:
+def chunks(case: NoisyCase, cells: Sequence[Cell]) -> list[list[Cell]]:
     """Return batches of cells to fit together: of one shape, and not too many."""
     most = AT_ONCE.get(case.backbone.device.type, 1)
     shapes = {cell: repr(shape(case, cell)) for cell in cells}
@@ -65,7 +67,7 @@ def chunks(case: Case, cells: Sequence[Cell]) -> list[list[Cell]]:
     return [lot[start : start + most] for lot in alike for start in range(0, len(lot), most)]
 
 
-def key(case: Case, cell: Cell) -> dict[str, Any]:
+def key(case: NoisyCase, cell: Cell) -> dict[str, Any]:
     """Return everything a cell's figures depend on, as plain JSON."""
     settings = case.settings
     fitted = fit_settings(cell, settings, drawn_size(case, cell)) if cell.head not in APART else None

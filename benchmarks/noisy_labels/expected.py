@@ -18,7 +18,7 @@ from .cells import (
     TOWER,
     TUNED_TITLE,
     Plan,
-    rate_label,
+    in_percent,
 )
 from .claims import Claim
 
@@ -46,7 +46,7 @@ POOR_LABELS = (
 
 def curve_claims(plan: Plan) -> list[Claim]:
     """Prompt tuning degrades least, with GCE further least."""
-    top, first = rate_label(plan.top), rate_label(plan.rates[0])
+    top, first = in_percent(plan.top), in_percent(plan.rates[0])
     at = f"at {top} % symmetric noise"
     above = "prompt tuning (CE) is above the linear probe"
     claims = [
@@ -68,7 +68,7 @@ def curve_claims(plan: Plan) -> list[Claim]:
 
 def adaptation_claims(plan: Plan) -> list[Claim]:
     """Classifier-R and TEnc-FT below Classifier-C, prompt tuning best."""
-    top = rate_label(plan.top)
+    top = in_percent(plan.top)
     at = f"at {top} % symmetric noise"
     return [
         Claim(f"Classifier-C is above Classifier-R {at}", (FROM_TEXT, top), (AT_RANDOM, top), otherwise=BUDGET),
@@ -80,7 +80,7 @@ def adaptation_claims(plan: Plan) -> list[Claim]:
 
 def classname_claims(plan: Plan) -> list[Claim]:
     """Prompt tuning is above what learns the class names: they are the regulariser."""
-    top = rate_label(plan.top)
+    top = in_percent(plan.top)
     return [
         Claim(
             f"prompt tuning is above {other} at {top} % symmetric noise",
@@ -102,9 +102,9 @@ def kind_claims(plan: Plan) -> list[Claim]:
     """Confusion noise is harder than random noise."""
     return [
         Claim(
-            f"confusion noise is harder than symmetric noise at {rate_label(rate)} % ({title})",
-            (f"{title}, {rate_label(rate)} %", "symmetric"),
-            (f"{title}, {rate_label(rate)} %", "confusion"),
+            f"confusion noise is harder than symmetric noise at {in_percent(rate)} % ({title})",
+            (f"{title}, {in_percent(rate)} %", "symmetric"),
+            (f"{title}, {in_percent(rate)} %", "confusion"),
             otherwise=FAR_OFF,
         )
         for title in (CE, GCE)
@@ -124,7 +124,7 @@ def unsupervised_claims(plan: Plan) -> list[Claim]:
 
 def successor_claims(plan: Plan) -> list[Claim]:
     """NLPrompt is above both its losses; leaving out doubtful samples helps."""
-    top = rate_label(plan.top)
+    top = in_percent(plan.top)
     at = f"at {top} % symmetric noise"
     return [
         Claim(f"NLPrompt is above prompt tuning with CE {at}", (NLPROMPT, top), (CE, top), otherwise=OWN_VIEW),

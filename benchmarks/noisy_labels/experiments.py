@@ -33,7 +33,7 @@ from .cells import (
     ZERO_SHOT,
     Cell,
     Plan,
-    rate_label,
+    in_percent,
 )
 from .claims import Claim
 
@@ -93,7 +93,7 @@ def experiment(
 
 def by_rate(series: str, cell: Cell, rates: Sequence[float]) -> list[Point]:
     """Return one point per noise rate."""
-    return [Point(series, rate_label(rate), cell.at(rate)) for rate in rates]
+    return [Point(series, in_percent(rate), cell.at(rate)) for rate in rates]
 
 
 def gce(q: float = 0.7) -> Cell:
@@ -110,7 +110,7 @@ def curves(plan: Plan) -> list[Point]:
     lines = {CE: Cell("prompt"), GCE: gce(), FROM_TEXT: Cell("linear-from-text"), PROBE_TITLE: Cell(PROBE)}
     lines[TUNED_TITLE] = Cell(TUNED_PROBE)
     points = [point for series, cell in lines.items() for point in by_rate(series, cell, plan.rates)]
-    return points + [Point("zero-shot", rate_label(rate), Cell(ZERO_SHOT)) for rate in plan.rates]
+    return points + [Point("zero-shot", in_percent(rate), Cell(ZERO_SHOT)) for rate in plan.rates]
 
 
 @experiment(
@@ -157,7 +157,7 @@ def gradients(plan: Plan) -> list[Point]:
 def context(plan: Plan) -> list[Point]:
     """Return prompt tuning with 4 to 32 context vectors, at the lowest and highest rate."""
     return [
-        Point(f"{rate_label(rate)} % noise", str(length), Cell("prompt", rate=rate, context=length))
+        Point(f"{in_percent(rate)} % noise", str(length), Cell("prompt", rate=rate, context=length))
         for rate in plan.ends
         for length in (4, 8, 16, 32)
     ]
@@ -174,7 +174,7 @@ KINDS = ("symmetric", "asymmetric", "replacement", "confusion")
 def kinds(plan: Plan) -> list[Point]:
     """Return four kinds of noise at the two highest rates."""
     return [
-        Point(f"{title}, {rate_label(rate)} %", kind, replace(cell, kind=kind, rate=rate))
+        Point(f"{title}, {in_percent(rate)} %", kind, replace(cell, kind=kind, rate=rate))
         for title, cell in ((CE, Cell("prompt")), (GCE, gce()))
         for rate in plan.high
         for kind in KINDS
@@ -195,7 +195,7 @@ def losses(plan: Plan) -> list[Point]:
     }
     names |= {name: Cell("prompt", loss=name) for name in ("sce", "phuber", "nce-rce", "label-smoothing")}
     return [
-        Point(f"{rate_label(rate)} % noise", name, cell.at(rate)) for rate in plan.ends for name, cell in names.items()
+        Point(f"{in_percent(rate)} % noise", name, cell.at(rate)) for rate in plan.ends for name, cell in names.items()
     ]
 
 

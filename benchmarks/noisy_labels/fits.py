@@ -24,7 +24,7 @@ from debias_pt.training.loop import Training
 from debias_pt.training.run_group import SHARED_SETTINGS, RunGroup
 from debias_pt.training.tuner import PromptTuner, criterion, scheduler
 
-from .case import Case
+from .case import NoisyCase
 from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings
 
 Trace = list[dict[str, object]]
@@ -42,7 +42,7 @@ class Sample:
     facts: dict[str, Any]
 
 
-def sample(case: Case, cell: Cell, seed: int) -> Sample:
+def sample(case: NoisyCase, cell: Cell, seed: int) -> Sample:
     """Draw a run's samples, filter them if the cell says so, and take their features."""
     labels = case.draw(cell, seed)
     rows, kept = labels.rows(case.table), np.ones(len(labels), dtype=bool)
@@ -56,7 +56,7 @@ def sample(case: Case, cell: Cell, seed: int) -> Sample:
     return Sample(x, np.tile(labels.y_given[kept], copies), np.tile(labels.wrong[kept], copies), facts)
 
 
-def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+def measure(case: NoisyCase, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """Fit cells of one shape together and score each on the reported split.
 
     Returns
@@ -87,7 +87,7 @@ def measure(case: Case, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     ]
 
 
-def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.floating]:
+def apart(case: NoisyCase, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.floating]:
     """Return the logits ``(R, N, K)`` of cells that are fitted without the loop."""
     if cell.head == ZERO_SHOT:
         logits = np.log(case.probabilities[case.table.split == case.settings.split])
@@ -101,14 +101,14 @@ def apart(case: Case, cell: Cell, samples: Sequence[Sample]) -> NDArray[np.float
     return joined_probes(probes).logits(case.reported.features)
 
 
-def few_validation(case: Case, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def few_validation(case: NoisyCase, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return as many clean validation images as CoOp takes: at most 4 per class, and no more than shots."""
     rows = case.few_shot(seed, "val").rows(case.table)
     return case.table.features[rows], case.table.y[rows]
 
 
 def together(
-    case: Case, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
+    case: NoisyCase, cells: Sequence[Cell], samples: Sequence[Sequence[Sample]]
 ) -> tuple[list[NDArray[np.floating]], list[Trace | None]]:
     """Fit all runs of cells of one shape at once; return logits ``(R, N, K)`` and traces, cell by cell."""
     run_groups = [
@@ -129,7 +129,7 @@ def together(
     return np.split(logits, len(cells)), [watch.rows_ if watch else None for watch in watches]
 
 
-def run_group(case: Case, settings: FitSettings, one: Sample, seed: int) -> RunGroup:
+def run_group(case: NoisyCase, settings: FitSettings, one: Sample, seed: int) -> RunGroup:
     """Return one run's share of a fit; without group weights, without validation."""
     names = case.table.class_names
     groups = Groups.true(one.y, names, [TrueAttribute(("all",), np.zeros(len(one.y), dtype=np.int64))])
@@ -147,7 +147,7 @@ def gradient_watch(training: Training, samples: Sequence[Sample], number: int) -
     return GradientWatch(wrong, steps, slice(number * runs, (number + 1) * runs))
 
 
-def shape(case: Case, cell: Cell) -> tuple[object, ...]:
+def shape(case: NoisyCase, cell: Cell) -> tuple[object, ...]:
     """Return what cells must have in common to be fitted together."""
     if cell.head in APART:
         return (cell,)
@@ -155,6 +155,6 @@ def shape(case: Case, cell: Cell) -> tuple[object, ...]:
     return (cell.head, cell.context, *(getattr(settings, name) for name in SHARED_SETTINGS))
 
 
-def drawn_size(case: Case, cell: Cell) -> int:
+def drawn_size(case: NoisyCase, cell: Cell) -> int:
     """Return how many images a run is given, before any filter: an epoch's length."""
     return len(case.draw(cell, case.seeds[0]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from ..shared.figures import COLOURS, MARKERS, label, new_figure, plot_path, reference_line, save_figure, widen
+from ..shared.figures import COLORS, MARKERS, label, new_figure, plot_path, reference_line, save_figure, widen
 from .cells import ZERO_SHOT
 
 
@@ -66,7 +66,7 @@ def _series(axes: Any, one: dict[str, Any]) -> None:
         aside = (number - (len(names) - 1) / 2) * step  # so that intervals do not overlap
         x = [places[value] + aside for value in xs]
         own = [measured.get(value) for value in xs]  # a gap breaks the line
-        style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "linestyle": "-" if ordered else ""}
+        style = {"color": COLORS[number % 7], "marker": MARKERS[number % 7], "linestyle": "-" if ordered else ""}
         axes.errorbar(x, *_means(own), markersize=5, capsize=2, linewidth=1.2, label=name, **style)
     frozen = [point["mean"] for point in one["points"] if point["series"] == ZERO_SHOT]
     if frozen:
@@ -91,9 +91,9 @@ def _traces(axes: Any, one: dict[str, Any]) -> None:
         steps = [row["step"] for row in point["trace"]]
         shares = [[100 * value for value in row["class_weights"]] for row in point["trace"]]
         means = [sum(row) / len(row) for row in shares]
-        axes.plot(steps, means, color=COLOURS[number], marker=MARKERS[number], markersize=4, label=point["series"])
+        axes.plot(steps, means, color=COLORS[number], marker=MARKERS[number], markersize=4, label=point["series"])
         axes.fill_between(
-            steps, [min(row) for row in shares], [max(row) for row in shares], color=COLOURS[number], alpha=0.15
+            steps, [min(row) for row in shares], [max(row) for row in shares], color=COLORS[number], alpha=0.15
         )
     axes.set_xscale("symlog", linthresh=1)
     axes.xaxis.set_major_formatter("{x:g}")

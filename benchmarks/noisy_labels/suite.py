@@ -14,7 +14,7 @@ from debias_pt.utils.registry import lookup
 from debias_pt.utils.versions import versions
 
 from ..shared.results_store import result_store
-from .case import Case
+from .case import NoisyCase
 from .cells import Cell, Plan, fit_settings
 from .claims import findings
 from .compute import compute
@@ -61,7 +61,7 @@ def noisy_labels(
         For an unknown experiment (with the nearest name), or one that the data do not allow.
     """
     chosen = choose(names, quick)
-    case, plan = Case.load(settings), Plan(rates_of(settings.rates))
+    case, plan = NoisyCase.load(settings), Plan(rates_of(settings.rates))
     left_out = {} if names else {name: "not part of --quick" for name in NAMES if name not in chosen}
     if GROUPS in chosen and not names and not case.has_suspects:
         left_out[GROUPS] = f"{settings.dataset} has no suspected attribute; name one with --attribute"
@@ -116,7 +116,7 @@ def choose(names: Sequence[str], quick: bool = False) -> list[str]:
     return list(dict.fromkeys(names)) if names else list(QUICK_EXPERIMENTS if quick else NAMES)
 
 
-def frame(case: Case, quick: bool) -> dict[str, Any]:
+def frame(case: NoisyCase, quick: bool) -> dict[str, Any]:
     """Return what holds for all results of a case."""
     fitted = fit_settings(Cell("prompt"), case.settings, case.settings.shots * len(case.table.class_names))
     return {

@@ -6,8 +6,8 @@ from typing import Any
 
 from debias_pt.pages.blocks import Bar, BarChart, Block, Page, Paragraph, Section
 
-from ..group_robustness import table as tables
-from ..group_robustness.several_sets import table as several
+from ..group_robustness import row_tables as tables
+from ..group_robustness.several_sets import set_tables as several
 from .parts import footer, named_data, remarks, table, warned
 
 ORACLE = (
@@ -36,7 +36,7 @@ def _rows(result: dict[str, Any]) -> Page:
         for row in rows
     ]
     chart = BarChart(f"Accuracy in the {worst}", bars, table("Methods", tables.main_table(result), 2), worst, open=True)
-    notes = [f"{tables.LABELS_NOTE}; {tables.interval_note(result)}. Step selection: {result['selection']}."]
+    notes = [f"{tables.LABELS_NOTE}; {tables.seeds_note(result)}. Step selection: {result['selection']}."]
     notes += [tables.probe_line(result), tables.distance_line(result)]
     notes += [tables.left_out_line(result)] if result["left_out"] else []
     by_group = table("Accuracy by group", tables.group_table(result))
@@ -57,7 +57,7 @@ def _rows(result: dict[str, Any]) -> Page:
 
 
 def _ablation(result: dict[str, Any]) -> Page:
-    notes = [f"{tables.LABELS_NOTE}; {tables.interval_note(result)}. Step selection: {result['selection']}."]
+    notes = [f"{tables.LABELS_NOTE}; {tables.seeds_note(result)}. Step selection: {result['selection']}."]
     shown = table(f"By {result['varied']}", tables.ablation_table(result), 1)
     sections = [Section(f"What {result['varied']} changes", [shown, *remarks(notes)])]
     title = f"{result['varied']} on {result['dataset']}"
@@ -76,9 +76,9 @@ def _several(result: dict[str, Any]) -> Page:
         Section("The data sets", [table("Images, and how good the probe is, %", several.set_table(result))]),
     ]
     first = result["sets"][0]
-    about = f"{len(names)} data sets, {first['split']} split, {first['model']}, {tables.interval_note(first)}"
+    about = f"{len(names)} data sets, {first['split']} split, {first['model']}, {tables.seeds_note(first)}"
     return Page(about, f"Group robustness on {len(names)} data sets", lead, sections, footer())
 
 
 def _about(result: dict[str, Any]) -> str:
-    return f"{named_data(result)}, {result['split']} split, {result['model']}, {tables.interval_note(result)}"
+    return f"{named_data(result)}, {result['split']} split, {result['model']}, {tables.seeds_note(result)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from debias_pt.pages.blocks import Block, Page, Paragraph, Section
 
-from ..noisy_labels import table as tables
+from ..noisy_labels import experiment_tables as tables
 from .parts import footer, named_data, remarks, table, warned
 
 

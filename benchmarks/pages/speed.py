@@ -6,7 +6,7 @@ from typing import Any
 
 from debias_pt.pages.blocks import Page, Paragraph, Section
 
-from ..speed import table as tables
+from ..speed import section_tables as tables
 from .parts import footer, remarks, table
 
 

@@ -13,7 +13,7 @@ from debias_pt.utils.files import make_folder, write_bytes
 from debias_pt.utils.words import escaped
 
 BLUE, ORANGE = "#1f4e79", "#c55a11"
-COLOURS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")  # of series, in every picture
+COLORS = (BLUE, ORANGE, "#548235", "#7f7f7f", "#7030a0", "#bf9000", "#00798c")  # of series, in every picture
 MARKERS = "os^DvP*"
 LEAST_SPAN = 20.0  # points of accuracy that an axis shows: small differences shall look small
 ENDINGS = (".png", ".pdf", ".svg")
@@ -37,7 +37,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def widen(axes: Any, low: float = 0.0, high: float = 100.0) -> None:
-    """Let an axis of per cents show at least :data:`LEAST_SPAN` points, within what per cents can be."""
+    """Let an axis of percentages show at least :data:`LEAST_SPAN` points, within what percentages can be."""
     bottom, top = axes.get_ylim()
     missing = LEAST_SPAN - (top - bottom)
     if missing > 0:

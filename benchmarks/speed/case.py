@@ -19,7 +19,7 @@ from debias_pt.workflows.prepared import Prepared, probe_table
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeedCase:
     """One data set and one model.
 
     Parameters
@@ -54,7 +54,7 @@ class Case:
         return [str(self.dataset.root / self.dataset.ids[train[i % len(train)]]) for i in range(n)]
 
 
-def load_case(settings: TrainSettings, *, rounds: int, quick: bool, random_weights: bool) -> Case:
+def load_case(settings: TrainSettings, *, rounds: int, quick: bool, random_weights: bool) -> SpeedCase:
     """Load images and model; with random weights, features are drawn and none is encoded."""
     dataset, attributes = read_dataset(settings)
     if random_weights:
@@ -64,7 +64,7 @@ def load_case(settings: TrainSettings, *, rounds: int, quick: bool, random_weigh
         backbone = load_backbone(settings)
         table, stats = encode_dataset(settings, backbone, dataset)
     prepared = probe_table(backbone, table, stats, attributes)
-    return Case(settings, dataset, prepared, rounds, quick, random_weights)
+    return SpeedCase(settings, dataset, prepared, rounds, quick, random_weights)
 
 
 def random_backbone(settings: TrainSettings) -> Backbone:

@@ -112,7 +112,7 @@ class _Augmented(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _augmentation(config: dict[str, Any]) -> Any:
-    """Return random crops and flips to the model's size, and its normalisation."""
+    """Return random crops and flips to the model's size, and its normalization."""
     size = config["size"]
     return transforms.Compose(
         [

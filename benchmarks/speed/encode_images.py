@@ -16,16 +16,15 @@ from debias_pt.features.loader import default_batch_size
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.jpeg_decoder import DeviceDecoder
 
-from .case import Case
-from .sections import section
-from .timing import compare
+from .case import SpeedCase
+from .timing import compare, section
 
 # The bare tower is measured for about so long, between the fewest and the most batches.
 SECONDS, QUICK_SECONDS = 6.0, 0.75
 FEWEST, MOST = 6, 400
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Time reading, preprocessing and encoding together, and the two halves separately."""
     backbone, workers = case.backbone, case.settings.workers
     size = case.settings.encode_batch_size or default_batch_size(backbone)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from debias_pt.features.loader import default_batch_size
 from debias_pt.models.heads.prompt import PromptHead
 
-from .case import Case
+from .case import SpeedCase
 from .timing import compare
 
 SIDE, SIDE_ON_GPU = 1024, 8192  # large enough to keep the device busy
@@ -47,7 +47,7 @@ def counted(call: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Compare every hot part's seconds with the least that its operations and bytes could take."""
     rates = machine(case.backbone.device, case.rounds)
     parts = _parts(case)
@@ -69,7 +69,7 @@ def measure(case: Case) -> list[dict[str, Any]]:
     return [{"title": "Floor", "note": note, "machine": rates, "rows": rows}]
 
 
-def _parts(case: Case) -> dict[str, tuple[Callable[[], object], int]]:
+def _parts(case: SpeedCase) -> dict[str, tuple[Callable[[], object], int]]:
     """Return the hot parts, with the bytes that each has to read."""
     backbone, table = case.backbone, case.prepared.table
     head = PromptHead(backbone, table.class_names)

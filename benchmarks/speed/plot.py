@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..shared.figures import BLUE, new_figure, save_figure
-from .table import figure, heading
+from .section_tables import figure, heading
 
 
 def plot(result: dict[str, Any], path: Path) -> None:
@@ -34,8 +34,8 @@ def _panel(axes: Any, section: dict[str, Any]) -> None:
     for place, row in enumerate(rows):
         times = row["times_as_fast"]
         ends = [[times["median"] - times["low"]], [times["high"] - times["median"]]]
-        colour = "0.6" if row["name"] == section["baseline"] else BLUE
-        axes.errorbar(times["median"], place, xerr=ends, color=colour, marker="o", markersize=6, capsize=2, linewidth=1)
+        color = "0.6" if row["name"] == section["baseline"] else BLUE
+        axes.errorbar(times["median"], place, xerr=ends, color=color, marker="o", markersize=6, capsize=2, linewidth=1)
         text = f"  {figure(times['median'])}x, {figure(row['seconds']['median'])} s"
         axes.text(max(times["high"], times["median"]), place, text, va="center", fontsize=7)
     axes.axvline(1, color="0.6", linewidth=0.8)  # the baseline

@@ -13,9 +13,8 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.training.stacking import fit_together
 from debias_pt.training.tuner import PromptTuner
 
-from .case import Case
-from .sections import section
-from .timing import compare
+from .case import SpeedCase
+from .timing import compare, section
 
 STEPS = 10
 # Runs that share a fit though method, loss, sharpness and learning rate differ.
@@ -28,7 +27,7 @@ MIXED: tuple[dict[str, Any], ...] = (
 )
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Time stacked fits of the case's own data."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of small groups

@@ -14,15 +14,14 @@ from debias_pt.models.heads import Head
 from debias_pt.training.loop import Training, require_finite
 from debias_pt.training.tuner import PromptTuner
 
-from .case import Case
-from .sections import section
-from .timing import compare
+from .case import SpeedCase
+from .timing import compare, section
 
 # Steps or parts timed together: one of them is too short for a clock beside other processes.
 REPEATS = 20
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Time the parts of a full-batch step of DPT with a prompt head, with validation in every step."""
     settings = replace(case.settings, method="dpt", seeds=1, select="pseudo-confidence", batch_size=None)
     with warnings.catch_warnings():

@@ -10,29 +10,27 @@ from typing import Any
 
 import torch
 
+from debias_pt.errors import UsageError
 from debias_pt.settings import TrainSettings
 from debias_pt.utils.progress import progress
 from debias_pt.utils.registry import lookup
 from debias_pt.utils.versions import versions
 
-from . import encode_images, numerics, stacked, step_split, text_pass, train_loop
-from . import machine_limits as floor
-from . import start_up as processes
-from .case import Case, load_case
-from .scaling import measure as scaling
+from . import encode_images, machine_limits, scaling, stacked, step_split, text_pass, train_loop
+from .case import SpeedCase, load_case
 
-# In the order of the report; a section measures on a case and returns tables in the form of rows.section.
-SECTIONS: dict[str, Callable[[Case], list[dict[str, Any]]]] = {
+# In the order of the report; a section measures on a case and returns tables in the form of timing.section.
+SECTIONS: dict[str, Callable[[SpeedCase], list[dict[str, Any]]]] = {
     "text": text_pass.measure,
     "training": train_loop.measure,
     "step": step_split.measure,
     "stacked": stacked.measure,
     "encoding": encode_images.measure,
-    "numerics": numerics.measure,
-    "start": processes.measure,
-    "floor": floor.measure,
+    "floor": machine_limits.measure,
     "scale": scaling.measure,
 }
+# Sections of earlier versions, and the script of a checkout that measures the same.
+MOVED = {"numerics": "studies.encoding_numerics", "start": "studies.start_up"}
 ROUNDS, QUICK_ROUNDS = 7, 3
 
 
@@ -68,7 +66,12 @@ def speed(
     ------
     UnknownNameError
         For an unknown section.
+    UsageError
+        For a section that is now a script.
     """
+    for name in names:
+        if name in MOVED:
+            raise UsageError(f"--sections {name} is now python -m {MOVED[name]}, run from a checkout of the repository")
     chosen = {name: lookup(SECTIONS, name, "section") for name in (names or SECTIONS)}
     rounds = rounds or (QUICK_ROUNDS if quick else ROUNDS)
     case = load_case(settings, rounds=rounds, quick=quick, random_weights=random_weights)
@@ -93,7 +96,7 @@ def speed(
     }
 
 
-def machine_facts(case: Case) -> dict[str, Any]:
+def machine_facts(case: SpeedCase) -> dict[str, Any]:
     """Return what a reader has to know about the machine."""
     device = case.backbone.device
     return {

@@ -1,16 +1,7 @@
-"""The text pass, forward and backward: over all 77 places, cut at end-of-text, and with the prefix shared.
-
-    python -m debias_pt.benchmarks.speed.text_pass --classes 2 10 100 --rounds 5
-
-prints the section by itself as JSON; ``--peak 1000`` prints the memory that 1,000 classes take instead.
-"""
+"""The text pass, forward and backward: over all 77 places, cut at end-of-text, and with the prefix shared."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +14,8 @@ from torch import Tensor, nn
 
 from debias_pt.models.text import TextTower, Tokenizer
 
-from .case import Case
-from .sections import section
-from .timing import compare
+from .case import SpeedCase
+from .timing import compare, section
 
 CLASSES = (2, 10, 100, 1000)
 QUICK = (2, 10)
@@ -55,7 +45,7 @@ class Prompts:
     end: Tensor
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Time the passes of the case's own model and of ViT-B/32's text tower with random weights."""
     classes = QUICK if case.quick else CLASSES
     own = text_pass(case.backbone.model, case.backbone.tokenizer, classes=classes, rounds=case.rounds)
@@ -104,33 +94,13 @@ def text_pass(
     return [_section(model, tower, count, rounds) for count in classes]
 
 
-def peak_memory(count: int) -> dict[str, Any]:
-    """Measure this process's peak memory over one shared pass of a random ViT-B/32 text tower; needs a fresh process.
-
-    Returns
-    -------
-    dict
-        Mebibytes before and at the peak.
-    """
-    tower = TextTower(*random_text_tower())
-    prompts = _prompts(tower, IMAGENET_CLASSNAMES[:count])
-    before = _peak_mebibytes()
-    _step(_shared(tower, prompts), torch.zeros(CONTEXT_LENGTH, tower.width))()
-    return {"classes": count, "mebibytes_before": before, "mebibytes_at_peak": _peak_mebibytes()}
-
-
-def _peak_mebibytes() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
 def _section(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dict[str, Any]:
-    prompts = _prompts(tower, IMAGENET_CLASSNAMES[:count])
+    prompts = make_prompts(tower, IMAGENET_CLASSNAMES[:count])
     passes = {f"all {tower.context_length} tokens": _full(model, prompts)} if count <= FULL_UP_TO else {}
-    passes |= {"cut at end-of-text": _cut(tower, prompts), "shared prefix": _shared(tower, prompts)}
+    passes |= {"cut at end-of-text": _cut(tower, prompts), "shared prefix": shared_pass(tower, prompts)}
     generator = torch.Generator().manual_seed(0)
     context = (torch.randn(CONTEXT_LENGTH, tower.width, generator=generator) * 0.02).to(prompts.suffix.device)
-    steps = {name: _step(run, context) for name, run in passes.items()}
+    steps = {name: context_step(run, context) for name, run in passes.items()}
     if context.is_cuda:
         steps["shared prefix, CUDA graph"] = _graph(passes["shared prefix"], context)
     baseline = next(iter(steps))
@@ -153,7 +123,8 @@ def _section(model: nn.Module, tower: TextTower, count: int, rounds: int) -> dic
     )
 
 
-def _prompts(tower: TextTower, names: Sequence[str]) -> Prompts:
+def make_prompts(tower: TextTower, names: Sequence[str]) -> Prompts:
+    """Return the prompts of some class names, each with a full stop."""
     start, end = tower.start_and_end()
     rows = [torch.cat([tower.tokenize(name), tower.tokenize("."), end]) for name in names]
     suffix = tower.embed(nn.utils.rnn.pad_sequence(rows, batch_first=True))
@@ -190,7 +161,9 @@ def _whole(encode: Callable[[Tensor, Tensor], Tensor], prompts: Prompts) -> Pass
     return run
 
 
-def _shared(tower: TextTower, prompts: Prompts) -> Pass:
+def shared_pass(tower: TextTower, prompts: Prompts) -> Pass:
+    """Prepare the pass that encodes what all classes share once."""
+
     def run(context: Tensor) -> list[Tensor]:
         prefix = torch.cat([prompts.start, context])[None]
         return [_backward(tower.encode_shared(prefix, prompts.suffix, prompts.end)[0])]
@@ -205,7 +178,9 @@ def _backward(features: Tensor) -> Tensor:
     return unit.detach()
 
 
-def _step(run: Pass, first: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
+def context_step(run: Pass, first: Tensor) -> Callable[[], tuple[Tensor, Tensor]]:
+    """Prepare a call that runs a pass and returns its features, and the gradient of the context."""
+
     def step() -> tuple[Tensor, Tensor]:
         context = first.clone().requires_grad_()
         features = torch.cat(run(context))
@@ -246,20 +221,3 @@ def _differences(results: dict[str, tuple[Tensor, Tensor]], baseline: str) -> di
         }
         for name, (found, slope) in results.items()
     }
-
-
-def main() -> None:
-    """Measure the random text tower of ViT-B/32 and print the result as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--classes", type=int, nargs="+", default=list(CLASSES))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peak", type=int, metavar="K", help="measure the peak memory of K classes instead")
-    options = parser.parse_args()
-    if options.peak:
-        print(json.dumps(peak_memory(options.peak), indent=2))
-        return
-    print(json.dumps(text_pass(*random_text_tower(), classes=options.classes, rounds=options.rounds), indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,13 +10,12 @@ import torch
 
 from debias_pt.training.tuner import PromptTuner
 
-from .case import Case
+from .case import SpeedCase
 from .coop_loop import BATCH, EPOCHS, CoOpLoop
-from .sections import section
-from .timing import Timing, compare
+from .timing import Timing, compare, section
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Time a training step and a whole training, ours and CoOp's; CoOp's 50 epochs are scaled from a few steps."""
     table, settings = case.prepared.table, replace(case.settings, method="erm", seeds=1)
     train = table.where("train")

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from debias_pt.benchmarks.group_robustness import plot as rows_plot
-from debias_pt.benchmarks.group_robustness import table
+from debias_pt.benchmarks.group_robustness import row_tables
 from debias_pt.benchmarks.noisy_labels import plot as noisy_plot
 from debias_pt.benchmarks.shared import figures
 from debias_pt.benchmarks.speed import plot as speed_plot
@@ -86,8 +86,8 @@ def test_ratios_on_a_logarithmic_axis_are_points(drawn: list[Figure]) -> None:
 
 
 def test_one_palette() -> None:
-    assert figures.COLOURS[:2] == (rows_plot.PLAIN, rows_plot.ORACLE)
-    assert noisy_plot.COLOURS is rows_plot.COLOURS is figures.COLOURS
+    assert figures.COLORS[:2] == (rows_plot.PLAIN, rows_plot.ORACLE)
+    assert noisy_plot.COLORS is rows_plot.COLORS is figures.COLORS
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,11 @@ def test_what_cannot_be_drawn_is_refused_before_the_work(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("source", "word"), [("pseudo", True), ("true", False)])
 def test_bench_says_pseudo(source: str, word: bool) -> None:
-    scores = dict.fromkeys(table.FIELDS, 0.5)
+    scores = dict.fromkeys(row_tables.FIELDS, 0.5)
     groups = [{"label": "cat", "attribute": "in", "n": 3, "accuracy": 0.5, "ci": None}]
     one = {
         **row("erm", 0.5, 1, groups_from=source), **scores, "groups": groups, "labels_used": [], "minority": None,
         "seconds": {"per_run": 1.0}, "intervals": {},
     }  # fmt: skip
-    for header, _ in (table.main_table({"rows": [one]}), table.group_table({"rows": [one]}, short=True)):
+    for header, _ in (row_tables.main_table({"rows": [one]}), row_tables.group_table({"rows": [one]}, short=True)):
         assert ("pseudo" in " ".join(header)) == word

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debias_pt.benchmarks.group_robustness import table
+from debias_pt.benchmarks.group_robustness import row_tables
 from debias_pt.cli import evaluate, format, output
 from debias_pt.cli.tables import print_probe_report, print_pseudo_sizes, print_verified
 from debias_pt.groups.worst_groups import MOST, WORST, left_out_text, worst_places
@@ -123,13 +123,13 @@ def bench_rows() -> list[dict[str, Any]]:
 
 def test_a_suite_has_columns_for_the_worst_over_its_rows() -> None:
     found = {"rows": bench_rows()}
-    for make, others in ((table.group_table, 3), (table.interval_table, 5)):
+    for make, others in ((row_tables.group_table, 3), (row_tables.interval_table, 5)):
         header, lines = make(found)
         assert {len(line) for line in lines} == {len(header)} == {WORST + others}
         assert next(name for name in header if name.startswith("class ")).startswith(WORST_FIRST[0])
     lowest = f"{100 * (groups()[-1]['accuracy']):.1f}"
-    assert table.group_table(found)[1][0][1] == lowest
-    assert "and 190 more (1 without an image): --csv and --json have all." in table.groups_line(found)
+    assert row_tables.group_table(found)[1][0][1] == lowest
+    assert "and 190 more (1 without an image): --csv and --json have all." in row_tables.groups_line(found)
     few = {"rows": [{**row, "groups": row["groups"][:MOST]} for row in bench_rows()]}
-    assert len(table.group_table(few)[0]) == MOST + 3
-    assert table.groups_line(few) == ""
+    assert len(row_tables.group_table(few)[0]) == MOST + 3
+    assert row_tables.groups_line(few) == ""

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from debias_pt.benchmarks.group_robustness.before_after import plot_before_after
 from debias_pt.models.names import from_home
 from debias_pt.pages.render import html
 from debias_pt.sharing.export import export_tuner
@@ -21,6 +20,7 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows.run import open_run
 from debias_pt.workflows.run_folder import RunFolder
 from debias_pt.workflows.run_report.build import page
+from studies.before_after import plot_before_after
 from tests.faults.case import Case
 from tests.faults.records import LONG
 from tests.faults.test_killed import case  # noqa: F401

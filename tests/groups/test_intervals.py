@@ -1,10 +1,9 @@
-"""Promises: intervals over images equal their formulas, are honest about a minimum, and contain the truth in 93 to 97
-of 100 draws; paired differences use that methods are judged on the same images and seeds."""
+"""Promises: intervals over images equal their formulas and are honest about a minimum; paired differences use that
+methods are judged on the same images and seeds. That intervals contain the truth is tested in tests/studies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, ttest_rel
 
-from debias_pt.benchmarks.shared import interval_coverage as coverage
 from debias_pt.errors import UsageError
 from debias_pt.groups.intervals import (
     contenders,
@@ -159,45 +157,6 @@ def test_a_method_without_seeds_is_compared_with_every_seed() -> None:
 def test_other_images_or_seeds_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="a difference needs the same images and seeds"):
         average_difference(np.ones((5, 60), dtype=bool), np.ones(shape, dtype=bool))
-
-
-# Coverage: of 1,000 draws 93 to 97 in 100 contain the truth.
-
-DESIGNS = {design.name: design for design in coverage.DESIGNS}
-WORST, TWO, FOUR, NINE = list(DESIGNS)[:4]
-
-
-@pytest.mark.parametrize(
-    ("name", "check", "runs"),
-    [
-        (WORST, coverage.covers_group, 1),
-        (WORST, coverage.covers_group, 5),
-        (WORST, coverage.covers_worst, 5),
-        (TWO, coverage.covers_worst, 5),
-        (FOUR, coverage.covers_worst, 1),
-        (FOUR, coverage.covers_worst, 5),
-        (NINE, coverage.covers_worst, 5),
-        (WORST, coverage.covers_average_difference, 5),
-        (WORST, coverage.covers_worst_difference, 1),
-        (WORST, coverage.covers_worst_difference, 5),
-        (FOUR, coverage.covers_worst_difference, 5),
-    ],
-)
-def test_intervals_contain_the_truth(name: str, check: Callable[..., bool], runs: int) -> None:
-    assert 0.93 <= coverage.coverage(DESIGNS[name], check, runs) <= 0.97
-
-
-def test_the_interval_of_the_group_that_looks_worst_would_not_do() -> None:
-    """What the correction is for: of four equal groups the lowest is too low by chance."""
-
-    def naive(design: coverage.Design, one: coverage.Draw) -> bool:
-        by_group = [one.right[:, one.index == g] for g in range(4)]
-        lowest = min(by_group, key=lambda right: float(right.mean()))
-        images = effective_images(lowest)
-        interval = wilson_interval(float(lowest.mean()) * images, images)
-        return coverage.inside(interval, float(one.by_run[0].min(axis=1).mean()))
-
-    assert coverage.coverage(DESIGNS[FOUR], naive, 5) < 0.93
 
 
 def test_no_interval_is_wider_than_differences_can_be() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from debias_pt.benchmarks.model_coverage.small_tokenizers import write_tokenizer
-from debias_pt.benchmarks.model_coverage.stand_ins import build, small_config
+from studies.model_coverage.small_tokenizers import write_tokenizer
+from studies.model_coverage.stand_ins import build, small_config
 
 TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION = {**TEXT, "image_size": 32, "patch_size": 8}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.benchmarks.group_robustness.case import Case
-from debias_pt.benchmarks.noisy_labels.case import Case as NoisyCase
+from debias_pt.benchmarks.noisy_labels.case import NoisyCase
 from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
 from debias_pt.datasets.attributes import Attribute, PseudoAttribute
 from debias_pt.datasets.base import ImageDataset

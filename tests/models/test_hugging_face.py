@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from debias_pt.benchmarks.model_coverage.small_tokenizers import write_tokenizer
 from debias_pt.errors import BackboneError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import ClassTokenHead, PromptHead, TextEncoderHead
+from studies.model_coverage.small_tokenizers import write_tokenizer
 from tests.helpers.other_checkpoints import FOLDERS, write_transformers
 
 transformers = pytest.importorskip("transformers")

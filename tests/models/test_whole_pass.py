@@ -9,14 +9,14 @@ import pytest
 import torch
 from open_clip.model import CLIP
 
-from debias_pt.benchmarks.model_coverage.architectures import check
-from debias_pt.benchmarks.model_coverage.page import examine
-from debias_pt.benchmarks.model_coverage.small_tokenizers import write_tokenizer
-from debias_pt.benchmarks.model_coverage.stand_ins import small_config, stand_in
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import ClassTokenHead, PromptHead, TextEncoderHead
 from debias_pt.models.text import PromptIds, require_fit
+from studies.model_coverage.architectures import check
+from studies.model_coverage.page import examine
+from studies.model_coverage.small_tokenizers import write_tokenizer
+from studies.model_coverage.stand_ins import small_config, stand_in
 from tests.helpers.tiny_data import MODEL
 
 NAMES = ("cat", "kite (bird)", "x-ray")

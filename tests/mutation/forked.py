@@ -84,7 +84,7 @@ def warm(tests: Sequence[str]) -> None:
         raise RuntimeError(f"the tests {tests} cannot be collected; see {LOG}")
 
 
-OURS = ("debias_pt", "tests", "cli", "benchmarks")
+OURS = ("debias_pt", "tests", "cli", "benchmarks", "studies")
 
 
 def _forget() -> None:

@@ -163,14 +163,14 @@ SLIPS = [
     ),
     Slip(
         "half an interval is a whole one in the table of methods",
-        "benchmarks/group_robustness/table.py",
+        "benchmarks/group_robustness/row_tables.py",
         "{50 * (ends[1] - ends[0]):.1f}",
         "{100 * (ends[1] - ends[0]):.1f}",
         (SUITE,),
     ),
     Slip(
         "half an interval is a whole one in the table of noisy labels",
-        "benchmarks/noisy_labels/table.py",
+        "benchmarks/noisy_labels/experiment_tables.py",
         "{50 * (high - low):.1f}",
         "{100 * (high - low):.1f}",
         (NOISY,),
@@ -212,7 +212,7 @@ SLIPS = [
     ),
     Slip(
         "the oracle's column repeats the worst group",
-        "benchmarks/group_robustness/table.py",
+        "benchmarks/group_robustness/row_tables.py",
         'oracle = cell(row["true_selection"], "worst_group_accuracy") if row',
         'oracle = cell(row, "worst_group_accuracy") if row',
         (SUITE,),

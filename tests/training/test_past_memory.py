@@ -26,7 +26,7 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils import memory
 from tests.helpers.tiny_data import gaussian_table
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "scale" / "fit_past_memory.py"
+SCRIPT = Path(__file__).parents[2] / "studies" / "fit_past_memory.py"
 
 
 @pytest.fixture

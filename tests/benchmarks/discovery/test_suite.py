@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from debias_pt.benchmarks.discovery.case import Case
+from debias_pt.benchmarks.discovery.case import DiscoveryCase
 from debias_pt.benchmarks.discovery.rankings import RANKINGS
 from debias_pt.benchmarks.discovery.suite import agreement_with, figures
 from debias_pt.benchmarks.discovery.true_words import TRUE_WORDS, listed
@@ -29,15 +29,15 @@ def test_true_words_are_words_of_the_vocabulary(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
+def case() -> DiscoveryCase:
     table = planted_table()
     place = TrueAttribute(("land", "water"), (table.features[:, 1] > 0).astype(np.int64))
     table = replace(table, attributes={"place": place})
-    return Case(table, list(WORDS), *planted_words(), head_errors(table.features, table.y, 2))
+    return DiscoveryCase(table, list(WORDS), *planted_words(), head_errors(table.features, table.y, 2))
 
 
 @pytest.mark.parametrize("ranking", RANKINGS, ids=lambda one: one.name)
-def test_every_ranking_finds_the_planted_words(case: Case, ranking: object) -> None:
+def test_every_ranking_finds_the_planted_words(case: DiscoveryCase, ranking: object) -> None:
     scores = ranking.score(case)  # type: ignore[attr-defined]
     assert scores.shape == (len(WORDS),)
     assert np.isfinite(scores).all()

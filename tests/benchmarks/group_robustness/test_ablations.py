@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from debias_pt.benchmarks.group_robustness import ablations, plot, suite, table
+from debias_pt.benchmarks.group_robustness import ablations, plot, row_tables, suite
 from debias_pt.benchmarks.group_robustness.ablations import ABLATIONS, ablation
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.benchmarks.group_robustness.groupings import KINDS, Flipped
@@ -112,11 +112,11 @@ def test_eta_0_is_group_balanced_and_a_second_call_computes_nothing(settings: Tr
     assert first["points"][0]["per_seed"] == balanced["per_seed"]
     assert first["stored_points"] == 0
     assert ablation(settings, "eta")["stored_points"] == len(first["points"])
-    header, lines = table.ablation_table(first)
+    header, lines = row_tables.ablation_table(first)
     assert header[0] == "eta"
     assert [line[0] for line in lines] == ["0.0", "0.5", "1.0", "2.0", "4.0", "8.0"]
-    assert table.ablation_markdown(first).count("\n| ") == 7
-    assert len(table.csv_table(first)[1]) == 6 * 2 * 2
+    assert row_tables.ablation_markdown(first).count("\n| ") == 7
+    assert len(row_tables.csv_table(first)[1]) == 6 * 2 * 2
 
 
 @ignored

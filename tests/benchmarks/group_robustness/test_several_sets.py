@@ -14,7 +14,7 @@ import pytest
 
 from debias_pt.benchmarks.group_robustness import answers
 from debias_pt.benchmarks.group_robustness.several_sets import compare as several_sets
-from debias_pt.benchmarks.group_robustness.several_sets import table as several_table
+from debias_pt.benchmarks.group_robustness.several_sets import set_tables
 from debias_pt.benchmarks.pages.group_robustness import page
 from debias_pt.errors import DatasetError, UsageError
 from debias_pt.groups.paired import worst_group_difference
@@ -66,8 +66,8 @@ def result(given: dict[str, Any], places: Path) -> dict[str, Any]:
 
 def test_the_page_holds_methods_and_sets(result: dict[str, Any]) -> None:
     parsed = Parsed(html(page(result)))
-    assert parsed.holds(several_table.overview(result))
-    assert parsed.holds(several_table.set_table(result))
+    assert parsed.holds(set_tables.overview(result))
+    assert parsed.holds(set_tables.set_table(result))
 
 
 def test_every_set_has_its_own_columns_and_words(result: dict[str, Any]) -> None:
@@ -154,17 +154,17 @@ def test_the_single_table_shows_intervals_over_images(result: dict[str, Any]) ->
 
 
 def test_tables_show_every_row_and_set(result: dict[str, Any]) -> None:
-    header, lines = several_table.overview(result)
+    header, lines = set_tables.overview(result)
     assert header == ["method", "labels", "waterbirds", "own", "mean", "worst regret", "below class-balanced"]
     assert len(lines) == len(ROWS)
     assert lines[2][-1] == "-"  # class balance against itself
-    text = several_table.markdown(result)
+    text = set_tables.markdown(result)
     assert text.count("\n| ") >= len(ROWS) + 2
     assert "| own | 2 x 2 | 48 | 5 | 22 |" in text
-    summary, block = several_table.blocks(result)
+    summary, block = set_tables.blocks(result)
     assert [len(line) for line in block[1]] == [3] * len(ROWS)
     assert summary[0] == ["method", "labels", "mean", "worst regret", "below class-balanced"]
-    header, lines = several_table.csv_table(result)
+    header, lines = set_tables.csv_table(result)
     read = [dict(zip(header, line, strict=True)) for line in csv.reader(io.StringIO(csv_text(header, lines)))][1:]
     assert {line["set"] for line in read} == {"waterbirds", "own"}
     own = [line for line in read if line["set"] == "own" and line["row"] == "dpt" and line["selection"] != "true-wga"]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from debias_pt.benchmarks.group_robustness import case as store
-from debias_pt.benchmarks.group_robustness import plot, published, results_page, suite, table
+from debias_pt.benchmarks.group_robustness import plot, published, row_tables, suite
 from debias_pt.benchmarks.group_robustness.case import Case
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import ROWS, Row, choose
@@ -28,6 +28,7 @@ from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.pages.render import html
 from debias_pt.settings import TrainSettings
+from studies import group_robustness_page
 from tests.helpers.report_case import Parsed
 from tests.helpers.small_case import gaussian_case, tiny_settings
 
@@ -105,7 +106,7 @@ def test_oracles_without_annotation_are_left_out_by_name_and_refused_on_request(
     assert [row["row"] for row in found["rows"]] == names[:4]
     assert found["left_out"] == names[4:]
     assert all(row["minority"] is None for row in found["rows"])
-    assert "Left out" in table.markdown(found)
+    assert "Left out" in row_tables.markdown(found)
 
 
 # What a second call takes and what it does not.
@@ -192,7 +193,7 @@ def test_the_whole_suite_is_served_on_a_second_call(settings: TrainSettings, res
 
 
 def test_markdown_shows_every_row_and_says_what_is_an_oracle(result: dict[str, Any]) -> None:
-    text = table.markdown(result)
+    text = row_tables.markdown(result)
     for row in result["rows"]:
         ours = text.split("Published")[0].splitlines()
         lines = [line for line in ours if line.startswith(f"| {row['name']} |")]
@@ -204,12 +205,12 @@ def test_markdown_shows_every_row_and_says_what_is_an_oracle(result: dict[str, A
 
 
 def test_synthetic_data_is_called_so(result: dict[str, Any]) -> None:
-    assert table.markdown({**result, "synthetic": True}).startswith("Synthetic data.")
+    assert row_tables.markdown({**result, "synthetic": True}).startswith("Synthetic data.")
     assert "(synthetic)" in plot.title({**result, "synthetic": True})
 
 
 def test_csv_has_a_line_for_every_run_and_selection(result: dict[str, Any]) -> None:
-    header, lines = table.csv_table(result)
+    header, lines = row_tables.csv_table(result)
     assert all(len(line) == len(header) for line in lines)
     runs = sum(len(row["per_seed"]) * (2 if row["true_selection"] else 1) for row in result["rows"])
     assert len(lines) == runs
@@ -251,9 +252,9 @@ def test_the_picture_shows_every_row(result: dict[str, Any], tmp_path: Path) -> 
 
 def test_the_page_holds_every_table_and_marks_oracles(result: dict[str, Any]) -> None:
     parsed = Parsed(html(pages.page(result)))
-    assert parsed.holds(table.main_table(result))
-    assert parsed.holds(table.group_table(result))
-    assert parsed.holds(table.interval_table(result))
+    assert parsed.holds(row_tables.main_table(result))
+    assert parsed.holds(row_tables.group_table(result))
+    assert parsed.holds(row_tables.interval_table(result))
     assert parsed.tags.count("rect") == len(result["rows"])
     oracles = [row["name"] for row in result["rows"] if row["oracle"]]
     assert all(f"{name} (oracle)" in parsed.texts for name in oracles)
@@ -272,10 +273,10 @@ def test_the_distance_to_the_oracle_is_said(result: dict[str, Any]) -> None:
         *("balanced", "group-dro", "dpt", "dpt-mixture", "linear-dpt", "anchored", "inferred"),
     }
     assert result["distance_to_oracle"]["dpt-mixture"] == worst["dpt-true"] - worst["dpt-mixture"]
-    line = table.distance_line(result)
+    line = row_tables.distance_line(result)
     assert f"dpt-mixture {100 * (worst['dpt-true'] - worst['dpt-mixture']):+.1f}" in line
-    assert f"\n\n{line}\n\n" in table.markdown(result)
-    assert table.distance_line({**result, "distance_to_oracle": {}}) == ""
+    assert f"\n\n{line}\n\n" in row_tables.markdown(result)
+    assert row_tables.distance_line({**result, "distance_to_oracle": {}}) == ""
 
 
 # Documents.
@@ -304,7 +305,7 @@ def test_the_results_page_is_made_by_the_command_written_in_it(
 ) -> None:
     pytest.importorskip("matplotlib")
     options = {name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}
-    page = results_page.write_page(tmp_path, options, ["normalize", "ema"], [], "make it so")
+    page = group_robustness_page.write_page(tmp_path, options, ["normalize", "ema"], [], "make it so")
     text = page.read_text(encoding="utf-8")
     assert "    make it so\n" in text
     for row in result["rows"]:
@@ -321,6 +322,6 @@ def test_the_results_in_the_repository_are_of_rows_that_exist() -> None:
     shown = {line.split(" | ")[0][2:] for part in tables for line in part.splitlines()[2:]}
     assert shown
     assert shown <= {row.title for row in ROWS.values()}
-    assert "python -m debias_pt.benchmarks.group_robustness.results_page docs" in text
+    assert "python -m studies.group_robustness_page docs" in text
     for picture in re.findall(r"\]\((\S+\.png)\)", text):
         assert (DOCS / picture).is_file()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from debias_pt.benchmarks.group_robustness import suite, table
+from debias_pt.benchmarks.group_robustness import row_tables, suite
 from debias_pt.benchmarks.group_robustness.case import Fitted
 from debias_pt.benchmarks.group_robustness.rivals import dfr
 from debias_pt.benchmarks.group_robustness.stacked_fits import Timed
@@ -61,10 +61,10 @@ def result() -> dict[str, Any]:
 
 
 def test_the_main_table() -> None:
-    header, lines = table.main_table(result())
+    header, lines = row_tables.main_table(result())
     assert header == [
         *("method", "labels", "worst group", "average", "adjusted average", "group mean", "gap"),
-        *(table.ORACLE, "seconds per run"),
+        *(row_tables.ORACLE, "seconds per run"),
     ]
     assert lines[0] == [
         *("DPT", "y", "50.0 ± 20.0", "80.0 ± 20.0", "70.0 ± 20.0", "75.0 ± 20.0", "30.0 ± 20.0"),
@@ -75,7 +75,7 @@ def test_the_main_table() -> None:
 
 
 def test_the_table_of_groups() -> None:
-    header, lines = table.group_table(result(), short=True)
+    header, lines = row_tables.group_table(result(), short=True)
     assert header == ["method", "bird, land", "bird, water", "minority recall", "minority precision"]
     assert lines == [
         ["dpt", "90.0 ± 10.0", "50.0 ± 10.0", "25.0", "12.5"],
@@ -84,7 +84,7 @@ def test_the_table_of_groups() -> None:
 
 
 def test_the_table_of_intervals() -> None:
-    header, lines = table.interval_table(result())
+    header, lines = row_tables.interval_table(result())
     assert header[-2:] == ["bird, land (90)", "bird, water (10)"]
     assert lines[0] == [
         *("DPT", "24.0 to 76.0", "71.0 to 86.0", "+12.5 (-2.0 to +27.0)", "-3.0 (-5.0 to -1.0)"),
@@ -94,7 +94,7 @@ def test_the_table_of_intervals() -> None:
 
 
 def test_the_csv_file() -> None:
-    header, lines = table.csv_table(result())
+    header, lines = row_tables.csv_table(result())
     read = [dict(zip(header, line, strict=True)) for line in lines]
     keys = ("row", "selection", "seed", "oracle", "worst_group_accuracy", "gap", "accuracy of bird, water")
     assert [tuple(one[key] for key in keys) for one in read] == [
@@ -109,7 +109,7 @@ def test_the_csv_file() -> None:
 
 
 def test_the_markdown() -> None:
-    text = table.markdown(result())
+    text = row_tables.markdown(result())
     assert "| DPT | y | 50.0 ± 20.0 | 80.0 ± 20.0 |" in text
     assert "mean ± half a 95 % interval over 2 seeds" in text
     assert "in points: dpt +6.2" in text
@@ -118,8 +118,8 @@ def test_the_markdown() -> None:
 
 def test_one_seed_has_no_interval_over_seeds() -> None:
     alone = figures(0.5)
-    assert table.cell({**alone, "per_seed": alone["per_seed"][:1]}, "average_accuracy") == "80.0"
-    assert table.cell(alone, "average_accuracy") == "80.0 ± 20.0"
+    assert row_tables.cell({**alone, "per_seed": alone["per_seed"][:1]}, "average_accuracy") == "80.0"
+    assert row_tables.cell(alone, "average_accuracy") == "80.0 ± 20.0"
 
 
 def test_the_distance_to_the_oracle_is_what_true_groups_would_add() -> None:

@@ -11,7 +11,7 @@ import pytest
 from debias_pt.benchmarks.noisy_labels import case as cases
 from debias_pt.benchmarks.noisy_labels import compute as computing
 from debias_pt.benchmarks.noisy_labels import fits
-from debias_pt.benchmarks.noisy_labels.case import Case
+from debias_pt.benchmarks.noisy_labels.case import NoisyCase
 from debias_pt.benchmarks.noisy_labels.cells import (
     PROBE,
     RANDOM,
@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-def alone(case: Case, cell: Cell, seed: int) -> float:
+def alone(case: NoisyCase, cell: Cell, seed: int) -> float:
     """One run by the library's own tuner."""
     settings = replace(fit_settings(cell, case.settings, len(case.draw(cell, seed))), seed=seed)
     rows = case.draw(cell, seed).of(case.table)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from debias_pt.benchmarks.noisy_labels import compute as computing
-from debias_pt.benchmarks.noisy_labels import plot, results_page, suite, table
-from debias_pt.benchmarks.noisy_labels.case import Case
+from debias_pt.benchmarks.noisy_labels import experiment_tables, plot, suite
+from debias_pt.benchmarks.noisy_labels.case import NoisyCase
 from debias_pt.benchmarks.noisy_labels.cells import CE, RANDOM, Cell, Plan, fit_settings
 from debias_pt.benchmarks.noisy_labels.claims import Claim, finding
 from debias_pt.benchmarks.noisy_labels.experiments import EXPERIMENTS
@@ -33,6 +33,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.noise.few_shot import FewShot
 from debias_pt.pages.render import html
 from debias_pt.settings import resolve
+from studies import noisy_labels_page
 from tests.conftest import Cli
 from tests.helpers.coop_files import write_shots
 from tests.helpers.report_case import Parsed
@@ -127,7 +128,7 @@ def test_settings_that_cannot_work_are_refused(options: dict[str, Any], message:
 
 def test_a_split_that_there_cannot_be_is_refused_before_anything_is_read() -> None:
     with pytest.raises(UsageError, match="split is 'tset'"):
-        Case.load(NoisySettings(dataset="nowhere", split="tset"))
+        NoisyCase.load(NoisySettings(dataset="nowhere", split="tset"))
 
 
 def test_rates_are_sorted_and_quick_changes_only_what_was_not_asked_for() -> None:
@@ -188,9 +189,9 @@ def result(settings: NoisySettings) -> Iterator[dict[str, Any]]:
 def test_the_page_holds_every_experiment(result: dict[str, Any]) -> None:
     parsed = Parsed(html(page(result)))
     for one in result["experiments"]:
-        assert parsed.holds(table.main_table(one))
+        assert parsed.holds(experiment_tables.main_table(one))
         if one["findings"]:
-            assert parsed.holds(table.findings_table(one["findings"]))
+            assert parsed.holds(experiment_tables.findings_table(one["findings"]))
 
 
 def test_the_whole_suite_runs_and_shares_what_it_computes(result: dict[str, Any], settings: NoisySettings) -> None:
@@ -210,7 +211,7 @@ def test_the_whole_suite_runs_and_shares_what_it_computes(result: dict[str, Any]
 
 
 def test_every_image_drawn_is_saved_with_its_label(result: dict[str, Any], settings: NoisySettings) -> None:
-    case = Case.load(settings)
+    case = NoisyCase.load(settings)
     draws = {(one["kind"], one["rate"], one["seed"]): one for one in result["samples"]}
     assert len(draws) == len(result["samples"]) >= 2 * (4 + 3 * 2 + 2)
     for cell in (Cell("prompt", rate=0.5), Cell("prompt", kind="replacement", rate=0.25)):
@@ -229,7 +230,7 @@ def test_unknown_experiments_give_the_nearest() -> None:
 
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, backbone: Backbone, tmp_path: Path) -> None:
     case = noisy_case(backbone, steps=1, cache_dir=str(tmp_path))
-    monkeypatch.setattr(suite.Case, "load", lambda _: case)
+    monkeypatch.setattr(suite.NoisyCase, "load", lambda _: case)
     monkeypatch.setattr(suite, "find_spec", lambda _: None)
     monkeypatch.setattr(suite, "EXPERIMENTS", {"successors": EXPERIMENTS["successors"]})
     monkeypatch.setattr(suite, "NAMES", {"successors": "", "groups": ""})
@@ -237,7 +238,7 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch, backbone: Bac
     assert list(found["left_out"]) == ["groups", "cleanlab filter"]
     assert "no suspected attribute" in found["left_out"]["groups"]
     assert not any(point["cell"]["filtered"] for point in found["experiments"][0]["points"])
-    assert "Left out: cleanlab filter" in table.markdown(found)
+    assert "Left out: cleanlab filter" in experiment_tables.markdown(found)
 
 
 def test_what_the_data_do_not_allow_is_refused_before_anything_is_fitted(backbone: Backbone, tmp_path: Path) -> None:
@@ -253,13 +254,13 @@ def test_what_the_data_do_not_allow_is_refused_before_anything_is_fitted(backbon
 
 def test_every_point_is_in_a_table(result: dict[str, Any]) -> None:
     for one in result["experiments"]:
-        header, lines = table.main_table(one)
+        header, lines = experiment_tables.main_table(one)
         assert {len(line) for line in lines} == {len(header)}
         words = {*header, *(line[0] for line in lines)}
         assert {point["series"] for point in one["points"]} <= words
         for point in one["points"]:
-            assert any(table.cell(point) in line for line in lines)
-    text = table.markdown(result)
+            assert any(experiment_tables.cell(point) in line for line in lines)
+    text = experiment_tables.markdown(result)
     assert all(found["claim"] in text for found in result["findings"])
     assert "Wrong labels as realised" in text
     assert "Ensembles (logits averaged over seeds)" in text
@@ -267,7 +268,7 @@ def test_every_point_is_in_a_table(result: dict[str, Any]) -> None:
 
 
 def test_csv_has_a_line_per_point_and_seed(result: dict[str, Any], tmp_path: Path) -> None:
-    header, lines = table.csv_table(result)
+    header, lines = experiment_tables.csv_table(result)
     assert len(lines) == 2 * sum(len(one["points"]) for one in result["experiments"])
     assert {len(line) for line in lines} == {len(header)}
     point = next(dict(zip(header, line, strict=True)) for line in lines if line[1] == CE and line[2] == "50")
@@ -286,10 +287,10 @@ def test_every_experiment_has_a_picture(result: dict[str, Any], tmp_path: Path) 
 def test_the_page_has_every_finding_and_every_picture(
     result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: NoisySettings
 ) -> None:
-    monkeypatch.setattr(results_page, "noisy_labels", lambda *_: result)
+    monkeypatch.setattr(noisy_labels_page, "noisy_labels", lambda *_: result)
     (tmp_path / "noisy-labels" / "waterbirds").mkdir(parents=True)
     monkeypatch.setattr(plot, "plot", lambda result, one, path: path.touch())
-    text = results_page.write_page(tmp_path, settings, [], "COMMAND").read_text(encoding="utf-8")
+    text = noisy_labels_page.write_page(tmp_path, settings, [], "COMMAND").read_text(encoding="utf-8")
     assert "COMMAND" in text
     assert all(found["claim"] in text for found in result["findings"])
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
@@ -303,7 +304,7 @@ def test_published_figures_are_of_coops_sets_and_say_what_differs() -> None:
     assert {figure[0] for figure in FIGURES} <= set(COOP)
     assert all(len(rates) == len(values) for *_, rates, values in FIGURES)
     assert all("RN50" in one["differs"] for one in published("dtd"))
-    header, lines = table.published_table({"published": published("dtd")})
+    header, lines = experiment_tables.published_table({"published": published("dtd")})
     assert len(lines) == 4
     assert header[3:10] == ["0 %", "12.5 %", "25 %", "37.5 %", "50 %", "62.5 %", "75 %"]
 
@@ -338,7 +339,7 @@ def test_kinds_of_noise_without_noise_are_left_out(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     case = noisy_case(backbone, steps=1, rates="0", cache_dir=str(tmp_path))
-    monkeypatch.setattr(suite.Case, "load", lambda _: case)
+    monkeypatch.setattr(suite.NoisyCase, "load", lambda _: case)
     found = suite.noisy_labels(case.settings, ["kinds", "context"])
     assert found["left_out"] == {"kinds": "it needs a noise rate above 0"}
     assert [one["experiment"] for one in found["experiments"]] == ["context"]

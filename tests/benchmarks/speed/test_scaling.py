@@ -12,11 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debias_pt.benchmarks.speed import machine_limits, table
-from debias_pt.benchmarks.speed.case import Case
-from debias_pt.benchmarks.speed.scaling import measure as scaling
-from debias_pt.benchmarks.speed.scaling.peak_memory import peak_bytes
-from debias_pt.benchmarks.speed.scaling.points import AXES, Point, draw, points
+from debias_pt.benchmarks.speed import machine_limits, scaling, section_tables
+from debias_pt.benchmarks.speed.case import SpeedCase
+from debias_pt.benchmarks.speed.peak_memory import peak_bytes
+from debias_pt.benchmarks.speed.scaling import AXES, FitSize, draw, sizes_of
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
 
@@ -32,21 +31,21 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("axis", AXES)
 def test_each_size_is_varied_alone(axis: str) -> None:
-    seen = [vars(point) for point in points(axis)]
+    seen = [vars(size) for size in sizes_of(axis)]
     assert len(seen) >= 3
     assert [one[axis] for one in seen] == list(AXES[axis][1])
     follows = {"K": {"K", "G"}}.get(axis, {axis})
     for one in seen:
         assert {name: size for name, size in one.items() if name not in follows} == {
-            name: size for name, size in vars(Point()).items() if name not in follows
+            name: size for name, size in vars(FitSize()).items() if name not in follows
         }
         assert one["G"] % one["K"] == 0
-    assert points(axis, quick=True) == points(axis)[:-1]
+    assert sizes_of(axis, quick=True) == sizes_of(axis)[:-1]
 
 
 def test_drawn_data_has_the_sizes(backbone: Backbone) -> None:
-    point = Point(N=500, K=5, G=20)
-    data, groups = draw(point, backbone)
+    size = FitSize(N=500, K=5, G=20)
+    data, groups = draw(size, backbone)
     assert int((data.split == "train").sum()) == 500
     assert (data.split == "val").any()
     assert (len(data.class_names), groups.n_groups, data.features.shape[1]) == (5, 20, backbone.dim)
@@ -95,10 +94,10 @@ def test_the_graph_of_a_backward_pass_counts() -> None:
 def sections(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(machine_limits, "SIDE", 64)
     monkeypatch.setattr(machine_limits, "COPIED", 1 << 12)
-    monkeypatch.setattr("debias_pt.benchmarks.speed.scaling.points.AXES", SMALL)
-    monkeypatch.setattr("debias_pt.benchmarks.speed.scaling.points.BASE", Point(N=200))
+    monkeypatch.setattr("debias_pt.benchmarks.speed.scaling.AXES", SMALL)
+    monkeypatch.setattr("debias_pt.benchmarks.speed.scaling.BASE", FitSize(N=200))
     case: Any = type("Tiny", (), {"backbone": backbone, "settings": TrainSettings(), "rounds": 2, "quick": True})()
-    whole: Case = case
+    whole: SpeedCase = case
     return scaling.measure(whole)
 
 
@@ -114,7 +113,7 @@ def test_tables_and_json_have_exponents_and_floors(sections: list[dict[str, Any]
             assert row["times_floor"] == pytest.approx(row["step"]["median"] / least)
             assert len(row["step"]["rounds"]) == len(row["setup"]["rounds"]) == 2
             assert min(row["setup_bytes"], row["step_bytes"], row["operations"]) > 0
-        header, lines = table.table(section)
+        header, lines = section_tables.table(section)
         assert {len(line) for line in lines} == {len(header)}
         assert lines[-1][0] == f"grows as {section['axis']} to the power"
         assert lines[0][0] == f"{section['axis']} = {section['rows'][0]['size']:,}"

@@ -1,4 +1,4 @@
-"""What a cache's index costs at a given number of images: ``python -m debias_pt.benchmarks.scale.index_size``.
+"""What a cache's index costs at a given number of images: ``python -m studies.index_size``.
 
 Shards are simulated: keys are random, as SHA-256 hashes are, and no features are written.
 """

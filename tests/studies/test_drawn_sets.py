@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from debias_pt.benchmarks.group_robustness.drawn_sets.draw import draw_rows, group_of, write_set
-from debias_pt.benchmarks.group_robustness.drawn_sets.photos import SOURCES, Photo
-from debias_pt.benchmarks.group_robustness.drawn_sets.sets import DRAWN_SETS, Attribute, DrawnSet
 from debias_pt.benchmarks.group_robustness.several_sets.compare import settings_of
 from debias_pt.datasets.attributes import Attribute as Words
 from debias_pt.errors import DatasetError
 from debias_pt.workflows.prepare import read_dataset
+from studies.drawn_sets.draw import draw_rows, group_of, write_set
+from studies.drawn_sets.photos import SOURCES, Photo
+from studies.drawn_sets.sets import DRAWN_SETS, Attribute, DrawnSet
 
 STYLE = Attribute({"photo": ("photo",), "line": ("sketch",)}, "style=photo|a photograph:line|a sketch")
 ANIMALS = DrawnSet(

@@ -1,4 +1,4 @@
-"""Set-up and training step at every size, with fitted exponents and the least time beside them."""
+"""How time and memory grow with training rows, classes, groups and stacked runs; one size is varied at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
@@ -19,13 +20,12 @@ from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.tuner import PromptTuner
 
-from ..case import Case
-from ..machine_limits import counted, machine
-from ..timing import Timing
-from . import points
+from .case import SpeedCase
+from .machine_limits import counted, machine
 from .peak_memory import peak_bytes
-from .points import Point, draw
+from .timing import Timing
 
+VAL = 5  # one validation row for so many training rows
 STEPS = 3  # the first is not counted
 METHOD = "dpt"
 FITTED = ("setup", "setup_floor", "setup_bytes", "step", "floor", "step_bytes")  # to which a power is fitted
@@ -35,34 +35,83 @@ NOTE = (
 )
 
 
+@dataclass(frozen=True)
+class FitSize:
+    """One size of a fit: N training rows, K classes, G groups (a multiple of K), R runs."""
+
+    N: int = 8_000
+    K: int = 10
+    G: int = 20
+    R: int = 1
+
+
+BASE = FitSize()
+# Each size alone, the others as above; what the letters stand for.
+AXES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "N": ("training rows", (2_000, 8_000, 32_000, 128_000)),
+    "K": ("classes", (10, 40, 160, 640)),
+    "G": ("groups", (20, 160, 1_280, 10_240)),
+    "R": ("stacked runs", (1, 2, 4, 8)),
+}
+
+
+def sizes_of(axis: str, *, quick: bool = False) -> list[FitSize]:
+    """Return the sizes of an axis; without the largest if `quick`.
+
+    Examples
+    --------
+    >>> [size.G for size in sizes_of("K", quick=True)]
+    [20, 80, 320]
+    """
+    varied = AXES[axis][1][: -1 if quick else None]
+    # With more classes there are more groups: two values of the attribute throughout.
+    return [replace(BASE, **{axis: value}, **({"G": 2 * value} if axis == "K" else {})) for value in varied]
+
+
+def draw(size: FitSize, backbone: Backbone) -> tuple[FeatureTable, Groups]:
+    """Return random unit features, balanced classes and the groups of an attribute with G / K values."""
+    rng = np.random.default_rng(0)
+    n, values = size.N + size.N // VAL, size.G // size.K
+    features = rng.standard_normal((n, backbone.dim), dtype=np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    y, names = np.arange(n) % size.K, tuple(f"class {k}" for k in range(size.K))
+    split = np.where(np.arange(n) < size.N, "train", "val")
+    attribute = TrueAttribute(tuple(map(str, range(values))), rng.integers(0, values, n))
+    table = FeatureTable(
+        ids=tuple(map(str, range(n))), features=features, y=y, split=split, class_names=names,
+        attributes={"value": attribute}, name="random", fingerprint=backbone.fingerprint,
+    )  # fmt: skip
+    return table, Groups.true(y, names, [attribute])
+
+
 @dataclass
 class Figures:
-    """What was measured at one point, a figure for every round."""
+    """What was measured at one size, a figure for every round."""
 
     setup: list[float] = field(default_factory=list)
     step: list[float] = field(default_factory=list)
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
+def measure(case: SpeedCase) -> list[dict[str, Any]]:
     """Return a section for every size that is varied."""
     rates = machine(case.backbone.device, case.rounds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of small groups
-        return [_axis(axis, case, rates) for axis in points.AXES]
+        return [_axis(axis, case, rates) for axis in AXES]
 
 
-def _axis(axis: str, case: Case, rates: dict[str, float]) -> dict[str, Any]:
-    own = points.points(axis, quick=case.quick)
-    data = [draw(point, case.backbone) for point in own]
+def _axis(axis: str, case: SpeedCase, rates: dict[str, float]) -> dict[str, Any]:
+    own = sizes_of(axis, quick=case.quick)
+    data = [draw(size, case.backbone) for size in own]
     found = [Figures() for _ in own]
     for done in range(case.rounds):  # sizes take turns, as candidates do
         for place in range(len(own)) if done % 2 == 0 else reversed(range(len(own))):
             _once(_tuner(case, own[place]), *data[place], found[place])
     rows = [
-        _row(axis, point, figures, _least(case, point, *of, rates))
-        for point, of, figures in zip(own, data, found, strict=True)
+        _row(axis, size, figures, _least(case, size, *of, rates))
+        for size, of, figures in zip(own, data, found, strict=True)
     ]
-    what, sizes = points.AXES[axis][0], [row["size"] for row in rows]
+    what, sizes = AXES[axis][0], [row["size"] for row in rows]
     return {
         "title": f"Cost by {axis}, {what}",
         "axis": axis,
@@ -75,7 +124,7 @@ def _axis(axis: str, case: Case, rates: dict[str, float]) -> dict[str, Any]:
 
 def _fixed(axis: str) -> str:
     """Say what the other sizes are."""
-    others = {name: f"{size:,}" for name, size in vars(points.BASE).items() if name != axis}
+    others = {name: f"{size:,}" for name, size in vars(BASE).items() if name != axis}
     return ", ".join(f"{name} = {size}" for name, size in (others | ({"G": "2 K"} if axis == "K" else {})).items())
 
 
@@ -97,10 +146,10 @@ def exponent(sizes: Sequence[float], values: Sequence[float | None]) -> float | 
     return float(np.polyfit(np.log(sizes), np.log(np.array(values, dtype=float)), 1)[0])
 
 
-def _tuner(case: Case, point: Point) -> PromptTuner:
+def _tuner(case: SpeedCase, size: FitSize) -> PromptTuner:
     names = FitSettings.__dataclass_fields__
     settings = FitSettings(**{name: getattr(case.settings, name) for name in names})
-    return PromptTuner(case.backbone, replace(settings, method=METHOD, steps=STEPS, seeds=point.R, batch_size=None))
+    return PromptTuner(case.backbone, replace(settings, method=METHOD, steps=STEPS, seeds=size.R, batch_size=None))
 
 
 class _Clock(Callback):
@@ -130,13 +179,15 @@ def _set_up(tuner: PromptTuner, table: FeatureTable, groups: Groups) -> Training
     return Training(tuner.make_head(table.class_names), [run_group])
 
 
-def _least(case: Case, point: Point, table: FeatureTable, groups: Groups, rates: dict[str, float]) -> dict[str, Any]:
+def _least(
+    case: SpeedCase, size: FitSize, table: FeatureTable, groups: Groups, rates: dict[str, float]
+) -> dict[str, Any]:
     """Return a step's operations and bytes, the least seconds of step and set-up, and the memory of both."""
     device = case.backbone.device
-    training, setup_bytes = peak_bytes(lambda: _set_up(_tuner(case, point), table, groups), device)
+    training, setup_bytes = peak_bytes(lambda: _set_up(_tuner(case, size), table, groups), device)
     assert isinstance(training, Training)
     step_bytes = peak_bytes(training.run, device)[1]
-    operations = counted(_set_up(_tuner(case, point), table, groups).run) // STEPS
+    operations = counted(_set_up(_tuner(case, size), table, groups).run) // STEPS
     touched = 2 * table.features.nbytes + 2 * _text_bytes(case.backbone)
     return {
         "operations": operations,
@@ -153,12 +204,12 @@ def _text_bytes(backbone: Backbone) -> int:
     return sum(parameter.nbytes for parameter in text.transformer.parameters())
 
 
-def _row(axis: str, point: Point, figures: Figures, least: dict[str, Any]) -> dict[str, Any]:
+def _row(axis: str, size: FitSize, figures: Figures, least: dict[str, Any]) -> dict[str, Any]:
     setup, step = Timing(tuple(figures.setup)).to_dict(), Timing(tuple(figures.step)).to_dict()
     return {
-        "name": f"{axis} = {getattr(point, axis):,}",
-        "size": getattr(point, axis),
-        "shape": vars(point),
+        "name": f"{axis} = {getattr(size, axis):,}",
+        "size": getattr(size, axis),
+        "shape": vars(size),
         "setup": setup,
         "setup_times_floor": setup["median"] / least["setup_floor"],
         "step": step,

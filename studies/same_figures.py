@@ -1,4 +1,4 @@
-"""How far do figures move where nothing should? ``python -m debias_pt.benchmarks.shared.same_figures DATASET``.
+"""How far do figures move where nothing should? ``python -m studies.same_figures DATASET``.
 
 The same fits again, with two threads instead of one, alone instead of in a stack, and on another device: what is
 learned, predicted and reported is compared.
@@ -15,14 +15,13 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from debias_pt.benchmarks.shared.tables import markdown_table
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows.job import first_groups
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.prepared import Prepared
-
-from .tables import markdown_table
 
 HEADER = ["method", "change", "same bits", "class weights", "other predictions", "average", "worst group"]
 

@@ -1,4 +1,4 @@
-"""Write the results page and its pictures: ``python -m debias_pt.benchmarks.group_robustness.results_page DIR``.
+"""Write the results page and its pictures: ``python -m studies.group_robustness_page DIR``.
 
 Everything in it comes from the suite; results computed earlier come from the cache folder.
 """
@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from debias_pt.benchmarks.group_robustness import row_tables
+from debias_pt.benchmarks.group_robustness.ablations import ABLATIONS, ablation
+from debias_pt.benchmarks.group_robustness.plot import plot_ablation, plot_rows
+from debias_pt.benchmarks.group_robustness.suite import group_robustness
 from debias_pt.settings import TrainSettings
 from debias_pt.utils.files import make_folder, write_bytes
-
-from . import table
-from .ablations import ABLATIONS, ablation
-from .plot import plot_ablation, plot_rows
-from .suite import group_robustness
 
 MINIATURES = "waterbirds-mini,celeba-mini,metashift-mini"
 HEAD = """# Results of the group-robustness suite
@@ -62,7 +61,7 @@ def write_page(folder: Path, options: dict[str, Any], names: list[str], miniatur
     """
     pictures = make_folder(folder / "results")
     real = TrainSettings(**options)
-    parts = [HEAD.format(command=command, seeds=real.seeds, oracle=table.ORACLE)]
+    parts = [HEAD.format(command=command, seeds=real.seeds, oracle=row_tables.ORACLE)]
     parts += ["## Waterbirds", *_rows(group_robustness(real), pictures / "waterbirds.png")]
     parts += _ablations(real, "Waterbirds", names, pictures)
     for dataset in miniatures:
@@ -80,7 +79,7 @@ def _rows(result: dict[str, Any], picture: Path | None) -> list[str]:
     if picture is not None:
         plot_rows(result, picture)
         shown = [f"![Worst-group accuracy of every row]({picture.parent.name}/{picture.name})"]
-    return [f"Model `{result['model']}`, {result['split']} split.", *shown, table.markdown(result)]
+    return [f"Model `{result['model']}`, {result['split']} split.", *shown, row_tables.markdown(result)]
 
 
 def _ablations(settings: TrainSettings, shown_as: str, names: list[str], pictures: Path) -> list[str]:
@@ -93,7 +92,7 @@ def _ablations(settings: TrainSettings, shown_as: str, names: list[str], picture
             picture = pictures / f"{settings.dataset}-{name}.png"
             plot_ablation(result, picture)
             parts.append(f"![Worst-group accuracy by {result['varied']}]({pictures.name}/{picture.name})")
-        parts.append(table.ablation_markdown(result))
+        parts.append(row_tables.ablation_markdown(result))
     return parts
 
 
@@ -107,7 +106,7 @@ def main(
 ) -> None:
     """Write the results page."""
     options = {"dataset": "waterbirds", "data_root": data_root, "pretrained": pretrained, "seeds": seeds}
-    words = ["python -m debias_pt.benchmarks.group_robustness.results_page docs"]
+    words = ["python -m studies.group_robustness_page docs"]
     words += ['--data-root "$DATA" --pretrained "$MODEL"']
     words += [f"--ablations {ablations}"] if ablations != ",".join(ABLATIONS) else []
     words += [f"--miniatures {miniatures}"] if miniatures != MINIATURES else []

@@ -1,13 +1,13 @@
-"""Promises: the comparison of equal fits says what differs, in points and per cent, and puts threads back."""
+"""Promises: the comparison of equal fits says what differs, in points and percent, and puts threads back."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from debias_pt.benchmarks.shared.same_figures import Fitted, compare, row
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
+from studies.same_figures import Fitted, compare, row
 from tests.helpers.small_case import gaussian_case
 
 

@@ -135,7 +135,7 @@ def ablation_table(result: dict[str, Any], *, short: bool = False) -> Table:
 def ablation_markdown(result: dict[str, Any]) -> str:
     """Return an ablation's table as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
-    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {interval_note(result)}."]
+    parts += [markdown_table(*ablation_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}."]
     return "\n\n".join(parts)
 
 
@@ -162,7 +162,7 @@ def csv_table(result: dict[str, Any]) -> Table:
 def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
-    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {interval_note(result)}. {probe_line(result)}"]
+    parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}. {probe_line(result)}"]
     parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
     parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
@@ -171,7 +171,7 @@ def markdown(result: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def interval_note(result: dict[str, Any]) -> str:
+def seeds_note(result: dict[str, Any]) -> str:
     """Say what the figures and intervals are."""
     seeds = result["settings"]["seeds"]
     return f"mean ± half a 95 % interval over {seeds} seeds" if seeds > 1 else "one seed"

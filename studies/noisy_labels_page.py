@@ -1,4 +1,4 @@
-"""Write the page of results and its pictures: ``python -m debias_pt.benchmarks.noisy_labels.results_page DIR``.
+"""Write the page of results and its pictures: ``python -m studies.noisy_labels_page DIR``.
 
 Everything in it comes from the suite; results computed earlier come from the cache folder.
 """
@@ -12,13 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
+from debias_pt.benchmarks.noisy_labels import experiment_tables
+from debias_pt.benchmarks.noisy_labels.plot import plot_all
+from debias_pt.benchmarks.noisy_labels.settings import NoisySettings
+from debias_pt.benchmarks.noisy_labels.suite import noisy_labels
+from debias_pt.benchmarks.shared.tables import markdown_table
 from debias_pt.utils.files import make_folder, write_bytes
-
-from ..shared.tables import markdown_table
-from . import table
-from .plot import plot_all
-from .settings import NoisySettings
-from .suite import noisy_labels
 
 HEAD = """# Results of the noisy-label suite
 
@@ -96,15 +95,18 @@ def _section(result: dict[str, Any], pictures: Path, more: str = "") -> list[str
     """Return a data set's findings, then every experiment with its picture."""
     name = f"{result['dataset']} (synthetic)" if result["synthetic"] else result["dataset"]
     drawn = plot_all(result, pictures / f"{result['dataset']}{'-more-seeds' if more else ''}")
-    parts = [f"## {name}{more}", table.setting_line(result)]
+    parts = [f"## {name}{more}", experiment_tables.setting_line(result)]
     if len(result["experiments"]) > 2:
-        parts += ["### All findings", markdown_table(*table.findings_table(result["findings"]))]
+        parts += ["### All findings", markdown_table(*experiment_tables.findings_table(result["findings"]))]
     for one, picture in zip(result["experiments"], drawn, strict=True):
         image = f"![{one['title']}]({picture.relative_to(pictures.parent)})"
-        parts += [f"### {one['title']} (`{one['experiment']}`)", table.markdown(result, one), image]
+        parts += [f"### {one['title']} (`{one['experiment']}`)", experiment_tables.markdown(result, one), image]
     if result["published"] and not more:
-        parts += ["### Published, not measured here", markdown_table(*table.published_table(result), left=3)]
-    return [*parts, *table.left_out_lines(result)]
+        parts += [
+            "### Published, not measured here",
+            markdown_table(*experiment_tables.published_table(result), left=3),
+        ]
+    return [*parts, *experiment_tables.left_out_lines(result)]
 
 
 def main(
@@ -118,7 +120,7 @@ def main(
 ) -> None:
     """Write the page of results."""
     real = NoisySettings(dataset=dataset, data_root=data_root, pretrained=pretrained, seeds=seeds)
-    words = ["python -m debias_pt.benchmarks.noisy_labels.results_page docs"]
+    words = ["python -m studies.noisy_labels_page docs"]
     words += ['--data-root "$DATA" --pretrained "$MODEL"']
     words += [f"--dataset {dataset}"] if dataset != "caltech101" else []
     words += [f"--seeds {seeds}"] if seeds != 3 else []

@@ -1,4 +1,4 @@
-"""Write the drawn sets: ``python -m debias_pt.benchmarks.group_robustness.drawn_sets OUT --data-root DATA``."""
+"""Write the drawn sets: ``python -m studies.drawn_sets OUT --data-root DATA``."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from debias_pt.benchmarks.group_robustness.before_after import plot_before_after
 from debias_pt.errors import RunError, UsageError
+from studies.before_after import plot_before_after
 
 
 def _run(folder: Path, method: str, accuracies: tuple[float, ...] = (0.9, 0.4), **changes: Any) -> Path:
@@ -88,11 +88,14 @@ def test_an_unfinished_run(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     before, after = _run(tmp_path / "a", "erm"), _run(tmp_path / "b", "dpt", (0.8, 0.7))
-    command = [sys.executable, "-m", "debias_pt.benchmarks.group_robustness.before_after", str(before)]
-    done = subprocess.run([*command, str(after), "--out", str(tmp_path / "groups.png")], capture_output=True, text=True)
+    command = [sys.executable, "-m", "studies.before_after", str(before)]
+    root = Path(__file__).resolve().parents[2]
+    words = [*command, str(after), "--out", str(tmp_path / "groups.png")]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "groups.png").read_bytes().startswith(b"\x89PNG")
-    failed = subprocess.run([*command, str(tmp_path / "none"), "--out", "x.png"], capture_output=True, text=True)
+    words = [*command, str(tmp_path / "none"), "--out", str(tmp_path / "x.png")]
+    failed = subprocess.run(words, capture_output=True, text=True, cwd=root)
     assert failed.returncode == 2
     assert failed.stderr.startswith(f"error: {tmp_path / 'none'}: no run here")
     assert len(failed.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Do the intervals hold what they promise? ``python -m debias_pt.benchmarks.shared.interval_coverage``.
+"""Do the intervals hold what they promise? ``python -m studies.interval_coverage``.
 
 Images are drawn again and again from a population in which the truth is known; a 95 % interval has to contain it in
 95 of 100 draws.
@@ -16,10 +16,9 @@ import typer
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from debias_pt.benchmarks.shared.tables import markdown_table
 from debias_pt.groups.intervals import effective_images, wilson_interval, worst_group_interval
 from debias_pt.groups.paired import average_difference, worst_group_difference
-
-from .tables import markdown_table
 
 Floats = NDArray[np.float64]
 # Normal quantiles that stand in for all seeds there could be.
@@ -150,7 +149,7 @@ def coverage(design: Design, check: Covers, runs: int, draws: int = 1000, seed: 
 
 
 def main(draws: Annotated[int, typer.Option(help="Of each design.", min=1)] = 1000) -> None:
-    """Print how often 95 % intervals contain the truth, in per cent."""
+    """Print how often 95 % intervals contain the truth, in percent."""
     lines = [
         [design.name, str(runs), *[f"{100 * coverage(design, check, runs, draws):.1f}" for check in CHECKS.values()]]
         for design in DESIGNS

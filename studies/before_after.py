@@ -1,4 +1,4 @@
-"""Draw the groups of two runs: ``python -m debias_pt.benchmarks.group_robustness.before_after RUN RUN --out FILE``."""
+"""Draw the groups of two runs: ``python -m studies.before_after RUN RUN --out FILE``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from debias_pt.benchmarks.shared.figures import BLUE, label, new_figure, save_figure
 from debias_pt.errors import DebiasError, RunError, UsageError
 from debias_pt.workflows.run_folder import RunFolder
-
-from ..shared.figures import BLUE, label, new_figure, save_figure
 
 GREY = "#7f7f7f"
 WIDTH = 0.38  # of one bar; a pair leaves a gap to the next group
@@ -43,14 +42,14 @@ def plot_before_after(before: Path, after: Path, out: Path) -> None:
     figure = new_figure(1.6 + 1.5 * len(names), 3.6)
     axes = figure.add_subplot()
     bottom = axes.get_xaxis_transform()  # x in groups, y in shares of the height
-    for result, colour, shift in zip(results, (GREY, BLUE), (-WIDTH / 2, WIDTH / 2), strict=True):
+    for result, color, shift in zip(results, (GREY, BLUE), (-WIDTH / 2, WIDTH / 2), strict=True):
         places = [place + shift for place in range(len(names))]
         heights = [100 * group["accuracy"] for group in result["groups"]]
-        axes.bar(places, heights, WIDTH, color=colour, label=_label(result))
+        axes.bar(places, heights, WIDTH, color=color, label=_label(result))
         axes.errorbar(places, heights, yerr=_error(result["groups"]), fmt="none", ecolor="0.15", capsize=3, linewidth=1)
         for place, height in zip(places, heights, strict=True):
-            colour_of_text = "white" if height > 8 else "black"  # a low bar has no room for it
-            axes.text(place, 0.02, f"{height:.1f}", color=colour_of_text, fontsize=8, ha="center", transform=bottom)
+            text_color = "white" if height > 8 else "black"  # a low bar has no room for it
+            axes.text(place, 0.02, f"{height:.1f}", color=text_color, fontsize=8, ha="center", transform=bottom)
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(0, 104)
     axes.set_ylabel("accuracy, %")
@@ -102,7 +101,8 @@ def _title(result: dict[str, Any]) -> str:
     seeds = len(result["seeds"])
     over = f"{seeds} seeds, 95 % interval over seeds" if seeds > 1 else "one seed, 95 % interval over images"
     name = f"{Path(result['dataset']).name}{kind}, {result['split']} split, {result['model']}{groups}; {over}"
-    return label(fill(name, 66), 200)  # a longer line would leave the bars no room
+    shown: str = label(fill(name, 66), 200)  # a longer line would leave the bars no room
+    return shown
 
 
 def main(

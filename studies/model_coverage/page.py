@@ -1,4 +1,4 @@
-"""Write docs/models.md: ``python -m debias_pt.benchmarks.model_coverage.page docs/models.md``, some ten minutes.
+"""Write docs/models.md: ``python -m studies.model_coverage.page docs/models.md``, some ten minutes.
 
 Every architecture and every pair of model and weights that open_clip names is built small, with random weights, and
 checked. The exit code is 1 if one fails, and the page says which.

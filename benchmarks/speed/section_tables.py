@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-Table = tuple[list[str], list[list[str]]]
+from ..shared.tables import Table
 
-# Figures by row that some sections have: heading and unit.
-EXTRA = {"images_per_second": ("images/s", 1), "cpu_seconds": ("CPU seconds", 1), "peak_bytes": ("peak MiB", 2**20)}
-# Of a scaling section, after the name of its rows.
 SCALING_COLUMNS = (
-    "set-up, s",
-    "least",
-    "peak MiB",
-    "step, s",
-    "least s",
-    "times the least",
-    "step's peak MiB",
-)
+    "set-up, s", "least", "peak MiB", "step, s", "least s", "times the least", "step's peak MiB",
+)  # fmt: skip
 
 
 def figure(value: float) -> str:
@@ -31,31 +22,25 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def quartiles(part: dict[str, float], unit: float = 1.0) -> str:
+def quartiles(part: dict[str, float]) -> str:
     """Return a median with its quartiles."""
-    low, high = figure(unit * part["low"]), figure(unit * part["high"])
-    return f"{figure(unit * part['median'])} ({low} to {high})"
+    return f"{figure(part['median'])} ({figure(part['low'])} to {figure(part['high'])})"
 
 
 def table(section: dict[str, Any]) -> Table:
     """Return a section's header and lines."""
     if "exponents" in section:
         return _scaling(section)
-    if "numerics" in section:
-        return _numerics(section)
     return _floor(section) if "machine" in section else _rows(section)
 
 
 def _rows(section: dict[str, Any]) -> Table:
     header = [section["title"], "seconds (quartiles)", f"times as fast as {section['baseline']}"]
-    extra = {name: section[key] for key, (name, _) in EXTRA.items() if key in section}
-    units = dict(EXTRA.values())
-    lines = [
-        [row["name"], quartiles(row["seconds"]), quartiles(row["times_as_fast"])]
-        + [figure(values[row["name"]] / units[name]) for name, values in extra.items()]
-        for row in section["rows"]
-    ]
-    return [*header, *extra], lines
+    lines = [[row["name"], quartiles(row["seconds"]), quartiles(row["times_as_fast"])] for row in section["rows"]]
+    if "images_per_second" in section:
+        header = [*header, "images/s"]
+        lines = [[*line, figure(section["images_per_second"][line[0]])] for line in lines]
+    return header, lines
 
 
 def _floor(section: dict[str, Any]) -> Table:
@@ -70,18 +55,8 @@ def _floor(section: dict[str, Any]) -> Table:
     return header, lines
 
 
-def _numerics(section: dict[str, Any]) -> Table:
-    header = [section["title"], "images", "mean cosine", "least cosine", "changed predictions, %", "reading faster"]
-    lines = []
-    for row in section["numerics"]:
-        faster = f"{figure(row['reading_times_as_fast'])}x" if "reading_times_as_fast" in row else "-"
-        cosines = [f"{row[key]:.6f}" for key in ("mean_cosine", "least_cosine")]
-        lines.append([row["name"], str(row["images"]), *cosines, f"{100 * row['changed_predictions']:.1f}", faster])
-    return header, lines
-
-
 def _scaling(section: dict[str, Any]) -> Table:
-    """Return a line for every size; the last line holds the fitted exponents."""
+    """Return a line for every size; the last line holds the exponents."""
 
     def mib(size: int) -> str:
         return figure(size / 2**20)

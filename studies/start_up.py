@@ -1,4 +1,7 @@
-"""How fast the command line starts, and how much memory it takes: real processes, one after the other."""
+"""How fast the command line starts, and how much memory it takes: ``python -m studies.start_up DATASET``.
+
+Real processes are timed, one after the other.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+import typer
 
+from debias_pt.benchmarks.shared.tables import Table, markdown_table
+from debias_pt.benchmarks.speed.section_tables import figure, quartiles
+from debias_pt.benchmarks.speed.timing import Timing
 from debias_pt.errors import RunError
 from debias_pt.settings import TrainSettings
 from debias_pt.utils.files import write_json
 from debias_pt.workflows.train import portable
 
-from .case import Case
-from .sections import section
-from .timing import Timing
-
 POLL_S = 0.005
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
-    """Time the command line from the start of the process, with the largest memory that each process held."""
+def measure(settings: TrainSettings, rounds: int) -> dict[str, list[Run]]:
+    """Run every command from the start of its process."""
     commands = {
         "debias-pt --help": ["-m", "debias_pt", "--help"],
         "debias-pt data list": ["-m", "debias_pt", "data", "list"],
@@ -38,17 +41,21 @@ def measure(case: Case) -> list[dict[str, Any]]:
         "import torch": ["-c", "import torch"],
         "import open_clip": ["-c", "import open_clip"],
     }
-    runs = {name: [run(words) for _ in range(case.rounds)] for name, words in commands.items()}
-    if not case.random_weights:
-        name = "debias-pt train to its first step, features cached"
-        runs[name] = [first_step(case.settings) for _ in range(case.rounds)]
-    timings = {name: Timing(tuple(one.seconds for one in found)) for name, found in runs.items()}
-    more = {
-        "cpu_seconds": {name: float(np.median([one.cpu_seconds for one in found])) for name, found in runs.items()},
-        "peak_bytes": {name: max(one.peak_bytes for one in found) for name, found in runs.items()},
-    }
-    note = "separate processes, one after the other; CPU seconds depend less on what else the machine is doing"
-    return [section("Start", timings, "import torch", note=note, **more)]
+    found = {name: [run(words) for _ in range(rounds)] for name, words in commands.items()}
+    first_step(settings)  # encodes the images
+    found["debias-pt train to its first step, features cached"] = [first_step(settings) for _ in range(rounds)]
+    return found
+
+
+def start_table(found: dict[str, list[Run]]) -> Table:
+    """Return a line for every command; CPU seconds depend less on what else the machine is doing."""
+    lines = []
+    for name, runs in found.items():
+        seconds = Timing(tuple(one.seconds for one in runs)).to_dict()
+        cpu = float(np.median([one.cpu_seconds for one in runs]))
+        peak = max(one.peak_bytes for one in runs)
+        lines.append([name, quartiles(seconds), figure(cpu), figure(peak / 2**20)])
+    return ["", "seconds (quartiles)", "CPU seconds", "peak MiB"], lines
 
 
 @dataclass
@@ -109,3 +116,18 @@ def _watch(child: subprocess.Popen[bytes], goal: Path | None, found: Run) -> Non
             os.kill(child.pid, signal.SIGKILL)  # not through Popen, which would consume its exit status
             return
         time.sleep(POLL_S)
+
+
+def main(
+    dataset: Annotated[str, typer.Argument(help="As for debias-pt train.")] = "waterbirds-mini",
+    data_root: Annotated[str, typer.Option(help="Where the data are.")] = TrainSettings.data_root,
+    pretrained: Annotated[str | None, typer.Option(help="The model's weights.")] = None,
+    rounds: Annotated[int, typer.Option(min=1)] = 7,
+) -> None:
+    """Print a Markdown table."""
+    settings = TrainSettings(dataset=dataset, data_root=data_root, pretrained=pretrained)
+    print(markdown_table(*start_table(measure(settings, rounds)), left=1))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -8,7 +8,7 @@ from typing import Any
 from debias_pt.utils.words import percent
 
 from ...shared.tables import Table, markdown_table
-from .. import table
+from .. import row_tables
 from ..rows import BASELINE
 from .compare import FIELD
 
@@ -36,7 +36,7 @@ def blocks(result: dict[str, Any], width: int = 5) -> list[Table]:
     for first in range(0, len(names), width):
         some = names[first : first + width]
         lines = zip(result["rows"], accuracies(result, some), strict=True)
-        tables.append((["method", *some], [[table.row_name(row, True), *cells] for row, cells in lines]))
+        tables.append((["method", *some], [[row_tables.row_name(row, True), *cells] for row, cells in lines]))
     return tables
 
 
@@ -44,7 +44,7 @@ def accuracies(result: dict[str, Any], names: Sequence[str]) -> list[list[str]]:
     """Return every row's worst-group accuracy on some of the sets, with its interval over seeds."""
     of_set = {one["set"]: {row["row"]: row for row in one["rows"]} for one in result["sets"]}
     found = [[of_set[name].get(row["row"]) for name in names] for row in result["rows"]]
-    return [["-" if one is None else table.cell(one, FIELD) for one in own] for own in found]
+    return [["-" if one is None else row_tables.cell(one, FIELD) for one in own] for own in found]
 
 
 def set_table(result: dict[str, Any]) -> Table:
@@ -65,14 +65,14 @@ def markdown(result: dict[str, Any]) -> str:
     """Return all as Markdown."""
     synthetic = [one["set"] for one in result["sets"] if one["synthetic"]]
     parts = [f"Synthetic: {', '.join(synthetic)}."] if synthetic else []
-    parts += [markdown_table(*overview(result)), f"{NOTE}; {table.interval_note(result['sets'][0])}."]
+    parts += [markdown_table(*overview(result)), f"{NOTE}; {row_tables.seeds_note(result['sets'][0])}."]
     parts += [markdown_table(*set_table(result), left=1)]
     return "\n\n".join(parts)
 
 
 def csv_table(result: dict[str, Any]) -> Table:
     """Return the lines of every set's own CSV behind its name; columns of groups that a set has not are empty."""
-    tables = {one["set"]: table.csv_table(one) for one in result["sets"]}
+    tables = {one["set"]: row_tables.csv_table(one) for one in result["sets"]}
     columns = list(dict.fromkeys(column for header, _ in tables.values() for column in header))
     lines = []
     for name, (header, rows) in tables.items():
@@ -83,7 +83,7 @@ def csv_table(result: dict[str, Any]) -> Table:
 
 
 def _start(row: dict[str, Any], short: bool) -> list[str]:
-    return [table.row_name(row, short), table.labels(row)]
+    return [row_tables.row_name(row, short), row_tables.labels(row)]
 
 
 def _summary(row: dict[str, Any]) -> list[str]:

@@ -1,1 +1,0 @@
-"""How time and memory grow with training rows, classes, groups and stacked runs."""
