@@ -71,7 +71,7 @@ class Training:
         first = 0
         for run_group in self.run_groups:
             run_group.start(parameters, first)
-            head.see(run_group.train.features, run_group.runs)
+            head.fit_statistics(run_group.train.features, run_group.runs)
             first = run_group.runs.stop
         self.optimizer = make_optimizer(self.settings, [run_group.own.parameters for run_group in self.run_groups])
         self.step_ = 0
@@ -92,7 +92,7 @@ class Training:
         for callback in callbacks:
             callback.on_start(self)
         while self.step_ < self.settings.steps:
-            weights = self.text_pass()  # of all runs at once: the expensive run group
+            weights = self.text_pass()  # of all runs at once, as it is the expensive part
             passes = [self._forward(run_group, own) for run_group, own in self._by_group(weights)]
             scores = self._validate(weights)  # None where it is not time
 
