@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from debias_pt.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from debias_pt.datasets import OwnData, load_dataset
+    from debias_pt.datasets import CustomData, load_dataset
+    from debias_pt.datasets import CustomData as OwnData  # noqa: F401  # as it was called in 0.1
     from debias_pt.datasets.attributes import Attribute, TrueAttribute
     from debias_pt.datasets.splits import Shares
     from debias_pt.features.encoding import encode
@@ -26,34 +27,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Attribute": "datasets.attributes",
-    "AttributeProbe": "groups.probe",
-    "Backbone": "models.backbone",
-    "FeatureTable": "features.table",
-    "GroupReport": "groups.metrics",
-    "Groups": "groups.groups",
-    "OwnData": "datasets.custom.listing",
-    "PromptTuner": "training.tuner",
-    "Shares": "datasets.splits",
-    "TrueAttribute": "datasets.attributes",
-    "encode": "features.encoding",
-    "encode_samples": "features.samples",
-    "fit_together": "training.stacking",
-    "join_tables": "features.table",
-    "load_dataset": "datasets.load",
-    "load_run": "workflows.evaluate",
-    "open_run": "workflows.evaluate",
-    "table_from_arrays": "features.table",
-}
 __all__ = [
     "Attribute",
     "AttributeProbe",
     "Backbone",
+    "CustomData",
     "FeatureTable",
     "GroupReport",
     "Groups",
-    "OwnData",
     "PromptTuner",
     "Shares",
     "TrueAttribute",
@@ -67,4 +48,4 @@ __all__ = [
     "table_from_arrays",
 ]
 
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

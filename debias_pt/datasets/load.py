@@ -10,7 +10,7 @@ import numpy as np
 
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, is_synthetic
-from debias_pt.datasets.custom.listing import AS_USUAL, OwnData
+from debias_pt.datasets.custom.listing import AS_USUAL, CustomData
 from debias_pt.datasets.custom.read import is_path, read_own
 from debias_pt.datasets.download.fetch import fetch
 from debias_pt.datasets.splits import Shares
@@ -30,7 +30,7 @@ def load_dataset(
     check_counts: bool = True,
     check_images: bool = True,
     cache_dir: str | Path | None = None,
-    own: OwnData = AS_USUAL,
+    own: CustomData = AS_USUAL,
 ) -> ImageDataset:
     """Load a registered data set by name, or a custom one by path.
 
@@ -49,7 +49,7 @@ def load_dataset(
         Refuse a set with an image that is not on disk.
     cache_dir : str or Path, optional
         Where the miniatures' images are kept; default ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
-    own : OwnData
+    own : CustomData
         How to read a path: columns, class names, splits.
 
     Raises
@@ -89,7 +89,7 @@ def load_dataset(
     return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
 
 
-def _refuse_own(name: str, own: OwnData) -> None:
+def _refuse_own(name: str, own: CustomData) -> None:
     """Refuse options for custom data, which a data set with a name would ignore."""
     own.refuse_columns(f"{name} is a data set of its own")
     if own.class_names:
