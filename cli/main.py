@@ -21,7 +21,7 @@ from . import bench, data, doctor, encode, evaluate, export, predict, probe, tra
 from .discovery import discover
 from .help import SettingsCommand
 from .output import shown
-from .start import leave_compiler_out, log_to_stderr
+from .start import leave_compiler_out, log_to_stderr, print_message
 from .storage import cache
 from .tuning import tune
 
@@ -167,7 +167,7 @@ def _fail(message: str, code: int) -> NoReturn:
 def _one_line_warning(message: Warning | str, *details: object, **more: object) -> None:
     if str(message) not in _warned:  # a suite fits the same groups many times
         _warned.add(str(message))
-        print(shown(f"warning: {message}"), file=sys.stderr)
+        print_message(shown(f"warning: {message}"))
 
 
 if __name__ == "__main__":

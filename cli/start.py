@@ -54,11 +54,18 @@ def _ask_the_real_one(device_type: Any) -> bool:
     return bool(import_module(UTILS).is_compile_supported(device_type))
 
 
+def print_message(text: str) -> None:
+    """Write a line to standard error, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
 class _ToStderr(logging.Handler):
     """Writes messages as they are to whatever standard error is now."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr, flush=True)
+        print_message(record.getMessage())
 
 
 def log_to_stderr() -> None:
