@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from debias_pt.errors import DebiasWarning, ImageError
-from debias_pt.utils.hashing import require_regular
+from debias_pt.utils.hashing import require_image_file
 from debias_pt.utils.stores.addresses import is_file_here, is_remote, is_shards, shown
 from debias_pt.utils.stores.place import Place, StorePath, place
 
@@ -195,7 +195,7 @@ def open_rgb(path: str | Path, at_least: int | None = None, content: bytes | Non
     path = shown(os.fspath(path))
     try:
         if content is None:
-            require_regular(path)
+            require_image_file(path)
         with Image.open(path if content is None else BytesIO(content), formats=_formats()) as opened:
             if at_least is not None:
                 opened.draft(None, (at_least, at_least))  # other formats ignore it

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.features.mapped import ROWS_AT_A_TIME
 from debias_pt.utils.files import make_folder, read_arrays, whole_file, write_arrays, write_json
 from debias_pt.utils.fingerprint import digest, require_match
 
@@ -171,7 +172,6 @@ class CachedRows:
 
 # Below this size, reading the shards is just as fast as a memory-mapped file.
 MAPPED_BYTES = 1 << 28
-ROWS_AT_A_TIME = 8192
 
 
 def table_features(rows: CachedRows, hashes: Sequence[str], folder: Path, owner: str) -> NDArray[np.float32]:

@@ -14,11 +14,10 @@ from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.datasets.base import described
 from debias_pt.datasets.splits import SPLITS, Shares, complete
 from debias_pt.errors import DatasetError, NonFiniteError, UsageError
-from debias_pt.features.mapped import as_slice, is_mapped
+from debias_pt.features.mapped import ROWS_AT_A_TIME, as_slice, is_mapped
 from debias_pt.features.table_files import TableFiles
 from debias_pt.utils.fingerprint import digest, require_match
 
-ROWS_AT_A_TIME = 8192
 TINY = 1e-20  # a squared length that single precision may have lost
 UNIT = 1e-2  # how far the length of a feature row may be off 1
 

@@ -141,7 +141,6 @@ class FewShot:
     --------
     >>> few = FewShot.draw(table, shots=16, seed=0)                    # doctest: +SKIP
     >>> tuner.fit(few.of(table), groups)                              # doctest: +SKIP
-    >>> few.save(folder / "few-shot.json")                            # doctest: +SKIP
     """
 
     seed: int

@@ -23,6 +23,7 @@ Index = dict[str, list[int | str]]  # path to size, modification and change time
 
 # A file changed within this time of being hashed may change again without a new time stamp.
 RACY_NS = 2_000_000_000
+CHUNK = 1 << 20  # bytes
 HEXADECIMAL = set("0123456789abcdef")
 
 
@@ -37,14 +38,17 @@ def file_digest(path: str) -> str:
     if not is_file_here(path):
         return hashlib.sha256(read_bytes(path)).hexdigest()
     try:
-        require_regular(path)
+        require_image_file(path)
+        content = hashlib.sha256()
         with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+            while chunk := file.read(CHUNK):
+                content.update(chunk)
+        return content.hexdigest()
     except OSError as error:
         raise ImageError(f"{path}: cannot read this file ({error.strerror}); check the data set's folder") from error
 
 
-def require_regular(path: str | os.PathLike[str]) -> None:
+def require_image_file(path: str | os.PathLike[str]) -> None:
     """Refuse pipes and devices, from which reading may never end.
 
     Raises
@@ -120,7 +124,7 @@ def _or_error(work: Callable[[str], T], path: str) -> T | ImageError:
 
 def _stamp(path: str) -> list[int]:
     try:
-        require_regular(path)
+        require_image_file(path)
         status = os.stat(path)
     except OSError as error:
         raise ImageError(f"{path}: no such image file; check the data set's folder") from error

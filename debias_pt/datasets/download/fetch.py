@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from debias_pt.datasets.download.archive import CHUNK, Archive, unpack
+from debias_pt.datasets.download.archive import Archive, unpack
 from debias_pt.datasets.download.http import discard, download, length, require_web
 from debias_pt.errors import DatasetError, FetchError, OutputError
 from debias_pt.utils.files import locked, make_folder, temporary_folder
@@ -155,7 +154,7 @@ def _require_archive(archive: Archive, part: Path) -> None:
         raise FetchError(
             f"{length(part)} bytes came, but the published archive has {archive.size}; find another mirror"
         )
-    if archive.sha256 and (seen := _sha256(part)) != archive.sha256:
+    if archive.sha256 and (seen := file_digest(str(part))) != archive.sha256:
         raise FetchError(f"SHA-256 is {seen}, the published archive has {archive.sha256}; find another mirror")
 
 
@@ -171,11 +170,3 @@ def wrong_files(archive: Archive, folder: Place) -> Iterator[tuple[str, str]]:
 def _require_files(archive: Archive, folder: Path) -> None:
     for name, what in wrong_files(archive, folder):
         raise DatasetError(f"{folder / name}: {what}")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
