@@ -17,7 +17,7 @@ def load_source(settings: SourceSettings, *, check_counts: bool, check_images: b
         check_counts=check_counts,
         check_images=check_images,
         cache_dir=settings.cache_dir,
-        own=own_data(settings),
+        own=custom_data(settings),
     )
 
 
@@ -27,7 +27,7 @@ def data_names(settings: SourceSettings, name: str) -> dict[str, str | None]:
     return {"dataset": name, "dataset_path": None if known else absolute_place(settings.dataset)}
 
 
-def own_data(settings: SourceSettings) -> CustomData:
+def custom_data(settings: SourceSettings) -> CustomData:
     """Return how to read custom data."""
     return CustomData(
         settings.image_column,

@@ -18,7 +18,7 @@ from PIL import Image
 
 from debias_pt.cli.main import main
 from debias_pt.datasets import CustomData, ImageDataset, load_dataset
-from debias_pt.datasets.custom.read import read_own
+from debias_pt.datasets.custom.read import read_custom
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.splits import Shares, complete, shuffled
 from debias_pt.errors import DatasetError, DebiasWarning, UnknownNameError, UsageError
@@ -377,7 +377,7 @@ def test_two_hundred_thousand_rows(tmp_path: Path) -> None:
         )
     listing = read_table(path, CustomData(attribute_columns=("place",)))
     assert len(listing.ids) == n
-    dataset = read_own(path, CustomData(attribute_columns=("place",)))
+    dataset = read_custom(path, CustomData(attribute_columns=("place",)))
     assert np.bincount(dataset.y).tolist() == [n // 2, n // 2]
 
 

@@ -33,7 +33,7 @@ def is_path(name: str) -> bool:
     return exists(name) or "/" in name or "\\" in name or name.lower().endswith((*ENDINGS, ".tar"))
 
 
-def read_own(where: str | Path, own: CustomData = AS_USUAL, cache_dir: Path | None = None) -> ImageDataset:
+def read_custom(where: str | Path, own: CustomData = AS_USUAL, cache_dir: Path | None = None) -> ImageDataset:
     """Read a folder or a table of images.
 
     Parameters
