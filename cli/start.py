@@ -3,7 +3,7 @@
 It saves a cached ``train --steps 1`` a fifth of its processor time (4.7 s instead of 5.9 s) and 150 MiB: importing
 ``torch._dynamo`` takes as long as importing torch. torchvision does it to ask one question, torch's optimisers to mark
 functions that the compiler must leave alone. A stand-in answers both; whatever else is asked of it, or by a version of
-these libraries that goes about it in another way, is answered by the real one. The library itself leaves torch as it is.
+these libraries that goes about it in another way, is answered by the real one. The library leaves torch as it is.
 """
 
 from __future__ import annotations
