@@ -20,7 +20,7 @@ from debias_pt.utils.words import escaped
 
 from . import bench, cache, data, discover, doctor, encode, evaluate, export, predict, probe, train, tune
 from .help import SettingsCommand
-from .start import leave_compiler_out, log_to_stderr
+from .start import leave_compiler_out, log_to_stderr, print_message
 
 INTERRUPTED, TERMINATED = 130, 143
 ABOUT = "Debiased prompt tuning of CLIP-like models, without annotating the shortcut."
@@ -164,7 +164,7 @@ def _fail(message: str, code: int) -> NoReturn:
 def _one_line_warning(message: Warning | str, *details: object, **more: object) -> None:
     if str(message) not in _warned:  # a suite fits the same groups many times
         _warned.add(str(message))
-        print(escaped(f"warning: {message}"), file=sys.stderr)
+        print_message(escaped(f"warning: {message}"))
 
 
 if __name__ == "__main__":

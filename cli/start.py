@@ -1,9 +1,9 @@
 """A quick start: the command line never compiles, so torch's compiler stays out of its process.
 
-It saves a cached ``train --steps 1`` a quarter of its processor time and 140 MiB: importing ``torch._dynamo`` takes as
-long as importing torch. torchvision does it to ask one question, torch's optimisers to mark functions that the compiler
-must leave alone. A stand-in answers both; whatever else is asked of it, or by a version of these libraries that goes
-about it in another way, is answered by the real one. The library itself leaves torch as it is.
+It saves a cached ``train --steps 1`` a fifth of its processor time (4.7 s instead of 5.9 s) and 150 MiB: importing
+``torch._dynamo`` takes as long as importing torch. torchvision does it to ask one question, torch's optimisers to mark
+functions that the compiler must leave alone. A stand-in answers both; whatever else is asked of it, or by a version of
+these libraries that goes about it in another way, is answered by the real one. The library leaves torch as it is.
 """
 
 from __future__ import annotations
@@ -54,11 +54,18 @@ def _ask_the_real_one(device_type: Any) -> bool:
     return bool(import_module(UTILS).is_compile_supported(device_type))
 
 
+def print_message(text: str) -> None:
+    """Write a line to standard error, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
 class _ToStderr(logging.Handler):
     """Writes messages as they are to whatever standard error is now."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr, flush=True)
+        print_message(record.getMessage())
 
 
 def log_to_stderr() -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from debias_pt.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from debias_pt.datasets import OwnData, load_dataset
+    from debias_pt.datasets import CustomData, load_dataset
+    from debias_pt.datasets import CustomData as OwnData  # noqa: F401  # as it was called in 0.1
     from debias_pt.datasets.attributes import Attribute, TrueAttribute
     from debias_pt.datasets.splits import Shares
     from debias_pt.discovery.discover import find_attributes
@@ -35,48 +36,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Attribute": "datasets.attributes",
-    "AttributeProbe": "groups.probe",
-    "Backbone": "models.backbone",
-    "FeatureTable": "features.table",
-    "GroupReport": "groups.metrics",
-    "Groups": "groups.groups",
-    "OwnData": "datasets.custom.listing",
-    "PromptTuner": "training.tuner",
-    "Shares": "datasets.splits",
-    "TrueAttribute": "datasets.attributes",
-    "encode": "features.encoding",
-    "encode_samples": "features.samples",
-    "export_tuner": "sharing.export",
-    "fit_together": "training.stacking",
-    "from_hub": "sharing.hub",
-    "join_tables": "features.table",
-    "load_dataset": "datasets.load",
-    "load_run": "workflows.run",
-    "open_run": "workflows.run",
-    "Run": "workflows.run",
-    "train": "workflows.run",
-    "METHODS": "methods",
-    "Method": "methods.base",
-    "RefinedProbe": "groups.refinement.refined_probe",
-    "find_attributes": "discovery.discover",
-    "guard": "groups.guard",
-    "infer_groups": "groups.inferred_groups",
-    "make_groups": "methods.grouping",
-    "push_to_hub": "sharing.hub",
-    "table_from_arrays": "features.table",
-}
 __all__ = [
     "METHODS",
     "Attribute",
     "AttributeProbe",
     "Backbone",
+    "CustomData",
     "FeatureTable",
     "GroupReport",
     "Groups",
     "Method",
-    "OwnData",
     "PromptTuner",
     "RefinedProbe",
     "Run",
@@ -100,4 +69,4 @@ __all__ = [
     "train",
 ]
 
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from importlib.metadata import distribution
 
+import pytest
 import torch
 
 import debias_pt
+import debias_pt.datasets
 
 
 def test_one_top_level_package() -> None:
@@ -22,6 +24,14 @@ def test_import_is_light_and_names_are_there() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     for name in debias_pt.__all__:
         assert getattr(debias_pt, name) is not None
+
+
+def test_names_come_from_their_homes_and_others_are_refused() -> None:
+    from debias_pt.datasets.custom.listing import CustomData
+
+    assert debias_pt.CustomData is debias_pt.CustomData is debias_pt.datasets.CustomData is CustomData
+    with pytest.raises(AttributeError, match="module 'debias_pt' has no attribute 'Backbones'"):
+        debias_pt.Backbones  # noqa: B018
 
 
 def test_the_function_encode_is_not_shadowed_by_a_module() -> None:

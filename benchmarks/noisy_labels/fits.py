@@ -18,7 +18,6 @@ from debias_pt.noise.confident_learning import confident_mask
 from debias_pt.noise.linear_probe import fit_linear_probe, joined_probes
 from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData, membership_of
-from debias_pt.training.ensemble import predict_ensemble
 from debias_pt.training.gradients import GradientWatch, log_steps
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import SHARED_SETTINGS, RunGroup
@@ -78,7 +77,7 @@ def measure(case: NoisyCase, cells: Sequence[Cell]) -> list[dict[str, Any]]:
     return [
         {
             "per_seed": [float(value) for value in (own.argmax(axis=-1) == y).mean(axis=1)],
-            "ensemble": float((predict_ensemble(own) == y).mean()),
+            "ensemble": float((own.mean(axis=0, dtype=np.float64).argmax(axis=-1) == y).mean()),  # logits, as in PTNL
             "samples": [one.facts for one in drawn],
             "trace": trace,
             "seconds": seconds,

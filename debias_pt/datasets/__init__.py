@@ -10,27 +10,17 @@ from debias_pt.utils.registry import Registry
 if TYPE_CHECKING:
     from debias_pt.datasets.attributes import Attribute, PseudoAttribute, TrueAttribute
     from debias_pt.datasets.base import ImageDataset, Source, is_synthetic
-    from debias_pt.datasets.custom.listing import OwnData
+    from debias_pt.datasets.custom.listing import CustomData
+    from debias_pt.datasets.custom.listing import CustomData as OwnData  # noqa: F401  # as it was called in 0.1
     from debias_pt.datasets.load import load_dataset
     from debias_pt.datasets.splits import Shares
 
 DATASETS: Registry[Source] = Registry("data set", f"{__name__}.named", group=__name__, shared=(), file_is_name=False)
-_HOMES = {
-    "Attribute": "attributes",
-    "ImageDataset": "base",
-    "OwnData": "custom.listing",
-    "PseudoAttribute": "attributes",
-    "Shares": "splits",
-    "Source": "base",
-    "TrueAttribute": "attributes",
-    "is_synthetic": "base",
-    "load_dataset": "load",
-}
 __all__ = [
     "DATASETS",
     "Attribute",
+    "CustomData",
     "ImageDataset",
-    "OwnData",
     "PseudoAttribute",
     "Shares",
     "Source",
@@ -38,4 +28,4 @@ __all__ = [
     "is_synthetic",
     "load_dataset",
 ]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -10,8 +10,8 @@ import numpy as np
 
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, is_synthetic
-from debias_pt.datasets.custom.listing import AS_USUAL, OwnData
-from debias_pt.datasets.custom.read import is_path, read_own
+from debias_pt.datasets.custom.listing import AS_USUAL, CustomData
+from debias_pt.datasets.custom.read import is_path, read_custom
 from debias_pt.datasets.download.fetch import fetch
 from debias_pt.datasets.splits import Shares
 from debias_pt.datasets.synthetic.worlds import MARK
@@ -30,7 +30,7 @@ def load_dataset(
     check_counts: bool = True,
     check_images: bool = True,
     cache_dir: str | Path | None = None,
-    own: OwnData = AS_USUAL,
+    own: CustomData = AS_USUAL,
 ) -> ImageDataset:
     """Load a registered data set by name, or a custom one by path.
 
@@ -49,7 +49,7 @@ def load_dataset(
         Refuse a set with an image that is not on disk.
     cache_dir : str or Path, optional
         Where the miniatures' images are kept; default ``$DEBIAS_PT_CACHE`` or ``~/.cache/debias-pt``.
-    own : OwnData
+    own : CustomData
         How to read a path: columns, class names, splits.
 
     Raises
@@ -69,10 +69,10 @@ def load_dataset(
     """
     cache = Path(cache_dir) if cache_dir else default_cache_dir()
     if str(name) not in DATASETS and is_path(str(name)):
-        dataset = read_own(name, own, cache)
+        dataset = read_custom(name, own, cache)
     else:
         source = lookup(DATASETS, str(name), "data set")
-        _refuse_own(str(name), own)
+        _refuse_custom(str(name), own)
         parent, archive = place(root), source.card.archive
         if download and archive and not (parent / archive.folder).exists():
             if isinstance(parent, StorePath):
@@ -89,7 +89,7 @@ def load_dataset(
     return replace(dataset, synthetic=is_synthetic(str(name)) or (dataset.root / MARK).exists())
 
 
-def _refuse_own(name: str, own: OwnData) -> None:
+def _refuse_custom(name: str, own: CustomData) -> None:
     """Refuse options for custom data, which a data set with a name would ignore."""
     own.refuse_columns(f"{name} is a data set of its own")
     if own.class_names:

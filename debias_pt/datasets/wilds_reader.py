@@ -1,4 +1,4 @@
-"""What the readers of published sets share: checking the folder, and WILDS without its prints and warnings."""
+"""What the readers of published sets share: checking the folder, and WILDS without its warnings."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FAILURES = (KeyError, ValueError, TypeError, IndexError, RuntimeError)
 def read_present(module: str, loader: str, root: Path) -> Any:
     """Return WILDS' data set from an existing folder.
 
-    WILDS prints to standard output, which belongs to results, warns about its own reading, and treats a
-    folder without its RELEASE file as missing.
+    WILDS gives torch arrays that pandas 3 lets nobody write into, about which torch warns, and treats a folder without
+    its RELEASE file as missing.
     """
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), no_update_check():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(), no_update_check():
+        warnings.simplefilter("ignore", UserWarning)
         found = getattr(import_module(f"wilds.datasets.{module}"), loader)
         return type(loader, (found,), {"dataset_exists_locally": lambda *_: True})(root_dir=str(root))
 

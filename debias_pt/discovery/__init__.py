@@ -11,12 +11,5 @@ if TYPE_CHECKING:
     from debias_pt.discovery.finding import Discovery, Finding
     from debias_pt.discovery.words import Vocabulary, read_vocabulary
 
-_HOMES = {
-    "Discovery": "finding",
-    "Finding": "finding",
-    "Vocabulary": "words",
-    "find_attributes": "discover",
-    "read_vocabulary": "words",
-}
 __all__ = ["Discovery", "Finding", "Vocabulary", "find_attributes", "read_vocabulary"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from debias_pt.features.samples import encode_samples
     from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
 
-_HOMES = {
-    "EncodeStats": "encoding",
-    "FeatureTable": "table",
-    "encode": "encoding",
-    "encode_paths": "encoding",
-    "encode_samples": "samples",
-    "encode_views": "augmentation",
-    "join_tables": "table",
-    "merge_caches": "merging",
-    "table_from_arrays": "table",
-    "table_from_clip_retrieval": "clip_retrieval",
-}
 __all__ = [
     "EncodeStats",
     "FeatureTable",
@@ -38,4 +26,4 @@ __all__ = [
     "table_from_arrays",
     "table_from_clip_retrieval",
 ]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -11,10 +11,5 @@ if TYPE_CHECKING:
     from debias_pt.groups.metrics import GroupReport
     from debias_pt.groups.probe import AttributeProbe
 
-_HOMES = {
-    "AttributeProbe": "probe",
-    "GroupReport": "metrics",
-    "Groups": "groups",
-}
 __all__ = ["AttributeProbe", "GroupReport", "Groups"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

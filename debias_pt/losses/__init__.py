@@ -11,9 +11,5 @@ if TYPE_CHECKING:
     from debias_pt.losses.base import Loss, make_loss
 
 LOSSES: Registry[type[Loss]] = Registry("loss", __name__, shared=("base", "sinkhorn", "terms"))
-_HOMES = {
-    "Loss": "base",
-    "make_loss": "base",
-}
 __all__ = ["LOSSES", "Loss", "make_loss"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -13,12 +13,5 @@ if TYPE_CHECKING:
     from debias_pt.methods.grouping import make_groups
 
 METHODS = MethodRegistry("method", __name__, shared=("base", "composition", "grouping", "registry"))
-_HOMES = {
-    "Method": "base",
-    "complete": "composition",
-    "make_groups": "grouping",
-    "parts": "composition",
-    "parts_text": "composition",
-}
 __all__ = ["METHODS", "Method", "complete", "make_groups", "parts", "parts_text"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

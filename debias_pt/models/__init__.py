@@ -10,9 +10,5 @@ if TYPE_CHECKING:
     from debias_pt.models.backbone import Backbone
     from debias_pt.models.zero_shot import zero_shot_weights
 
-_HOMES = {
-    "Backbone": "backbone",
-    "zero_shot_weights": "zero_shot",
-}
 __all__ = ["Backbone", "zero_shot_weights"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -15,15 +15,12 @@ from debias_pt.datasets.coop_shots import read_shots
 from debias_pt.errors import DatasetError, DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable
 
-SHORT = ("all", "refuse")
 RULES = ("nested", "coop")
 MOST_VALIDATION = 4  # validation images per class, as in CoOp's code
 STREAM = 16_001  # keeps this draw apart from others of the same seed
 
 
-def draw_shots(
-    y: NDArray[np.int64], shots: int, seed: int, *, class_names: tuple[str, ...], short: str = "all"
-) -> NDArray[np.int64]:
+def draw_shots(y: NDArray[np.int64], shots: int, seed: int, *, class_names: tuple[str, ...]) -> NDArray[np.int64]:
     """Return rows of up to `shots` samples of every class, without replacement.
 
     Each class is shuffled by its own generator, so that 8 shots are among the 16 drawn with the same seed, and
@@ -39,19 +36,16 @@ def draw_shots(
     seed : int
     class_names : tuple of str
         K names.
-    short : {"all", "refuse"}
-        What to do with a class of fewer samples: take all it has and warn (CoOp takes them silently; nothing is
-        drawn twice), or raise.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        Class by class, each in the order drawn.
+        Class by class, each in the order drawn. A class of fewer samples gives all it has, each once, with a warning.
 
     Raises
     ------
     UsageError
-        If `shots` is below 1, `short` is unknown, or a class has no sample, or too few with ``short="refuse"``.
+        If `shots` is below 1, or a class has no sample.
 
     Examples
     --------
@@ -59,7 +53,7 @@ def draw_shots(
     >>> y[draw_shots(y, 2, seed=0, class_names=("cat", "dog"))]
     array([0, 0, 1, 1])
     """
-    _check(y, shots, class_names=class_names, short=short)
+    _check(y, shots, class_names)
     drawn = [np.zeros(0, dtype=np.int64)]
     for k in range(len(class_names)):
         generator = np.random.default_rng([seed, STREAM, k])
@@ -67,12 +61,10 @@ def draw_shots(
     return np.concatenate(drawn)
 
 
-def _check(y: NDArray[np.int64], shots: int, *, class_names: tuple[str, ...], short: str) -> None:
-    """Refuse what cannot be drawn, and warn of classes with too few samples or refuse them."""
+def _check(y: NDArray[np.int64], shots: int, class_names: tuple[str, ...]) -> None:
+    """Refuse what cannot be drawn, and warn of classes with too few samples."""
     if shots < 1:
         raise UsageError(f"shots is {shots}; 1 or more expected")
-    if short not in SHORT:
-        raise UsageError(f"short is {short!r}; {' or '.join(SHORT)} expected")
     sizes = np.bincount(y, minlength=len(class_names))
     few = np.flatnonzero(sizes < shots)
     if not len(few):
@@ -80,7 +72,7 @@ def _check(y: NDArray[np.int64], shots: int, *, class_names: tuple[str, ...], sh
     first = int(few[sizes[few].argmin()])
     text = f"{len(few)} of {len(sizes)} classes have fewer than {shots} training images, {class_names[first]!r} "
     text += f"{sizes[first]}"
-    if short == "refuse" or not sizes[first]:
+    if not sizes[first]:
         raise UsageError(f"{text}; ask for fewer shots")
     warnings.warn(f"{text}; all of theirs are taken", DebiasWarning, stacklevel=4)
 
@@ -141,7 +133,6 @@ class FewShot:
     --------
     >>> few = FewShot.draw(table, shots=16, seed=0)                    # doctest: +SKIP
     >>> tuner.fit(few.of(table), groups)                              # doctest: +SKIP
-    >>> few.save(folder / "few-shot.json")                            # doctest: +SKIP
     """
 
     seed: int
@@ -155,7 +146,6 @@ class FewShot:
         shots: int,
         seed: int,
         *,
-        short: str = "all",
         rule: str = "nested",
         split: str = "train",
     ) -> FewShot:
@@ -167,8 +157,6 @@ class FewShot:
         shots : int
             Per class; in validation at most 4, as in CoOp's code.
         seed : int
-        short : {"all", "refuse"}
-            See :func:`draw_shots`.
         rule : {"nested", "coop"}
             That of :func:`draw_shots`, or that of :func:`draw_as_coop`.
         split : {"train", "val"}
@@ -178,9 +166,9 @@ class FewShot:
         train, own = table.where("train"), table.where(split)
         few = shots if split == "train" else min(shots, MOST_VALIDATION)
         if rule == "nested":
-            rows = draw_shots(own.y, few, seed, class_names=table.class_names, short=short)
+            rows = draw_shots(own.y, few, seed, class_names=table.class_names)
         else:
-            _check(own.y, few, class_names=table.class_names, short=short)
+            _check(own.y, few, table.class_names)
             both = [train.y] if split == "train" else [train.y, own.y]
             rows = draw_as_coop(both, [shots, few][: len(both)], seed)[-1]
         return cls(seed, few, tuple(own.ids[row] for row in rows))

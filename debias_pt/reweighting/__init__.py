@@ -11,9 +11,5 @@ if TYPE_CHECKING:
     from debias_pt.reweighting.base import Reweighter, make_reweighter
 
 REWEIGHTERS: Registry[type[Reweighter]] = Registry("scheduler", __name__)
-_HOMES = {
-    "Reweighter": "base",
-    "make_reweighter": "base",
-}
 __all__ = ["REWEIGHTERS", "Reweighter", "make_reweighter"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

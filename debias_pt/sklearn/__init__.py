@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from debias_pt.sklearn.groups_of import infer_attribute
     from debias_pt.sklearn.logistic_regression import GroupReweightedLogisticRegression
 
-_HOMES = {
-    "DebiasedClassifier": "debiased_classifier",
-    "GroupReweightedLogisticRegression": "logistic_regression",
-    "group_accuracy_gap": "group_scores",
-    "infer_attribute": "groups_of",
-    "make_group_scorer": "group_scores",
-    "mean_group_score": "group_scores",
-    "worst_group_score": "group_scores",
-}
 __all__ = [
     "DebiasedClassifier",
     "GroupReweightedLogisticRegression",
@@ -35,4 +26,4 @@ __all__ = [
     "mean_group_score",
     "worst_group_score",
 ]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -12,12 +12,5 @@ if TYPE_CHECKING:
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
 
-_HOMES = {
-    "PromptTuner": "tuner",
-    "Search": "search",
-    "Training": "loop",
-    "fit_together": "stacking",
-    "search_settings": "search",
-}
 __all__ = ["PromptTuner", "Search", "Training", "fit_together", "search_settings"]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -71,7 +71,7 @@ class Training:
         first = 0
         for run_group in self.run_groups:
             run_group.start(parameters, first)
-            head.see(run_group.train.features, run_group.runs)
+            head.fit_statistics(run_group.train.features, run_group.runs)
             first = run_group.runs.stop
         self.optimizer = make_optimizer(self.settings, [run_group.own.parameters for run_group in self.run_groups])
         self.step_ = 0

@@ -39,6 +39,7 @@ def file_digest(path: str) -> str:
     content = hashlib.sha256()
     try:
         require_regular(path)
+        content = hashlib.sha256()
         with open(path, "rb") as file:
             while part := file.read(READ_BYTES):  # an archive may not fit into memory
                 content.update(part)

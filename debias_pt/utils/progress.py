@@ -3,70 +3,58 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from debias_pt.utils.notebook_bar import NotebookBar
-
 LOG = logging.getLogger(__name__)
 EVERY_S = 30.0  # between two lines where there is no terminal; short work says nothing
+DELAY_S = 2.0  # work that takes less shows no bar
 
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
     """Show the progress of some work; yields a function to call with the number of items done since the last call.
 
-    Without a `total` it only shows that something moves. The unit "bytes" shows MB and speed.
+    The bar appears after two seconds and goes when the work is done. The unit "bytes" shows MB and speed.
 
     Examples
     --------
     >>> with progress("encoding", total=2) as advance:
     ...     advance(2)
     """
-    from rich.console import Console
-    from rich.errors import LiveError
-
-    console = Console(stderr=True)
-    if console.is_jupyter:
-        with NotebookBar(title, total, unit) as notebook:
-            yield notebook.advance
-        return
-    if not console.is_terminal:
+    in_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if not (in_terminal or "ipykernel" in sys.modules):
         yield Lines(title, total, unit).advance
         return
-    bar = _bar(console, unit)
+    start, done = time.monotonic(), 0
+    bar: Any = None
+
+    def advance(more: int) -> None:
+        nonlocal done, bar
+        done += more
+        if bar is not None:
+            bar.update(more)
+        elif time.monotonic() - start >= DELAY_S:
+            bar = _bar(title, total, unit, done)
+
     try:
-        bar.start()
-    except LiveError:  # another bar has the screen: that of the caller
-        yield lambda done: None
-        return
-    try:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.advance(task, done)
+        yield advance
     finally:
-        bar.stop()
+        if bar is not None:
+            bar.total = bar.n  # work that ends early has not failed: in a notebook a failed bar stays
+            bar.close()
 
 
-def _bar(console: Any, unit: str) -> Any:
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        *((DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(), TextColumn(unit))),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=True)
+def _bar(title: str, total: int | None, unit: str, done: int) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without ipywidgets gets the bar as text
+        from tqdm.auto import tqdm
+    scale = {"unit": "B", "unit_scale": True} if unit == "bytes" else {"unit": f" {unit}"}
+    return tqdm(desc=title, total=total, initial=done, leave=False, dynamic_ncols=True, **scale)
 
 
 class Lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from debias_pt.datasets import DATASETS, ImageDataset, OwnData, load_dataset
+from debias_pt.datasets import DATASETS, CustomData, ImageDataset, load_dataset
 from debias_pt.datasets.splits import Shares
 from debias_pt.settings import SourceSettings
 from debias_pt.utils.stores.addresses import absolute_place
@@ -17,7 +17,7 @@ def load_source(settings: SourceSettings, *, check_counts: bool, check_images: b
         check_counts=check_counts,
         check_images=check_images,
         cache_dir=settings.cache_dir,
-        own=own_data(settings),
+        own=custom_data(settings),
     )
 
 
@@ -27,9 +27,9 @@ def data_names(settings: SourceSettings, name: str) -> dict[str, str | None]:
     return {"dataset": name, "dataset_path": None if known else absolute_place(settings.dataset)}
 
 
-def own_data(settings: SourceSettings) -> OwnData:
+def custom_data(settings: SourceSettings) -> CustomData:
     """Return how to read custom data."""
-    return OwnData(
+    return CustomData(
         settings.image_column,
         settings.label_column,
         settings.split_column,

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from debias_pt.cli.main import main
-from debias_pt.datasets import ImageDataset, OwnData, load_dataset
-from debias_pt.datasets.custom.read import read_own
+from debias_pt.datasets import CustomData, ImageDataset, load_dataset
+from debias_pt.datasets.custom.read import read_custom
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.splits import Shares, complete, shuffled
 from debias_pt.errors import DatasetError, DebiasWarning, UnknownNameError, UsageError
@@ -151,12 +151,12 @@ def test_trees_that_are_refused(tmp_path: Path, folders: list[str], message: str
 
 def test_labels_are_renamed(tmp_path: Path) -> None:
     tree(tmp_path, ["10", "9"])
-    dataset = load_dataset(tmp_path, own=OwnData(class_names=("9=a cat", "10=a dog")))
+    dataset = load_dataset(tmp_path, own=CustomData(class_names=("9=a cat", "10=a dog")))
     assert dataset.class_names == ("a cat", "a dog")  # numbers in the order of their value
     assert by_id(dataset)["10/0.png"][0] == "a dog"
     for wrong in ("11=x", "9", "9="):
         with pytest.raises(DatasetError, match=r"is not of the form LABEL=WORDS with a label of .* \(9, 10\)"):
-            load_dataset(tmp_path, own=OwnData(class_names=(wrong,)))
+            load_dataset(tmp_path, own=CustomData(class_names=(wrong,)))
 
 
 # Tables
@@ -164,7 +164,7 @@ def test_labels_are_renamed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
 def test_a_table_in_any_format_reads_the_same(tmp_path: Path, ending: str) -> None:
-    dataset = load_dataset(write_table(tmp_path / f"t.{ending}"), own=OwnData(attribute_columns=("place",)))
+    dataset = load_dataset(write_table(tmp_path / f"t.{ending}"), own=CustomData(attribute_columns=("place",)))
     assert by_id(dataset) == {path: (label, split) for path, label, _, split in ROWS}
     assert dataset.attributes["place"].words == [place for _, _, place, _ in ROWS]
     assert list(dataset.suspects) == ["place"]
@@ -175,7 +175,7 @@ def test_a_table_in_any_format_reads_the_same(tmp_path: Path, ending: str) -> No
 def test_numbers_in_a_table(tmp_path: Path, ending: str) -> None:
     rows = [(f"{i}.png", i % 2, float(i % 3), i % 3) for i in range(12)]
     table = write_table(tmp_path / f"t.{ending}", ("file_name", "y", "kind", "partition"), rows)
-    own = OwnData(class_names=("0=cat", "1=dog"), attribute_columns=("kind",))
+    own = CustomData(class_names=("0=cat", "1=dog"), attribute_columns=("kind",))
     dataset = load_dataset(table, own=own)
     assert dataset.y.tolist() == [i % 2 for i in range(12)]
     assert dataset.split.tolist() == [("train", "val", "test")[i % 3] for i in range(12)]
@@ -185,14 +185,14 @@ def test_numbers_in_a_table(tmp_path: Path, ending: str) -> None:
 
 def test_columns_are_named_or_usual(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv", ("where", "what", "place", "part"))
-    named = OwnData("where", "what", "part")
+    named = CustomData("where", "what", "part")
     assert by_id(load_dataset(table, own=named)) == {path: (label, split) for path, label, _, split in ROWS}
     with pytest.raises(DatasetError, match=r"no column has a usual name for an image's path \(.*--image-column"):
         load_dataset(table)
     with pytest.raises(
         DatasetError, match=r"has no column 'wat' \(did you mean 'what'\?\); it has where, what, place, part"
     ):
-        load_dataset(table, own=OwnData("where", "wat"))
+        load_dataset(table, own=CustomData("where", "wat"))
 
 
 def test_groups_are_a_yardstick_and_no_suspect(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_groups_are_a_yardstick_and_no_suspect(tmp_path: Path) -> None:
     assert dataset.attributes["group"].values == ("cat in", "cat out", "dog in", "dog out")
     assert not dataset.suspects
     with pytest.raises(DatasetError, match="--group-column and --attribute-column both"):
-        load_dataset(table, own=OwnData(group_column="group", attribute_columns=("split",)))
+        load_dataset(table, own=CustomData(group_column="group", attribute_columns=("split",)))
 
 
 def test_paths_start_from_another_folder(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_paths_start_from_another_folder(tmp_path: Path) -> None:
         DatasetError, match=r"24 of 24 images are missing, first row 1, 'img/0.png'; .*\(--image-root\)"
     ):
         load_dataset(moved)
-    assert len(load_dataset(moved, own=OwnData(image_root=tmp_path / "images"))) == 24
+    assert len(load_dataset(moved, own=CustomData(image_root=tmp_path / "images"))) == 24
     absolute = write_table(tmp_path / "a.csv", rows=[(str(tmp_path / row[0]), *row[1:]) for row in ROWS])
     assert len(load_dataset(absolute)) == 24
 
@@ -257,11 +257,11 @@ def test_a_row_with_too_many_cells_is_refused(tmp_path: Path) -> None:
 
 def test_the_image_root_is_any_kind_of_path(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv")
-    as_path, as_text = (load_dataset(tmp_path / "t.csv", check_images=False, own=OwnData(image_root=root))
+    as_path, as_text = (load_dataset(tmp_path / "t.csv", check_images=False, own=CustomData(image_root=root))
                         for root in (tmp_path / "img", str(tmp_path / "img")))  # fmt: skip
     assert as_text.root == as_path.root == tmp_path / "img"
     with pytest.raises(UsageError, match="image_root is 3; the path of a folder expected"):
-        OwnData(image_root=3)  # type: ignore[arg-type]
+        CustomData(image_root=3)  # type: ignore[arg-type]
 
 
 def test_one_class_can_be_read_but_not_trained_on(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_no_such_path_and_no_such_name(tmp_path: Path) -> None:
 
 def test_an_imagefolder_with_one_metadata_file(tmp_path: Path) -> None:
     write_table(tmp_path / "metadata.csv", ("file_name", "label", "place", "split"))
-    dataset = load_dataset(tmp_path, own=OwnData(attribute_columns=("place",)))
+    dataset = load_dataset(tmp_path, own=CustomData(attribute_columns=("place",)))
     assert by_id(dataset) == {path: (label, split) for path, label, _, split in ROWS}
     paint(tmp_path / "img" / "stray.png")
     with pytest.warns(DebiasWarning, match=r"1 images are in no metadata file and left out, first 'img/stray\.png'"):
@@ -375,9 +375,9 @@ def test_two_hundred_thousand_rows(tmp_path: Path) -> None:
         file.writelines(
             f"img/{i:06d}.jpg,{('cat', 'dog')[i % 2]},{('train', 'val', 'test')[i % 3]},{i % 5}\n" for i in range(n)
         )
-    listing = read_table(path, OwnData(attribute_columns=("place",)))
+    listing = read_table(path, CustomData(attribute_columns=("place",)))
     assert len(listing.ids) == n
-    dataset = read_own(path, OwnData(attribute_columns=("place",)))
+    dataset = read_custom(path, CustomData(attribute_columns=("place",)))
     assert np.bincount(dataset.y).tolist() == [n // 2, n // 2]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from debias_pt.cli.main import main
-from debias_pt.datasets import ImageDataset, OwnData, load_dataset
+from debias_pt.datasets import CustomData, ImageDataset, load_dataset
 from debias_pt.datasets.image_files import gather
 from debias_pt.datasets.shards import index
 from debias_pt.datasets.shards.members import members
@@ -27,7 +27,7 @@ from tests.helpers.store_servers import web
 from tests.helpers.tiny_data import FOLDER
 
 pytest.importorskip("webdataset")
-BIRDS = OwnData(class_names=("0=landbird", "1=waterbird"), attribute_columns=("place",))
+BIRDS = CustomData(class_names=("0=landbird", "1=waterbird"), attribute_columns=("place",))
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def write(path: Path, *contents: Mapping[str, Any]) -> Path:
 def test_shards_are_the_folder_again(birds: ImageDataset, backbone: Backbone, tmp_path: Path) -> None:
     expected, _ = encode_with_stats(backbone, birds, cache_dir=tmp_path, workers=0)
     pack(birds, tmp_path / "shards")
-    own = OwnData(class_names=BIRDS.class_names, attribute_columns=("place",), split_column="part")
+    own = CustomData(class_names=BIRDS.class_names, attribute_columns=("place",), split_column="part")
     packed = load_dataset(str(tmp_path / "shards" / "birds-{00..04}.tar"), own=own, cache_dir=tmp_path)
     assert packed.name == "birds"
     assert packed.ids[:2] == ("birds-00.tar/0000.jpg", "birds-00.tar/0001.jpg")
@@ -171,7 +171,7 @@ def test_a_bad_shard_spares_the_others(birds: ImageDataset, tmp_path: Path, monk
 def test_a_bad_image_is_named_or_left_out(birds: ImageDataset, backbone: Backbone, tmp_path: Path) -> None:
     bad = {"0002.jpg": b"no image", "0002.cls": b"1"}
     path = write(tmp_path / "a.tar", *(sample(birds, row) for row in range(0, 80, 4)), bad)
-    own = OwnData(class_names=BIRDS.class_names)
+    own = CustomData(class_names=BIRDS.class_names)
     packed = load_dataset(path, own=own, cache_dir=tmp_path)
     with pytest.raises(ImageError, match=r"a.tar/0002.jpg: cannot read this image \(no known format\)"):
         encode_with_stats(backbone, packed, cache_dir=tmp_path, workers=0)
@@ -230,7 +230,7 @@ def test_shards_that_are_not_there(name: str, line: str, tmp_path: Path, monkeyp
     with pytest.raises(DatasetError, match=line):
         load_dataset(name)
     with pytest.raises(DatasetError, match="--image-column is for tables"):
-        load_dataset(name, own=OwnData(image_column="x"))
+        load_dataset(name, own=CustomData(image_column="x"))
 
 
 def run(words: Sequence[object]) -> int:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from debias_pt.cli.main import main
-from debias_pt.datasets import ImageDataset, OwnData, load_dataset
+from debias_pt.datasets import CustomData, ImageDataset, load_dataset
 from debias_pt.datasets.image_files import gather
 from debias_pt.errors import DatasetError, FetchError, UsageError
 from debias_pt.features import blocks
@@ -131,7 +131,7 @@ def test_any_store_that_fsspec_knows(backbone: Backbone, waterbirds_root: Path, 
     store = fsspec.filesystem("memory")
     store.put(str(waterbirds_root / FOLDER), "/pets", recursive=True)
     store.rm("/pets/metadata.csv")
-    own = OwnData(class_names=("000.Bird=landbird", "001.Bird=waterbird"))
+    own = CustomData(class_names=("000.Bird=landbird", "001.Bird=waterbird"))
     local = Path(shutil.copytree(waterbirds_root / FOLDER, tmp_path / "pets"))
     (local / "metadata.csv").unlink()
     here, there = load_dataset(local, own=own), load_dataset("memory://pets", own=own)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from debias_pt.datasets import OwnData, load_dataset
+from debias_pt.datasets import CustomData, load_dataset
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.discovery import Discovery, Vocabulary, find_attributes
 from debias_pt.discovery.embedding import embed_prompts, embed_words, were_read
@@ -29,7 +29,7 @@ def mini() -> Backbone:
 @pytest.fixture(scope="module")
 def birds(mini: Backbone, tmp_path_factory: pytest.TempPathFactory) -> FeatureTable:
     folder = tmp_path_factory.mktemp("birds")
-    own = OwnData(label_column="label", split_column="split", attribute_columns=("background",))
+    own = CustomData(label_column="label", split_column="split", attribute_columns=("background",))
     dataset = load_dataset(str(write_birds(folder)), own=own)
     return encode_with_stats(mini, dataset, cache_dir=folder, workers=0)[0]
 

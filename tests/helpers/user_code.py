@@ -11,10 +11,10 @@ from debias_pt import (
     Attribute,
     AttributeProbe,
     Backbone,
+    CustomData,
     FeatureTable,
     GroupReport,
     Groups,
-    OwnData,
     PromptTuner,
     TrueAttribute,
     encode,
@@ -43,7 +43,7 @@ def tune(folder: Path, words: dict[str, list[str]]) -> NDArray[np.float32]:
     """Use the library the way the README does."""
     backbone: Backbone = Backbone.load(pretrained="local-dir:model", device="auto")
     table: FeatureTable
-    table = encode(backbone, load_dataset(str(folder), own=OwnData(attribute_columns=("place",))))
+    table = encode(backbone, load_dataset(str(folder), own=CustomData(attribute_columns=("place",))))
     answers = AttributeProbe(backbone, [Attribute("place", words)]).predict(table.features)
     groups: Groups = Groups.pseudo(table.y, table.class_names, answers)
     tuner: PromptTuner = PromptTuner(backbone, method="dpt", seeds=3).fit(table, groups, callbacks=[Watch()])

@@ -260,7 +260,7 @@ def test_the_standardized_head_learns_scikit_learns_logistic_regression() -> Non
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     features, labels = torch.tensor(x, dtype=torch.float32), torch.tensor(y)
     head = StandardizedHead(6, 3, seeds=[0, 1], strength=0.05)
-    head.see(features, slice(0, 2))
+    head.fit_statistics(features, slice(0, 2))
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=500, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:

@@ -1,5 +1,5 @@
 """Promises: the probe is scikit-learn's logistic regression with C chosen on validation; no warning leaks; confident
-learning drops wrong labels and says what is missing; ensembles average logits."""
+learning drops wrong labels and says what is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from debias_pt.errors import UsageError
 from debias_pt.noise.confident_learning import balanced_folds, confident_mask, out_of_sample
 from debias_pt.noise.linear_probe import FIRST_C, fit_linear_probe, joined_probes, search_exponent
-from debias_pt.training.ensemble import average_logits, predict_ensemble
 from tests.losses.test_nlprompt import marked
 
 
@@ -137,23 +136,6 @@ def test_a_missing_cleanlab_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -
     features, _, y, _ = marked()
     with pytest.raises(UsageError, match=r"needs cleanlab: pip install 'debias-pt\[noise\]'"):
         confident_mask(features, y, 3)
-
-
-# Ensembles.
-
-
-def test_an_ensemble_is_the_mean_of_logits() -> None:
-    logits = np.random.default_rng(0).normal(size=(4, 6, 3)).astype(np.float32)
-    wanted = [[sum(float(logits[r, n, k]) for r in range(4)) / 4 for k in range(3)] for n in range(6)]
-    assert average_logits(logits) == pytest.approx(np.array(wanted), abs=1e-6)
-    assert predict_ensemble(logits).tolist() == np.array(wanted).argmax(axis=1).tolist()
-    assert np.array_equal(predict_ensemble(logits[:1]), logits[0].argmax(axis=1))
-
-
-@pytest.mark.parametrize("shape", [(3, 2), (0, 4, 2)])
-def test_an_ensemble_needs_runs(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match="one run or more"):
-        average_logits(np.zeros(shape))
 
 
 def test_c_is_the_one_that_the_search_finds_on_validation_not_on_training() -> None:

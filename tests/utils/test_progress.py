@@ -1,14 +1,17 @@
-"""Promises: outside a terminal a long piece of work logs a line now and then, short work nothing."""
+"""Promises: outside a terminal a long piece of work logs a line now and then, short work nothing; a bar goes when the
+work is done, and messages stay above it."""
 
 from __future__ import annotations
 
+import io
 import logging
-from typing import Any
+import re
+import sys
+from types import ModuleType
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
+from debias_pt.cli.start import print_message
 from debias_pt.utils.progress import EVERY_S, Lines, progress
 
 
@@ -34,29 +37,58 @@ def test_bytes_and_unknown_totals(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_bar_inside_somebody_elses_bar_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Console, "is_terminal", True)
-    with Progress(console=Console()) as theirs:
-        theirs.add_task("theirs")
-        with progress("ours", 2) as advance:
-            advance(1)
+class Terminal(io.StringIO):
+    """Standard error that is a terminal; :meth:`seen` is what stays on its screen."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def seen(self) -> list[str]:
+        screen, row = [""], 0
+        for part in re.findall(r"\n|\x1b\[A|\r[^\r\n\x1b]*|[^\r\n\x1b]+", self.getvalue()):
+            if part == "\n":
+                row += 1
+                screen += [""] * (row == len(screen))
+            elif part == "\x1b[A":
+                row -= 1
+            elif part.startswith("\r"):
+                screen[row] = part[1:] + screen[row][len(part) - 1 :]
+            else:
+                screen[row] += part
+        return [line.rstrip() for line in screen if line.strip()]
 
 
-def test_a_notebook_gets_a_bar_that_goes_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    display = pytest.importorskip("IPython.display", reason="notebooks have IPython")
-    shown: list[str] = []
+def test_short_work_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress("short", 2) as advance:
+        advance(2)
+    assert terminal.getvalue() == ""
 
-    class Handle:
-        def update(self, html: Any) -> None:
-            shown.append(html.data)
 
-    def first(html: Any, **options: object) -> Handle:
-        shown.append(html.data)
-        return Handle()
+def test_long_work_shows_a_bar_that_goes_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setattr("debias_pt.utils.progress.DELAY_S", 0.0)
+    with progress("encoding", 4, "images") as advance:
+        advance(1)
+        assert "encoding:  25%" in terminal.seen()[0]
+        assert "1/4" in terminal.seen()[0]
+        print_message("warning: one image is broken")
+        with progress("reading", None, "bytes") as inner:
+            inner(3_000_000)
+            assert [line[:8] for line in terminal.seen()] == ["warning:", "encoding", "reading:"]
+            assert "3.00MB" in terminal.seen()[2]
+        assert [line[:8] for line in terminal.seen()] == ["warning:", "encoding"]
+    assert terminal.seen() == ["warning: one image is broken"]
 
-    monkeypatch.setattr(display, "display", first)
-    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    with progress("encoding <x>", 4, "images") as advance:
-        advance(3)
-    assert shown[1] == 'encoding &lt;x&gt; <progress value="3" max="4"></progress> 3 of 4 images'
-    assert shown[-1] == ""
+
+@pytest.mark.parametrize("ends_early", [True, False])
+def test_a_notebook_gets_a_bar_that_goes_when_it_is_done(
+    ends_early: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setattr("debias_pt.utils.progress.DELAY_S", 0.0)
+    with progress("encoding", 4, "images") as advance:
+        advance(3 if ends_early else 4)
+        text = capsys.readouterr().err
+        assert "encoding" in text
+    assert capsys.readouterr().err.strip() == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import PurePosixPath
 
-from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
+from debias_pt.datasets.custom.listing import AS_USUAL, CustomData, Listing
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.image_files import find_images
 from debias_pt.datasets.splits import split_of
@@ -21,7 +21,7 @@ def metadata_files(root: Place) -> list[Place]:
     return here or [folder / name for folder in _split_folders(root) for name in NAMES if (folder / name).is_file()]
 
 
-def read_imagefolder(root: Place, own: OwnData = AS_USUAL) -> Listing:
+def read_imagefolder(root: Place, own: CustomData = AS_USUAL) -> Listing:
     """List the images that a folder's metadata names.
 
     A split is what the metadata says, else the split folder that a metadata file or an image lies in.

@@ -63,7 +63,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class OwnData:
+class CustomData:
     """How to read a custom folder or table.
 
     Parameters
@@ -119,4 +119,4 @@ class OwnData:
                 raise DatasetError(f"{option} {value} is for tables, and {what}; leave it out")
 
 
-AS_USUAL = OwnData()
+AS_USUAL = CustomData()

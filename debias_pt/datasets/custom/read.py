@@ -14,7 +14,7 @@ from debias_pt.datasets.attributes import Attribute, TrueAttribute, in_order, is
 from debias_pt.datasets.base import ImageDataset
 from debias_pt.datasets.custom.folders import read_tree
 from debias_pt.datasets.custom.imagefolder import metadata_files, read_imagefolder
-from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
+from debias_pt.datasets.custom.listing import AS_USUAL, CustomData, Listing
 from debias_pt.datasets.custom.table import ENDINGS, read_table
 from debias_pt.datasets.splits import Shares, complete
 from debias_pt.errors import DatasetError, DebiasWarning
@@ -33,7 +33,7 @@ def is_path(name: str) -> bool:
     return exists(name) or "/" in name or "\\" in name or name.lower().endswith((*ENDINGS, ".tar"))
 
 
-def read_own(where: str | Path, own: OwnData = AS_USUAL, cache_dir: Path | None = None) -> ImageDataset:
+def read_custom(where: str | Path, own: CustomData = AS_USUAL, cache_dir: Path | None = None) -> ImageDataset:
     """Read a folder or a table of images.
 
     Parameters
@@ -42,7 +42,7 @@ def read_own(where: str | Path, own: OwnData = AS_USUAL, cache_dir: Path | None 
         A folder ``[split/]class/*.jpg``; a folder with ``metadata.csv``, ``.jsonl`` or ``.parquet``
         (Hugging Face's imagefolder); a table ending in .csv, .tsv, .jsonl or .parquet; or shards ending in .tar.
         Each may be an address in a store.
-    own : OwnData
+    own : CustomData
         Which column is what, what labels mean, and how to draw splits that are not given.
     cache_dir : Path, optional
         Where to remember what is in shards.
@@ -81,7 +81,7 @@ def read_own(where: str | Path, own: OwnData = AS_USUAL, cache_dir: Path | None 
     )
 
 
-def _listing(text: str, own: OwnData, cache_dir: Path | None) -> Listing:
+def _listing(text: str, own: CustomData, cache_dir: Path | None) -> Listing:
     if is_shards(text):
         from debias_pt.datasets.shards.listing import read_shards  # needs webdataset
 
@@ -89,7 +89,7 @@ def _listing(text: str, own: OwnData, cache_dir: Path | None) -> Listing:
     return _read(place(text), own)
 
 
-def _read(path: Place, own: OwnData) -> Listing:
+def _read(path: Place, own: CustomData) -> Listing:
     table = path.suffix.lower() in ENDINGS
     if path.is_dir() and not (table and path.is_file()):
         if metadata_files(path):
@@ -127,7 +127,7 @@ def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64
     return np.array([number[label] for label in listing.labels], dtype=np.int64), tuple(words.values())
 
 
-def _refuse_shares(path: str, own: OwnData, rule: Mapping[str, object]) -> None:
+def _refuse_shares(path: str, own: CustomData, rule: Mapping[str, object]) -> None:
     """Refuse a share of a split that is given: it would be ignored."""
     drawn = rule["drawn"]
     assert isinstance(drawn, list)

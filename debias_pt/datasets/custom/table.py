@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
+from debias_pt.datasets.custom.listing import AS_USUAL, CustomData, Listing
 from debias_pt.datasets.splits import SPLITS, split_of
 from debias_pt.errors import DatasetError
 from debias_pt.utils.registry import nearest
@@ -26,14 +26,14 @@ USUAL = {
 }
 
 
-def read_table(path: Place, own: OwnData = AS_USUAL) -> Listing:
+def read_table(path: Place, own: CustomData = AS_USUAL) -> Listing:
     """List the images of a table.
 
     Parameters
     ----------
     path : Path or StorePath
         Ends in one of `ENDINGS`; the first line of a CSV names its columns.
-    own : OwnData
+    own : CustomData
         Which column is what.
 
     Raises
@@ -55,7 +55,7 @@ Columns = tuple[list[str], list[str] | None, dict[str, list[str]]]
 
 
 def read_columns(
-    source: Place | str, table: Table, own: OwnData, called: Callable[[int], str] = "row {}".format
+    source: Place | str, table: Table, own: CustomData, called: Callable[[int], str] = "row {}".format
 ) -> Columns:
     """Return labels, splits if there are any, and annotated attributes.
 
@@ -65,7 +65,7 @@ def read_columns(
         For messages.
     table : dict of str to list
         Values by column.
-    own : OwnData
+    own : CustomData
         Which column is what.
     called : callable
         Gives the name of a row by its number from 1.

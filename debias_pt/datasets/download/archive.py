@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import IO, cast
 
-from debias_pt.datasets.download.bombs import Budget, Counted
+from debias_pt.datasets.download.bombs import CHUNK, Budget, Counted
 from debias_pt.errors import DebiasError, FetchError, OutputError
 
-CHUNK = 1 << 20
 LONGEST_LINK = 4096
 
 

@@ -7,22 +7,15 @@ one of two values; it is not a person's gender identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import zip_longest
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import patch
-
-import numpy as np
-from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.download.archive import Archive
 from debias_pt.datasets.metadata_cache import Metadata, remembered
 from debias_pt.datasets.wilds_reader import (
-    no_update_check,
     read_present,
     reading,
     require_binary,
@@ -102,25 +95,11 @@ def _read(root: Place, folder: Place) -> Metadata:
             return Metadata.of(raw._input_array, raw.y_array, raw.metadata_array[:, 0], raw.split_array)
 
 
-@contextmanager
-def _tables_that_can_be_written() -> Iterator[None]:
+def _tables_that_can_be_written() -> AbstractContextManager[object]:
     """Allow WILDS to write into a table's values, which pandas 3 forbids."""
     import pandas as pd
 
-    with no_update_check():
-        from wilds.datasets import celebA_dataset
-
-    class Table(pd.DataFrame):  # type: ignore[misc]
-        @property
-        def _constructor(self) -> type[Table]:
-            return Table
-
-        @property
-        def values(self) -> NDArray[Any]:
-            return np.array(super().values)
-
-    with patch.object(celebA_dataset, "pd", SimpleNamespace(read_csv=lambda path: Table(pd.read_csv(path)))):
-        yield
+    return patch.object(pd.DataFrame, "values", property(lambda table: table.to_numpy(copy=True)))
 
 
 def _require_same_images(folder: Place) -> None:

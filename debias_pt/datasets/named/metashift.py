@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.datasets.base import Card, DataOptions, ImageDataset, provides
 from debias_pt.datasets.custom.folders import read_tree
-from debias_pt.datasets.custom.listing import Listing, OwnData
+from debias_pt.datasets.custom.listing import CustomData, Listing
 from debias_pt.datasets.custom.table import read_table
 from debias_pt.datasets.download.archive import Archive
 from debias_pt.datasets.splits import Shares, draw
@@ -84,7 +84,7 @@ def metashift(options: DataOptions) -> ImageDataset:
 
 
 def _from_metadata(path: Place) -> Listing:
-    columns = OwnData(image_column="filename", label_column="y", split_column="split", attribute_columns=("a",))
+    columns = CustomData(image_column="filename", label_column="y", split_column="split", attribute_columns=("a",))
     table = read_table(path, columns)
     labels = _named(path, "y", table.labels, CLASSES)
     places = _named(path, "a", table.attributes["a"], PLACES)

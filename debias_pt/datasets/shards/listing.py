@@ -11,7 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from debias_pt.datasets.custom.listing import AS_USUAL, Listing, OwnData
+from debias_pt.datasets.custom.listing import AS_USUAL, CustomData, Listing
 from debias_pt.datasets.custom.table import USUAL, read_columns
 from debias_pt.datasets.shards.index import Sample, samples_of
 from debias_pt.datasets.shards.names import expand, split_by_name
@@ -23,14 +23,14 @@ from debias_pt.utils.stores.place import place
 LABELS = (*USUAL["label"], "cls", "txt")
 
 
-def read_shards(text: str, own: OwnData = AS_USUAL, cache_dir: Path | None = None) -> Listing:
+def read_shards(text: str, own: CustomData = AS_USUAL, cache_dir: Path | None = None) -> Listing:
     """List the samples of all shards; each is read once, from its beginning to its end, several at a time.
 
     Parameters
     ----------
     text : str
         As :func:`debias_pt.datasets.shards.names.expand` takes it.
-    own : OwnData
+    own : CustomData
         Which column is what; columns are the endings beside the image (``cls``, ``txt``) and the fields of ``json``.
     cache_dir : Path, optional
         Where to remember what is in a shard.

@@ -13,8 +13,8 @@ EARTH: tuple[Colour, ...] = ((120, 92, 60), (150, 130, 84), (92, 80, 60))
 SAND: tuple[Colour, ...] = ((214, 190, 140), (190, 170, 130))
 
 
-def _one(rng: np.random.Generator, palette: tuple[Colour, ...], spread: float = 16) -> Colour:
-    return vary(rng, palette[int(rng.integers(len(palette)))], spread)
+def _one(rng: np.random.Generator, palette: tuple[Colour, ...]) -> Colour:
+    return vary(rng, palette[int(rng.integers(len(palette)))], 16)
 
 
 def _sky(canvas: Canvas, horizon: float) -> None:

@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from debias_pt.models.heads.text_encoder import TextEncoderHead
 
 HEADS: Registry[HeadKind] = Registry("head", __name__, group="debias_pt.heads", shared=("base", "prompt_init"))
-_HOMES = {
-    "ClassTokenHead": "class_tokens",
-    "Head": "base",
-    "HeadKind": "base",
-    "LinearHead": "linear",
-    "PromptHead": "prompt",
-    "StandardizedHead": "standardized",
-    "TextEncoderHead": "text_encoder",
-}
 __all__ = [
     "HEADS",
     "ClassTokenHead",
@@ -35,4 +26,4 @@ __all__ = [
     "StandardizedHead",
     "TextEncoderHead",
 ]
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__ = lazy_names(__name__)

@@ -48,8 +48,8 @@ class Head(nn.Module, ABC):
         """Return the class weights ``(R, K, D)`` to predict with, from what :meth:`forward` gave."""
         return weights
 
-    def see(self, features: Tensor | Blocks, runs: slice) -> None:
-        """Look at the training features ``(N, D)``, or ``(r, N, D)``, of some runs before the first step."""
+    def fit_statistics(self, features: Tensor | Blocks, runs: slice) -> None:
+        """Compute statistics of some runs' training features, ``(N, D)`` or ``(r, N, D)``, before the first step."""
 
     def penalty(self) -> Tensor:
         """Return what is added to the sum of the runs' objectives; a sum over runs, so that they stay apart."""

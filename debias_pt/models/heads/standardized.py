@@ -39,12 +39,12 @@ class StandardizedHead(Head):
     weight : Parameter, shape (R, K, D + 1)
         On standardised features; the last column is the intercept.
     mean, deviation : Tensor, shape (R, D)
-        Of the training features, once seen.
+        Of the training features, once fitted.
 
     Examples
     --------
     >>> head = StandardizedHead(2, 3)
-    >>> head.see(torch.tensor([[0.6, 0.8], [0.8, 0.6]]), slice(0, 1))
+    >>> head.fit_statistics(torch.tensor([[0.6, 0.8], [0.8, 0.6]]), slice(0, 1))
     >>> head().shape
     torch.Size([1, 3, 2])
     """
@@ -60,7 +60,7 @@ class StandardizedHead(Head):
         self.register_buffer("mean", torch.full((len(seeds), dim), dim**-0.5))
         self.register_buffer("deviation", torch.ones(len(seeds), dim))
 
-    def see(self, features: Tensor | Blocks, runs: slice) -> None:
+    def fit_statistics(self, features: Tensor | Blocks, runs: slice) -> None:
         """Take mean and standard deviation of each feature; in one pass where they do not fit into memory."""
         if isinstance(features, Tensor):
             mean, deviation = features.mean(dim=-2), features.std(dim=-2, correction=0)

@@ -18,7 +18,6 @@ from debias_pt.training.trackers import TRACKERS
 from debias_pt.utils.registry import lookup
 from debias_pt.utils.words import shortened
 
-PROJECT = "debias-pt"
 SINGLE, BY_GROUP = ("loss", "selection_score"), ("p_bar", "val_accuracy", "group_weights")
 
 

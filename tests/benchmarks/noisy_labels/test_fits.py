@@ -1,4 +1,5 @@
-"""Promises: a cell is what its runs would be alone; a seed draws one sample for all ways of adapting."""
+"""Promises: a cell is what its runs would be alone; a seed draws one sample for all ways of adapting; an
+ensemble averages logits."""
 
 from __future__ import annotations
 
@@ -96,6 +97,16 @@ def test_probes_and_zero_shot_are_scikit_learns_and_the_models_own(backbone: Bac
     zero = fits.measure(case, [Cell(ZERO_SHOT, rate=0.5)])[0]
     assert zero["per_seed"] == [(said == case.reported.y).mean()] * 2
     assert zero["ensemble"] == zero["per_seed"][0]
+
+
+def test_an_ensemble_is_the_mean_of_logits_not_of_probabilities(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = noisy_case(backbone)
+    logits = np.zeros((3, len(case.reported.y), 2))
+    logits[:, :, 1] = np.array([10.0, -3.0, -3.0])[:, None]  # one run is surer of class 1 than two are of class 0
+    monkeypatch.setattr(fits, "apart", lambda *_: logits)
+    assert fits.measure(case, [Cell(PROBE)])[0]["ensemble"] == (case.reported.y == 1).mean()
 
 
 def test_the_tuned_probe_sees_four_clean_validation_images_per_class(backbone: Backbone) -> None:
