@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from debias_pt.groups.metrics import GroupReport
     from debias_pt.groups.probe import AttributeProbe
     from debias_pt.groups.refinement.refined_probe import RefinedProbe
-    from debias_pt.methods import METHODS
     from debias_pt.methods.base import Method
     from debias_pt.methods.grouping import make_groups
     from debias_pt.models.backbone import Backbone
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "METHODS",
     "Attribute",
     "AttributeProbe",
     "Backbone",

@@ -29,7 +29,7 @@ def test_import_is_light_and_names_are_there() -> None:
 def test_names_come_from_their_homes_and_others_are_refused() -> None:
     from debias_pt.datasets.custom.listing import CustomData
 
-    assert debias_pt.CustomData is debias_pt.CustomData is debias_pt.datasets.CustomData is CustomData
+    assert debias_pt.CustomData is debias_pt.OwnData is debias_pt.datasets.CustomData is CustomData
     with pytest.raises(AttributeError, match="module 'debias_pt' has no attribute 'Backbones'"):
         debias_pt.Backbones  # noqa: B018
 

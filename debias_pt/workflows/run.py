@@ -229,6 +229,23 @@ def open_run(path: str | Path | None = None, **moved: Any) -> Run:
 
 
 def load_run(path: str | Path | None = None, **moved: Any) -> PromptTuner:
-    """Return a run's tuner: the old spelling of ``open_run(path).tuner``, which goes with the next version."""
+    """Return a run's tuner: the old spelling of ``open_run(path).tuner``, which goes with the next version.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The run's folder; default the newest finished run under ``./runs``.
+    **moved
+        As for :func:`open_run`.
+
+    Warns
+    -----
+    DeprecationWarning
+        Always; names the new spelling.
+
+    Examples
+    --------
+    >>> tuner = open_run("runs/waterbirds-dpt-20260101-120000").tuner   # doctest: +SKIP
+    """
     warnings.warn("load_run(path) is now open_run(path).tuner", DeprecationWarning, stacklevel=2)
     return open_run(path, **moved).tuner
