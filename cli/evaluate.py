@@ -70,7 +70,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write finished runs as one HTML page, for a colleague who has to decide."""
-    from debias_pt.workflows.run_report.build import write_report
+    from debias_pt.reports.build import write_report
 
     from .format import print_json
 
@@ -96,7 +96,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two finished runs group by group: the second less the first, on the same images and seeds."""
-    from debias_pt.workflows.run_report.compare import compare_runs
+    from debias_pt.reports.compare import compare_runs
 
     from .format import print_json
 

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from debias_pt.methods.base import Method
     from debias_pt.methods.grouping import make_groups
     from debias_pt.models.backbone import Backbone
+    from debias_pt.run import Run, load_run, open_run, train
     from debias_pt.sharing.export import export_tuner
     from debias_pt.sharing.hub import from_hub, push_to_hub
     from debias_pt.training.stacking import fit_together
     from debias_pt.training.tuner import PromptTuner
-    from debias_pt.workflows.run import Run, load_run, open_run, train
 
 __version__ = "0.1.0"
 

@@ -29,6 +29,8 @@ FLOORS = (
     ("training",),
     ("sharing", "sklearn"),
     ("workflows",),
+    ("reports",),
+    ("run",),
     ("benchmarks",),
     ("cli",),
     ("studies",),

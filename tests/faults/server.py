@@ -145,9 +145,9 @@ def main() -> None:
     import debias_pt.benchmarks.group_robustness.suite
     import debias_pt.benchmarks.noisy_labels.suite
     import debias_pt.cli.main
+    import debias_pt.reports.build
     import debias_pt.workflows.export
     import debias_pt.workflows.predict
-    import debias_pt.workflows.run_report.build
     import debias_pt.workflows.train  # noqa: F401
 
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -19,9 +19,9 @@ from debias_pt.datasets.metadata_cache import Metadata, remembered
 from debias_pt.errors import DebiasWarning, FingerprintError, UsageError
 from debias_pt.features import cache as features
 from debias_pt.features.cache import FeatureCache
+from debias_pt.run import open_run
 from debias_pt.training.tuner_files import read_tuner
 from debias_pt.utils.files import read_tensors
-from debias_pt.workflows.run import open_run
 from debias_pt.workflows.run_folder import RunFolder
 from tests.faults.case import Case
 from tests.faults.records import scale

@@ -14,12 +14,12 @@ from PIL import Image
 
 from debias_pt.models.names import from_home
 from debias_pt.pages.render import html
+from debias_pt.reports.build import page
+from debias_pt.run import open_run
 from debias_pt.sharing.export import export_tuner
 from debias_pt.sharing.model_card import model_card
 from debias_pt.training.tuner import PromptTuner
-from debias_pt.workflows.run import open_run
 from debias_pt.workflows.run_folder import RunFolder
-from debias_pt.workflows.run_report.build import page
 from studies.before_after import plot_before_after
 from tests.faults.case import Case
 from tests.faults.records import LONG

@@ -12,10 +12,10 @@ from PIL import Image
 
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
+from debias_pt.reports.evidence import Answers, Evidence
 from debias_pt.utils.files import write_json
 from debias_pt.workflows.report import small_groups, worst_group
 from debias_pt.workflows.run_folder import RunFolder
-from debias_pt.workflows.run_report.evidence import Answers, Evidence
 
 VOID = {"meta", "link", "img", "rect", "line", "path", "polyline", "circle", "br"}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from debias_pt.pages.render import html
-from debias_pt.workflows.run_report.build import page
+from debias_pt.reports.build import page
 from tests.helpers.report_case import evidence_of
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")

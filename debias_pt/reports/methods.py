@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from debias_pt.pages.blocks import Bar, BarChart, Cell, Paragraph, Section, Table, interval, per_cent
-from debias_pt.workflows.run_report.differences import difference
-from debias_pt.workflows.run_report.evidence import Evidence
+from debias_pt.reports.differences import difference
+from debias_pt.reports.evidence import Evidence
 
 
 def run_names(evidence: Sequence[Evidence]) -> list[str]:

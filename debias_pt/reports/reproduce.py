@@ -10,9 +10,9 @@ from typing import Any
 from debias_pt.datasets import DATASETS
 from debias_pt.methods.composition import fill, parts_text
 from debias_pt.pages.blocks import Block, Code, Facts, Paragraph, Section, Table
+from debias_pt.reports.evidence import Evidence
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.utils.stores.addresses import is_remote
-from debias_pt.workflows.run_report.evidence import Evidence
 
 PLACES = {"data_root": "DATA", "image_root": "IMAGES"}  # folders of a machine, which a page must not name
 NOT_NEEDED = ("dataset", "out", "cache_dir", "workers", "device", "download", "checkpoint_every")

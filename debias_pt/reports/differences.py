@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.paired import Difference, average_difference, worst_group_difference
+from debias_pt.reports.evidence import Answers, Evidence
 from debias_pt.utils.fingerprint import require_match
-from debias_pt.workflows.run_report.evidence import Answers, Evidence
 
 Bools = NDArray[np.bool_]
 

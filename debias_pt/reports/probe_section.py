@@ -8,10 +8,10 @@ from debias_pt.groups.inferred_groups import inferred_text
 from debias_pt.groups.probe_report import probe_sentence
 from debias_pt.pages.blocks import Block, Cell, Facts, Listing, Paragraph, Section, Table, per_cent
 from debias_pt.pages.text import named
+from debias_pt.reports.evidence import Evidence
 from debias_pt.utils.words import first_of
 from debias_pt.workflows.evaluate import run_settings
 from debias_pt.workflows.job import rests_on_words
-from debias_pt.workflows.run_report.evidence import Evidence
 
 TITLE = "What the probe said, and how far to trust it"
 TRUST = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from debias_pt.groups.groups import SMALL_GROUP, group_name
 from debias_pt.pages.blocks import Listing, Section
 from debias_pt.pages.text import named
+from debias_pt.reports.evidence import Evidence
 from debias_pt.utils.words import first_of
-from debias_pt.workflows.run_report.evidence import Evidence
 
 OF_PEOPLE = {"gender", "sex", "male", "female", "man", "woman", "men", "women"}
 GENDER = (

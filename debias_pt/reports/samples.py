@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.pages.blocks import Block, Gallery, Paragraph, Picture, Section
 from debias_pt.pages.text import named
+from debias_pt.reports.evidence import Answers, Evidence
 from debias_pt.utils.words import counted
-from debias_pt.workflows.run_report.evidence import Answers, Evidence
 
 SIDE = 160  # pixels of a thumbnail
 SHOWN = 12  # in each gallery: all together stay far below the page's limit of 3 MB

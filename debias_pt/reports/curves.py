@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.pages.blocks import Block, Cell, Charts, Line, LineChart, Number, Paragraph, Section, Table
-from debias_pt.workflows.run_report.evidence import Evidence
+from debias_pt.reports.evidence import Evidence
 
 STYLES = ("accent", "solid", "dashed", "dotted")  # of the lines that are named
 FAINT = 40  # other lines that are drawn

@@ -10,18 +10,18 @@ from typing import Any
 from debias_pt.pages.blocks import Page
 from debias_pt.pages.text import named
 from debias_pt.pages.write import require_page, write_page
+from debias_pt.reports.confidence import confidence_section
+from debias_pt.reports.curves import training_section
+from debias_pt.reports.differences import require_same_images
+from debias_pt.reports.evidence import Evidence, collect
+from debias_pt.reports.limits import limits_section
+from debias_pt.reports.methods import methods_section
+from debias_pt.reports.probe_section import probe_section, words_section
+from debias_pt.reports.reproduce import reproduce_section
+from debias_pt.reports.samples import samples
+from debias_pt.reports.verdict import by_group, headline, lead, verdict
 from debias_pt.utils.versions import versions
 from debias_pt.workflows.run_folder import RunFolder, find_run
-from debias_pt.workflows.run_report.confidence import confidence_section
-from debias_pt.workflows.run_report.curves import training_section
-from debias_pt.workflows.run_report.differences import require_same_images
-from debias_pt.workflows.run_report.evidence import Evidence, collect
-from debias_pt.workflows.run_report.limits import limits_section
-from debias_pt.workflows.run_report.methods import methods_section
-from debias_pt.workflows.run_report.probe_section import probe_section, words_section
-from debias_pt.workflows.run_report.reproduce import reproduce_section
-from debias_pt.workflows.run_report.samples import samples
-from debias_pt.workflows.run_report.verdict import by_group, headline, lead, verdict
 
 NAME = "report.html"
 

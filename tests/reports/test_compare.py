@@ -17,9 +17,9 @@ from debias_pt.cli.main import main
 from debias_pt.errors import DebiasWarning, FingerprintError, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.paired import average_difference, worst_group_difference
+from debias_pt.reports.compare import compare_runs
+from debias_pt.reports.differences import difference, paired_rows, require_same_images
 from debias_pt.workflows.run_folder import RunFolder
-from debias_pt.workflows.run_report.compare import compare_runs
-from debias_pt.workflows.run_report.differences import difference, paired_rows, require_same_images
 from tests.helpers.report_case import evidence_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:groups of the", "ignore:not every attribute")  # tiny data

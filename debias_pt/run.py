@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
+from debias_pt.reports.build import write_report
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.inputs import Inputs
@@ -21,7 +22,6 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows.evaluate import Reopened, evaluate, open_tuner, reopen
 from debias_pt.workflows.job import make_job
 from debias_pt.workflows.run_folder import RunFolder, find_run
-from debias_pt.workflows.run_report.build import write_report
 from debias_pt.workflows.train import train as train_command
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from debias_pt.errors import RunError
+from debias_pt.reports.build import collect_all
+from debias_pt.reports.differences import difference
+from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.methods import run_names
 from debias_pt.workflows.run_folder import find_run
-from debias_pt.workflows.run_report.build import collect_all
-from debias_pt.workflows.run_report.differences import difference
-from debias_pt.workflows.run_report.evidence import Evidence
-from debias_pt.workflows.run_report.methods import run_names
 
 
 def compare_runs(path: str, other: str, *, split: str = "test", **moved: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def compare_runs(path: str, other: str, *, split: str = "test", **moved: Any) ->
     Returns
     -------
     dict
-        Data, split and groups; ``runs``; and what :func:`~debias_pt.workflows.run_report.differences.difference`
+        Data, split and groups; ``runs``; and what :func:`~debias_pt.reports.differences.difference`
         returns, each difference being the second run's less the first's.
 
     Raises

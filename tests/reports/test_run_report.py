@@ -22,11 +22,11 @@ from debias_pt.cli.main import main
 from debias_pt.errors import DatasetError, DebiasWarning, FingerprintError, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.pages.render import html
+from debias_pt.reports.build import page, write_report
+from debias_pt.reports.confidence import bins, calibration_error
+from debias_pt.reports.limits import speaks_of_gender
+from debias_pt.reports.reproduce import command
 from debias_pt.workflows.run_folder import RunFolder
-from debias_pt.workflows.run_report.build import page, write_report
-from debias_pt.workflows.run_report.confidence import bins, calibration_error
-from debias_pt.workflows.run_report.limits import speaks_of_gender
-from debias_pt.workflows.run_report.reproduce import command
 from tests.helpers.report_case import Parsed, evidence_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:groups of the", "ignore:not every attribute")  # tiny data

@@ -10,8 +10,8 @@ from debias_pt.groups.report_view import group_chart
 from debias_pt.methods.composition import choice_text, parts_text
 from debias_pt.pages.blocks import Block, Cell, Paragraph, Section, Table, interval, per_cent
 from debias_pt.pages.text import named
+from debias_pt.reports.evidence import Evidence
 from debias_pt.utils.words import counted, first_of
-from debias_pt.workflows.run_report.evidence import Evidence
 
 LOST = 0.05  # a group that loses more is named
 NAMED = 4  # of these

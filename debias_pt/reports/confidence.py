@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from debias_pt.pages.blocks import Bar, BarChart, Cell, Charts, Line, LineChart, Paragraph, Section, Table, per_cent
 from debias_pt.pages.text import named
+from debias_pt.reports.evidence import Answers, Evidence
 from debias_pt.utils.words import counted
-from debias_pt.workflows.run_report.evidence import Answers, Evidence
 
 BINS = 10
 Floats = NDArray[np.float64]
