@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from debias_pt.sharing.export import export_tuner
     from debias_pt.sharing.hub import from_hub, push_to_hub
     from debias_pt.training.stacking import fit_together
-    from debias_pt.training.tuner import PromptTuner
+    from debias_pt.training.tuner import Tuner
+    from debias_pt.training.tuner import Tuner as PromptTuner  # noqa: F401  # as it was called in 0.1
 
 __version__ = "0.1.0"
 
@@ -44,11 +45,11 @@ __all__ = [
     "GroupReport",
     "Groups",
     "Method",
-    "PromptTuner",
     "RefinedProbe",
     "Run",
     "Shares",
     "TrueAttribute",
+    "Tuner",
     "encode",
     "encode_samples",
     "export_tuner",

@@ -18,7 +18,7 @@ from debias_pt.reports.build import write_report
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.inputs import Inputs
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows.evaluate import Reopened, evaluate, open_tuner, reopen
 from debias_pt.workflows.job import make_job
 from debias_pt.workflows.run_folder import RunFolder, find_run
@@ -84,7 +84,7 @@ class Run:
         return self.folder.history()
 
     @cached_property
-    def tuner(self) -> PromptTuner:
+    def tuner(self) -> Tuner:
         """What was learned, on its model: it predicts images and features, and scores tables."""
         return open_tuner(self.folder, **self._moved)
 
@@ -228,7 +228,7 @@ def open_run(path: str | Path | None = None, **moved: Any) -> Run:
     return Run(find_run(path), **moved)
 
 
-def load_run(path: str | Path | None = None, **moved: Any) -> PromptTuner:
+def load_run(path: str | Path | None = None, **moved: Any) -> Tuner:
     """Return a run's tuner: the old spelling of ``open_run(path).tuner``, which goes with the next version.
 
     Parameters

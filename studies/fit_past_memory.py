@@ -46,7 +46,7 @@ def fit(path: Path, steps: int, batch: int | None, method: str, classes: int = 2
     from debias_pt import Attribute, AttributeProbe, Groups
     from debias_pt.datasets.attributes import TrueAttribute
     from debias_pt.features.table import FeatureTable
-    from debias_pt.training.tuner import PromptTuner
+    from debias_pt.training.tuner import Tuner
 
     start = time.perf_counter()
     features = np.load(path, mmap_mode="r")
@@ -63,7 +63,7 @@ def fit(path: Path, steps: int, batch: int | None, method: str, classes: int = 2
     answers = probe.predict(table.features)
     asked = time.perf_counter()
     groups = Groups.true(y, table.class_names, list(truth.values()))
-    tuner = PromptTuner(backbone, method=method, head="linear", steps=steps, batch_size=batch, lr=0.05)
+    tuner = Tuner(backbone, method=method, head="linear", steps=steps, batch_size=batch, lr=0.05)
     tuner.fit(table, groups)
     fitted = time.perf_counter()
     test = np.asarray(table.split == "test")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from debias_pt.benchmarks.shared.tables import markdown_table
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import TrainSettings
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows.job import first_groups
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.prepared import Prepared
@@ -52,7 +52,7 @@ class Fitted:
 
 def fit(prepared: Prepared, settings: TrainSettings, backbone: Backbone | None = None) -> Fitted:
     """Fit as ``debias-pt train`` does, and score by what groups there are to report by."""
-    tuner = PromptTuner(backbone or prepared.backbone, settings)
+    tuner = Tuner(backbone or prepared.backbone, settings)
     tuner.fit(prepared.table, first_groups(settings, prepared), validation_groups=prepared.pseudo)
     report = tuner.score(prepared.table, prepared.report_groups, split="test")
     answers = tuner.predict(prepared.table.where("test"))

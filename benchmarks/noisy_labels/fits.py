@@ -21,7 +21,7 @@ from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.gradients import GradientWatch, log_steps
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import SHARED_SETTINGS, RunGroup
-from debias_pt.training.tuner import PromptTuner, criterion, scheduler
+from debias_pt.training.tuner import Tuner, criterion, scheduler
 
 from .case import NoisyCase
 from .cells import APART, TUNED_PROBE, ZERO_SHOT, Cell, fit_settings
@@ -115,7 +115,7 @@ def together(
         for cell, own in zip(cells, samples, strict=True)
         for seed, one in zip(case.seeds, own, strict=True)
     ]
-    tuner = PromptTuner(case.backbone, run_groups[0].settings)
+    tuner = Tuner(case.backbone, run_groups[0].settings)
     head = tuner.make_head(case.table.class_names, [seed for own in run_groups for seed in own.seeds])
     training = Training(head, run_groups)
     watches = [

@@ -18,7 +18,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 from .case import SpeedCase
 from .machine_limits import counted, machine
@@ -146,10 +146,10 @@ def exponent(sizes: Sequence[float], values: Sequence[float | None]) -> float | 
     return float(np.polyfit(np.log(sizes), np.log(np.array(values, dtype=float)), 1)[0])
 
 
-def _tuner(case: SpeedCase, size: FitSize) -> PromptTuner:
+def _tuner(case: SpeedCase, size: FitSize) -> Tuner:
     names = FitSettings.__dataclass_fields__
     settings = FitSettings(**{name: getattr(case.settings, name) for name in names})
-    return PromptTuner(case.backbone, replace(settings, method=METHOD, steps=STEPS, seeds=size.R, batch_size=None))
+    return Tuner(case.backbone, replace(settings, method=METHOD, steps=STEPS, seeds=size.R, batch_size=None))
 
 
 class _Clock(Callback):
@@ -164,7 +164,7 @@ class _Clock(Callback):
         self.ends.append(time.perf_counter())
 
 
-def _once(tuner: PromptTuner, table: FeatureTable, groups: Groups, figures: Figures) -> None:
+def _once(tuner: Tuner, table: FeatureTable, groups: Groups, figures: Figures) -> None:
     """Set up a fit, as the command line does once features and answers are there, and make its steps."""
     start = time.perf_counter()
     training = _set_up(tuner, table, groups)
@@ -174,7 +174,7 @@ def _once(tuner: PromptTuner, table: FeatureTable, groups: Groups, figures: Figu
     figures.step.append(float(np.median(np.diff(clock.ends))))
 
 
-def _set_up(tuner: PromptTuner, table: FeatureTable, groups: Groups) -> Training:
+def _set_up(tuner: Tuner, table: FeatureTable, groups: Groups) -> Training:
     run_group = tuner.run_group(table, groups)
     return Training(tuner.make_head(table.class_names), [run_group])
 

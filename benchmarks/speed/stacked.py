@@ -11,7 +11,7 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.training.stacking import fit_together
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 from .case import SpeedCase
 from .timing import compare, section
@@ -61,8 +61,8 @@ def stacked(
         mixed settings.
     """
 
-    def tuner(**options: Any) -> PromptTuner:
-        return PromptTuner(backbone, steps=steps, **options)
+    def tuner(**options: Any) -> Tuner:
+        return Tuner(backbone, steps=steps, **options)
 
     def fit(**options: Any) -> None:
         tuner(**options).fit(table, groups)
@@ -100,6 +100,6 @@ def _each(fit: Callable[..., None], settings: Sequence[Mapping[str, Any]]) -> No
         fit(**options)
 
 
-def _together(tuners: Sequence[PromptTuner], table: FeatureTable, groups: Groups) -> None:
+def _together(tuners: Sequence[Tuner], table: FeatureTable, groups: Groups) -> None:
     first = tuners[0].run_group(table, groups)
     fit_together(tuners, [first, *(tuner.run_group(table, groups, beside=first) for tuner in tuners[1:])])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from debias_pt.models.heads import Head
 from debias_pt.training.loop import Training, require_finite
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 from .case import SpeedCase
 from .timing import compare, section
@@ -26,7 +26,7 @@ def measure(case: SpeedCase) -> list[dict[str, Any]]:
     settings = replace(case.settings, method="dpt", seeds=1, select="pseudo-confidence", batch_size=None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of small groups
-        tuner = PromptTuner(case.backbone, settings)
+        tuner = Tuner(case.backbone, settings)
         run_group = tuner.run_group(case.prepared.table, case.prepared.pseudo)
         head = tuner.make_head(case.prepared.table.class_names)
     training = Training(head, [run_group])

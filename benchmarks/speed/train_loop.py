@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 from .case import SpeedCase
 from .coop_loop import BATCH, EPOCHS, CoOpLoop
@@ -30,7 +30,7 @@ def measure(case: SpeedCase) -> list[dict[str, Any]]:
     def fit() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of small groups
-            PromptTuner(case.backbone, settings).fit(table, case.prepared.pseudo)
+            Tuner(case.backbone, settings).fit(table, case.prepared.pseudo)
 
     timings = compare({"coop": some_steps, "ours": fit}, case.rounds)
     coop, ours = timings["coop"], timings["ours"]

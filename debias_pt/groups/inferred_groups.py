@@ -46,7 +46,7 @@ def infer_groups(
     >>> groups, facts = infer_groups(table, splits=("train", "val"))          # doctest: +SKIP
     >>> groups.names[1]                                                       # doctest: +SKIP
     'landbird, like waterbird'
-    >>> PromptTuner(backbone, method="inferred").fit(table, groups)            # doctest: +SKIP
+    >>> Tuner(backbone, method="inferred").fit(table, groups)            # doctest: +SKIP
     """
     groups = Groups.by_class(table.y, table.class_names) if groups is None else groups
     rows = np.isin(table.split, list(splits))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone, no_logging
 from debias_pt.models.names import without_folders
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.training.tuner_files import describe
 from debias_pt.utils.files import whole_file, whole_folder, write_json, write_tensors
 
@@ -77,12 +77,12 @@ def _example(backbone: Backbone) -> Tensor:
     return torch.stack([one, one]).to(backbone.device)
 
 
-def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None = None) -> Path:
+def export_tuner(tuner: Tuner, path: str | Path, seed: int | None = None) -> Path:
     """Write image tower and classifier for other runtimes: preprocessed images in, logits out.
 
     Parameters
     ----------
-    tuner : PromptTuner
+    tuner : Tuner
         Fitted.
     path : path-like
         ``.onnx`` for ONNX, ``.pt2`` for ``torch.export``; a folder becomes an open_clip checkpoint
@@ -117,7 +117,7 @@ def export_tuner(tuner: PromptTuner, path: str | Path, seed: int | None = None) 
     return _write_checkpoint(tuner, target, run, facts)
 
 
-def _run_of(tuner: PromptTuner, seed: int | None) -> int:
+def _run_of(tuner: Tuner, seed: int | None) -> int:
     if seed is not None and seed not in tuner.seeds:
         raise UsageError(f"seed is {seed}; this tuner has {', '.join(map(str, tuner.seeds))}")
     return 0 if seed is None else tuner.seeds.index(seed)
@@ -165,7 +165,7 @@ def _write_onnx(classifier: ImageClassifier, example: Tensor, file: Path, facts:
     onnx.save(model, str(file))
 
 
-def _write_checkpoint(tuner: PromptTuner, folder: Path, run: int, facts: dict[str, Any]) -> Path:
+def _write_checkpoint(tuner: Tuner, folder: Path, run: int, facts: dict[str, Any]) -> Path:
     """Write model and class weights as a folder that open_clip loads by ``local-dir:``."""
     foreign = sorted({file.name for file in folder.iterdir()} - set(CHECKPOINT)) if folder.is_dir() else []
     if foreign or folder.is_file():

@@ -12,12 +12,12 @@ from typing import Any
 from debias_pt.errors import UsageError
 from debias_pt.groups.metrics import GroupReport
 from debias_pt.sharing.model_card import model_card
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.training.tuner_files import FACTS, WEIGHTS, write_tuner
 
 
 def push_to_hub(
-    tuner: PromptTuner,
+    tuner: Tuner,
     repo_id: str,
     *,
     result: Mapping[str, Any] | GroupReport | None = None,
@@ -29,12 +29,12 @@ def push_to_hub(
 
     Parameters
     ----------
-    tuner : PromptTuner
+    tuner : Tuner
         Fitted.
     repo_id : str
         ``"user/name"``; made if it does not exist.
     result : mapping or GroupReport, optional
-        Figures for the card: a run's ``result``, or what :meth:`PromptTuner.score` returned.
+        Figures for the card: a run's ``result``, or what :meth:`Tuner.score` returned.
     license : str, optional
         Of what was learned, by the Hub's name, such as ``"apache-2.0"``. The terms of the model and of the images
         still apply; the card says so.
@@ -65,7 +65,7 @@ def push_to_hub(
     return str(getattr(done, "commit_url", done))
 
 
-def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = None, **where: Any) -> PromptTuner:
+def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = None, **where: Any) -> Tuner:
     """Load a tuner from the Hub, or from a folder.
 
     Parameters
@@ -77,7 +77,7 @@ def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = N
     token : str, optional
         Default the one that ``hf auth login`` stored.
     **where
-        ``model``, ``pretrained``, ``device``, ``backbone``; see :meth:`PromptTuner.load`.
+        ``model``, ``pretrained``, ``device``, ``backbone``; see :meth:`Tuner.load`.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def from_hub(repo_id: str, *, revision: str | None = None, token: str | None = N
         If there is no such repository, or it holds no tuner.
     """
     folder = repo_id if Path(repo_id).is_dir() else _downloaded(repo_id, revision, token)
-    return PromptTuner.load(folder, **where)
+    return Tuner.load(folder, **where)
 
 
 def _downloaded(repo_id: str, revision: str | None, token: str | None) -> str:

@@ -9,19 +9,17 @@ from debias_pt.datasets import DATASETS
 from debias_pt.datasets.base import is_synthetic
 from debias_pt.groups.groups import group_name
 from debias_pt.groups.metrics import GroupReport
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 SCORES = {"worst_group_accuracy": "Worst-group accuracy", "average_accuracy": "Average accuracy"}
 
 
-def model_card(
-    tuner: PromptTuner, repo_id: str, result: Mapping[str, Any] | GroupReport | None, license: str | None
-) -> str:
+def model_card(tuner: Tuner, repo_id: str, result: Mapping[str, Any] | GroupReport | None, license: str | None) -> str:
     """Return a README with the Hub's header.
 
     Parameters
     ----------
-    tuner : PromptTuner
+    tuner : Tuner
         Fitted.
     repo_id : str
         ``"user/name"``.

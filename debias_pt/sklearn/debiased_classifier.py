@@ -17,7 +17,7 @@ from debias_pt.sklearn.base import AffineClassifier
 from debias_pt.sklearn.groups_of import AUTO, Asked, find_groups
 from debias_pt.sklearn.logistic_fit import fit_logistic
 from debias_pt.sklearn.logistic_regression import fit_settings
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.registry import lookup
 
 LOGISTIC = "logistic"
@@ -42,7 +42,7 @@ class DebiasedClassifier(AffineClassifier):
     class_names : sequence of str, optional
         K names in the order of the sorted labels, for prompts; default the labels themselves.
     head : str
-        ``"logistic"``, or a head of :class:`~debias_pt.training.tuner.PromptTuner`, such as ``"prompt"``.
+        ``"logistic"``, or a head of :class:`~debias_pt.training.tuner.Tuner`, such as ``"prompt"``.
     method_options, loss, loss_options, alpha, steps, lr, batch_size, random_state
         As for :class:`~debias_pt.sklearn.GroupReweightedLogisticRegression`. `alpha` is for the logistic head; `lr` is
         by default 0.05 for the logistic head and that of the package, 0.004, for others.
@@ -62,7 +62,7 @@ class DebiasedClassifier(AffineClassifier):
         Whether an array of attribute values was given; if it is annotated, the fit is an oracle.
     facts_ : dict
         Plain JSON: the attributes asked about, the guard's verdict, what was inferred, why words were not used.
-    tuner_ : PromptTuner
+    tuner_ : Tuner
         With a head other than ``"logistic"``.
     n_features_in_ : int
 
@@ -82,7 +82,7 @@ class DebiasedClassifier(AffineClassifier):
     method_: str
     oracle_: bool
     facts_: dict[str, Any]
-    tuner_: PromptTuner
+    tuner_: Tuner
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class DebiasedClassifier(AffineClassifier):
         assert self.backbone is not None
         lr = {} if self.lr is None else {"lr": self.lr}
         settings = fit_settings(self, self.method_, head=self.head, fit_on="train", **lr)
-        self.tuner_ = PromptTuner(self.backbone, settings).fit(table, self.groups_)
+        self.tuner_ = Tuner(self.backbone, settings).fit(table, self.groups_)
         weights = self.tuner_.scale_ * self.tuner_.class_weights_[0].astype(np.float64)
         return weights, np.zeros(len(weights))
 

@@ -20,7 +20,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings, require_choice
 from debias_pt.training.search_space import SearchSpace, default_space
 from debias_pt.training.selection import RULES
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.fingerprint import require_match
 
 OBJECTIVES = tuple(name for name in RULES if name != "last")
@@ -83,7 +83,7 @@ def search_settings(
     table : FeatureTable
         With ``train`` and ``val`` rows.
     groups : Groups, optional
-        Of all rows, to fit with, as in `PromptTuner.fit`.
+        Of all rows, to fit with, as in `Tuner.fit`.
     settings : FitSettings, optional
         Where the search begins; what it does not search over stays as it is.
     space : dict, optional
@@ -120,7 +120,7 @@ def search_settings(
     Examples
     --------
     >>> found = search_settings(backbone, table, groups, trials=20)                   # doctest: +SKIP
-    >>> PromptTuner(backbone, found.settings).fit(table, groups)                      # doctest: +SKIP
+    >>> Tuner(backbone, found.settings).fit(table, groups)                      # doctest: +SKIP
     """
     optuna = _optuna()
     require_choice("objective", objective, OBJECTIVES)
@@ -161,7 +161,7 @@ class _Trial:
 
     def __call__(self, given: dict[str, Any]) -> float | None:
         try:
-            return self.judge(PromptTuner(self.backbone, self.begin, **given).fit(self.table, self.groups))
+            return self.judge(Tuner(self.backbone, self.begin, **given).fit(self.table, self.groups))
         except NonFiniteError:
             return None
 
@@ -192,7 +192,7 @@ class _Judge:
         self.features, self.y = table.features[rows], torch.from_numpy(table.y[rows])
         self.membership = torch.eye(len(groups.names))[index]
 
-    def __call__(self, tuner: PromptTuner) -> float:
+    def __call__(self, tuner: Tuner) -> float:
         logits = torch.from_numpy(tuner.logits(self.features)).float()
         return float(self.rule.score(0, logits, self.y, self.membership).mean())
 

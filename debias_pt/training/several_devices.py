@@ -85,7 +85,7 @@ class SplitPass:
 
 
 class MakeHead(Protocol):
-    """Builds an untrained head, as :meth:`~debias_pt.training.tuner.PromptTuner.make_head` does."""
+    """Builds an untrained head, as :meth:`~debias_pt.training.tuner.Tuner.make_head` does."""
 
     def __call__(self, class_names: Sequence[str], seeds: Sequence[int], backbone: Backbone) -> Head:
         """Return the head of these seeds on a backbone."""

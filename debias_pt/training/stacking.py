@@ -10,7 +10,7 @@ from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.several_devices import training_of
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.words import first_of
 
 # What decides the head; the settings in `run_group.SHARED_SETTINGS` must agree as well.
@@ -18,7 +18,7 @@ OF_HEAD = ("head", *PROMPT_OPTIONS)
 
 
 def fit_together(
-    tuners: Sequence[PromptTuner],
+    tuners: Sequence[Tuner],
     run_groups: Sequence[RunGroup],
     callbacks: Sequence[Callback] = (),
 ) -> Training:
@@ -29,10 +29,10 @@ def fit_together(
 
     Parameters
     ----------
-    tuners : sequence of PromptTuner
+    tuners : sequence of Tuner
         Not fitted yet, all with the same backbone.
     run_groups : sequence of RunGroup
-        Each tuner's, from :meth:`PromptTuner.run_group <debias_pt.training.tuner.PromptTuner.run_group>`, or made by
+        Each tuner's, from :meth:`Tuner.run_group <debias_pt.training.tuner.Tuner.run_group>`, or made by
         hand.
     callbacks : sequence of Callback
         Told of the start and of every update.
@@ -51,7 +51,7 @@ def fit_together(
 
     Examples
     --------
-    >>> tuners = [PromptTuner(backbone, method=method, seeds=5) for method in ("erm", "dpt")]  # doctest: +SKIP
+    >>> tuners = [Tuner(backbone, method=method, seeds=5) for method in ("erm", "dpt")]  # doctest: +SKIP
     >>> fit_together(tuners, [tuner.run_group(table, groups) for tuner in tuners])                  # doctest: +SKIP
     >>> tuners[1].predict(table.features)                                                      # doctest: +SKIP
     """
@@ -62,7 +62,7 @@ def fit_together(
     return training
 
 
-def stack(tuners: Sequence[PromptTuner], run_groups: Sequence[RunGroup]) -> Training:
+def stack(tuners: Sequence[Tuner], run_groups: Sequence[RunGroup]) -> Training:
     """Return the one training of several tuners' run groups, before its first step; see :func:`fit_together`."""
     if not tuners or len(tuners) != len(run_groups):
         raise UsageError(f"{len(tuners)} tuners and {len(run_groups)} run groups; give one run group for each tuner")
@@ -72,7 +72,7 @@ def stack(tuners: Sequence[PromptTuner], run_groups: Sequence[RunGroup]) -> Trai
     return training_of(first.make_head, first.class_names_, first.backbone, run_groups)
 
 
-def _require_same_head(first: PromptTuner, other: PromptTuner) -> None:
+def _require_same_head(first: Tuner, other: Tuner) -> None:
     if other.backbone is not first.backbone:
         raise UsageError("the tuners have different backbones; runs that are fitted together share one")
     if other.class_names_ != first.class_names_:

@@ -1,4 +1,4 @@
-"""The prompt tuner: fit, predict, score."""
+"""The tuner: fit, predict, score."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from debias_pt.training.tuner_files import TunerState, read_tuner, write_tuner
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.progress import progress
 
-__all__ = ["PromptTuner", "check_fit", "criterion", "scheduler"]
+__all__ = ["PromptTuner", "Tuner", "check_fit", "criterion", "scheduler"]
 
 
-class PromptTuner:
-    """Learns a prompt for a frozen model, with group weights that adapt during training.
+class Tuner:
+    """Learns a prompt, or another head, for a frozen model, with group weights that adapt during training.
 
     A pickle of a tuner holds what was learned and the model's name, not its weights; they are loaded again when an
     image is to be encoded or the tuner fitted.
@@ -82,7 +82,7 @@ class PromptTuner:
 
     Examples
     --------
-    >>> tuner = PromptTuner(backbone, method="dpt", seeds=3)             # doctest: +SKIP
+    >>> tuner = Tuner(backbone, method="dpt", seeds=3)             # doctest: +SKIP
     >>> tuner.fit(table, groups)                                          # doctest: +SKIP
     >>> tuner.score(table, true_groups, split="test").worst_group_accuracy  # doctest: +SKIP
     array([0.67, 0.68, 0.67])
@@ -113,7 +113,7 @@ class PromptTuner:
         """Name the settings that are not the default, the model, and whether it is fitted."""
         changed = [f"{name}={value!r}" for name, value in self.changed_settings().items()]
         state = f"fitted to {len(self.class_names_)} classes" if self._head is not None else "not fitted"
-        return f"PromptTuner({', '.join([self._model(), *changed])}): {state}"
+        return f"Tuner({', '.join([self._model(), *changed])}): {state}"
 
     def _repr_html_(self) -> str:
         """Show the tuner in a notebook: its settings, and what it was fitted to."""
@@ -209,7 +209,7 @@ class PromptTuner:
         validation_groups: Groups | None = None,
         reweighter: Reweighter | None = None,
         callbacks: Sequence[Callback] = (),
-    ) -> PromptTuner:
+    ) -> Tuner:
         """Train on the table's ``train`` rows, select on its ``val`` rows.
 
         Parameters
@@ -322,7 +322,7 @@ class PromptTuner:
     @classmethod
     def reopened(
         cls, backbone: Backbone, settings: FitSettings, class_names: Sequence[str], state: dict[str, torch.Tensor]
-    ) -> PromptTuner:
+    ) -> Tuner:
         """Return the tuner of a finished run, which may be of a version that allowed what is refused today."""
         names = FitSettings.__dataclass_fields__
         known = resolve(FitSettings, {name: getattr(settings, name) for name in names})
@@ -330,7 +330,7 @@ class PromptTuner:
         tuner.settings = fill(known)
         return tuner.load_head(class_names, state)
 
-    def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> PromptTuner:
+    def load_head(self, class_names: Sequence[str], state: dict[str, torch.Tensor]) -> Tuner:
         """Load a saved head instead of fitting one; another head's or other classes' is refused."""
         self.class_names_ = tuple(class_names)
         head = self.make_head(class_names)
@@ -467,7 +467,7 @@ class PromptTuner:
         Examples
         --------
         >>> tuner.save("tuners/birds")                          # doctest: +SKIP
-        >>> PromptTuner.load("tuners/birds").predict(features)  # doctest: +SKIP
+        >>> Tuner.load("tuners/birds").predict(features)  # doctest: +SKIP
         """
         return write_tuner(self.state(), path)
 
@@ -480,7 +480,7 @@ class PromptTuner:
         pretrained: str | None = None,
         device: str = "cpu",
         backbone: Backbone | None = None,
-    ) -> PromptTuner:
+    ) -> Tuner:
         """Load a tuner that :meth:`save` wrote.
 
         Features are classified at once; the model is loaded when an image has to be encoded, and must be the one that
@@ -527,4 +527,7 @@ class PromptTuner:
     @classmethod
     def from_pretrained(cls, *_: object, **__: object) -> NoReturn:
         """Refuse: now :func:`debias_pt.from_hub`."""
-        raise UsageError("PromptTuner.from_pretrained(name) is now debias_pt.from_hub(name)")
+        raise UsageError("Tuner.from_pretrained(name) is now debias_pt.from_hub(name)")
+
+
+PromptTuner = Tuner  # its name until 0.2; it fits linear heads as well

@@ -154,7 +154,7 @@ def read_tuner(
     """
     folder = Path(path)
     if not (folder / FACTS).is_file():
-        raise UsageError(f"{folder}: no saved tuner here (no {FACTS}); give the folder that PromptTuner.save wrote")
+        raise UsageError(f"{folder}: no saved tuner here (no {FACTS}); give the folder that Tuner.save wrote")
     facts = read_json(folder / FACTS)
     tensors, meta = read_tensors(folder / WEIGHTS)
     if meta.get("tuner") != digest(facts):

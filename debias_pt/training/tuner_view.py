@@ -32,7 +32,7 @@ def tuner_blocks(
     named = ", ".join(f"{name} {value}" for name, value in changed.items() if name != "method")
     facts = [("Model", model), ("Method", settings.method), ("Settings", named or "all default")]
     if state is None:
-        return [Paragraph("PromptTuner, not fitted yet"), Facts(facts)]
+        return [Paragraph("Tuner, not fitted yet"), Facts(facts)]
     runs, classes, dim = state.class_weights.shape
     facts += [
         ("Classes", first_of(state.class_names)),
@@ -41,7 +41,7 @@ def tuner_blocks(
     ]
     if state.selected_steps is not None:
         facts.append(("Kept steps", ", ".join(map(str, state.selected_steps))))
-    blocks: list[Block] = [Paragraph(f"PromptTuner, fitted to {classes} classes"), Facts(facts)]
+    blocks: list[Block] = [Paragraph(f"Tuner, fitted to {classes} classes"), Facts(facts)]
     if groups is not None:
         rows = [[name, str(n)] for name, n in zip(groups.names, groups.counts.tolist(), strict=True)]
         blocks.append(Table("Groups it was fitted with", ["group", "images"], rows))

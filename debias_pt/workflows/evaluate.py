@@ -19,7 +19,7 @@ from debias_pt.methods.composition import fill
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import SCHEMAS
 from debias_pt.settings import TrainSettings, resolve
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.baselines import compare, erm_settings
@@ -55,13 +55,13 @@ def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> No
     require_match(prompt[1]["backbone"], backbone.fingerprint, str(run.path), advice)
 
 
-def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> PromptTuner:
+def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> Tuner:
     """Rebuild a run's tuner on its backbone."""
     state, meta = prompt
-    return PromptTuner.reopened(backbone, settings, meta["class_names"], state)
+    return Tuner.reopened(backbone, settings, meta["class_names"], state)
 
 
-def open_tuner(folder: RunFolder, **moved: Any) -> PromptTuner:
+def open_tuner(folder: RunFolder, **moved: Any) -> Tuner:
     """Return a finished run's tuner, without its data.
 
     Raises
@@ -78,7 +78,7 @@ def open_tuner(folder: RunFolder, **moved: Any) -> PromptTuner:
     return with_origin(load_tuner(prompt, settings, backbone), folder)
 
 
-def with_origin(tuner: PromptTuner, run: RunFolder) -> PromptTuner:
+def with_origin(tuner: Tuner, run: RunFolder) -> Tuner:
     """Tell a run's tuner what it was fitted to and whether it is an oracle, for when it is saved or exported."""
     tuner.data_, tuner._oracle = run.result["dataset"], run.result["oracle"]
     return tuner
@@ -133,15 +133,15 @@ class Reopened:
     folder : RunFolder
     job : Job
         The run's settings, updated with what has moved, and its data.
-    tuner : PromptTuner
-    erm : PromptTuner or None
+    tuner : Tuner
+    erm : Tuner or None
         The same head without group weights, if the run was compared with it.
     """
 
     folder: RunFolder
     job: Job
-    tuner: PromptTuner
-    erm: PromptTuner | None
+    tuner: Tuner
+    erm: Tuner | None
 
     def result(self, split: str, predictions: NDArray[np.int64] | None = None) -> dict[str, Any]:
         """Return the fields of ``eval`` for a split; `predictions` ``(R, N)`` on it, if they are known."""
@@ -187,7 +187,7 @@ def finished_job(folder: RunFolder, settings: TrainSettings, prepared: Prepared)
     return Job(settings, prepared, first, first, first, verdicts)
 
 
-def write_predictions(prepared: Prepared, tuner: PromptTuner, split: str, path: Path) -> None:
+def write_predictions(prepared: Prepared, tuner: Tuner, split: str, path: Path) -> None:
     """Write one line per image of a split.
 
     Columns: id, split, label (the true class); the predicted class, whether that is correct, its probability

@@ -11,7 +11,7 @@ from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import without_folders
 from debias_pt.sharing.export import export_tuner
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.checked_json import with_checksum
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
@@ -89,7 +89,7 @@ def require_replaceable(folder: Path) -> None:
         raise OutputError(f"{folder}: holds other files ({foreign[0]!r}); give --out a folder for the export alone")
 
 
-def describe(tuner: PromptTuner, backbone: Backbone) -> dict[str, Any]:
+def describe(tuner: Tuner, backbone: Backbone) -> dict[str, Any]:
     """Return a description of the weights and the model they belong to."""
     model, pretrained = backbone.source
     return {

@@ -19,7 +19,7 @@ from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.trackers import TRACKERS
 from debias_pt.training.trackers.base import require_trackers
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.files import write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.utils.stores.addresses import absolute_place
@@ -230,9 +230,9 @@ def open_unfinished(settings: TrainSettings, config: dict[str, Any]) -> RunFolde
     return run
 
 
-def fit(job: Job, run: RunFolder | None, callbacks: Sequence[Callback] = ()) -> PromptTuner:
+def fit(job: Job, run: RunFolder | None, callbacks: Sequence[Callback] = ()) -> Tuner:
     """Fit the tuner that a job describes, with checkpoints if there is a run to put them in."""
-    tuner = PromptTuner(job.prepared.backbone, job.settings)
+    tuner = Tuner(job.prepared.backbone, job.settings)
     checkpoints = Checkpoints(run, job.settings.checkpoint_every)
     told = [*callbacks, checkpoints]
     try:
@@ -241,7 +241,7 @@ def fit(job: Job, run: RunFolder | None, callbacks: Sequence[Callback] = ()) -> 
         checkpoints.write_history()
 
 
-def fit_erm(job: Job) -> PromptTuner | None:
+def fit_erm(job: Job) -> Tuner | None:
     """Fit the same head without group weights, with the same budget; None if the method is that, or if it diverges."""
     plain = erm_settings(job.settings)
     if job.settings.method == plain.method:

@@ -1,4 +1,4 @@
-"""Names of the public API in docstrings become links: `PromptTuner`, :class:`PromptTuner`, `Groups.true`."""
+"""Names of the public API in docstrings become links: `Tuner`, :class:`Tuner`, `Groups.true`."""
 
 from __future__ import annotations
 

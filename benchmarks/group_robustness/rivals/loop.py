@@ -16,7 +16,7 @@ from debias_pt.reweighting import Reweighter
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.stacking import stack
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows.job import make_job
 
 from ..case import CLASSES, Case, Fitted, run_both_selections
@@ -67,10 +67,10 @@ class Loop:
 
 def fit_loops(jobs: Sequence[tuple[Case, Loop]], callbacks: Sequence[Callback] = ()) -> list[Fitted]:
     """Fit the seeds of several methods at once; cases may differ in the probe's answers, not in images or labels."""
-    tuners: list[PromptTuner] = []
+    tuners: list[Tuner] = []
     run_groups: list[RunGroup] = []
     for case, loop in jobs:
-        tuner = PromptTuner(case.prepared.backbone, case.options(**loop.options))
+        tuner = Tuner(case.prepared.backbone, case.options(**loop.options))
         groups, validation = loop.made_groups(case)
         beside = run_groups[0] if run_groups else None
         run_groups.append(tuner.run_group(case.prepared.table, groups, validation_groups=validation, beside=beside))
@@ -85,7 +85,7 @@ def fit(
     case: Case, groups: Groups, selection: Groups, *, reweighter: Reweighter | None = None, **options: Any
 ) -> Fitted:
     """Fit a tuner once and keep its steps twice: by the common rule, and by the literature's."""
-    tuner = PromptTuner(case.prepared.backbone, case.options(**options))
+    tuner = Tuner(case.prepared.backbone, case.options(**options))
     validation = case.val_groups(selection)
     run_group = tuner.run_group(case.prepared.table, groups, validation_groups=validation, reweighter=reweighter)
     return run_both_selections(stack([tuner], [run_group]), case)[0]

@@ -59,7 +59,7 @@ class RefinedProbe:
     --------
     >>> refined = RefinedProbe(AttributeProbe(backbone, [place])).fit(table)     # doctest: +SKIP
     >>> groups = Groups.pseudo(table.y, table.class_names, refined.answer(table))  # doctest: +SKIP
-    >>> PromptTuner(backbone, method="dpt-mixture").fit(table, groups)           # doctest: +SKIP
+    >>> Tuner(backbone, method="dpt-mixture").fit(table, groups)           # doctest: +SKIP
     """
 
     refinements_: dict[str, Refinement]
