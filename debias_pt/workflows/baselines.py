@@ -133,7 +133,7 @@ def sentence(attribute: str, gaps: dict[str, Difference], gain: Difference | Non
     """Say how much the attribute mattered, in points, with 95 % intervals."""
     method = next(iter(gaps))
     plain = gaps.get("erm", gaps[method])
-    who = "plain training (erm)" if "erm" in gaps else method
+    who = "training without group weights (erm)" if "erm" in gaps else method
     usual = f"with their class's usual {attribute} than on the others"
     if plain.interval[0] > 0:
         text = f"{attribute} mattered: {who} is {_points(plain)} better on images {usual}"

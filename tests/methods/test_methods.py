@@ -4,7 +4,9 @@ a scheduler alone is a method; groups are made in one place and carry what made 
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +54,31 @@ def test_the_parts_of_the_methods(method: str, groups: str, probe: str, schedule
     assert (one.groups, one.probe, one.scheduler, one.head, one.fit_on) == (groups, probe, scheduler, head, fit_on)
     assert one.soft == (method in ("anchored", "inferred"))
     assert one.select == "last"
+
+
+def test_the_table_in_the_docs_is_what_methods_are_made_of() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "methods" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| (.+) \| (hard|soft|-) \| `(.+)` \| `(.+)` \| (train\S*) \|$", text, re.MULTILINE
+    )
+    words = {
+        "classes": "classes",
+        "probe": "`{probe}` probe",
+        "inferred": "inferred values",
+        "probe+inferred": "`{probe}` probe, split by inferred values",
+    }
+    expected = [
+        (
+            name,
+            words[str(one.groups)].format(probe=one.probe),
+            "-" if not one.uses_groups else "soft" if one.soft else "hard",
+            one.scheduler,
+            one.head,
+            one.fit_on,
+        )
+        for name, one in ((name, METHODS[name]) for name in FITTED)
+    ]
+    assert rows == expected
 
 
 def test_a_scheduler_alone_is_a_method() -> None:

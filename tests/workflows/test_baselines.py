@@ -137,21 +137,24 @@ def test_what_is_said_of_the_attribute_is_recomputed_from_predictions(compared: 
         (
             Difference(0.4, (0.3, 0.5)),
             Difference(0.2, (0.1, 0.3)),
-            "place mattered: plain training (erm) is 40.0 points (95 % interval 30.0 to 50.0) better on images "
+            "place mattered: training without group weights (erm) is "
+            "40.0 points (95 % interval 30.0 to 50.0) better on images "
             "with their class's usual place than on the others; dpt raised the worst group by 20.0 points (95 % "
             "interval 10.0 to 30.0)",
         ),
         (
             Difference(0.1, (-0.1, 0.3)),
             Difference(-0.2, (-0.3, -0.1)),
-            "no clear sign that place mattered: plain training (erm) is 10.0 points (95 % interval -10.0 to 30.0) "
+            "no clear sign that place mattered: training without group weights (erm) is "
+            "10.0 points (95 % interval -10.0 to 30.0) "
             "better on images with their class's usual place than on the others; dpt lowered the worst group by 20.0 "
             "points (95 % interval 10.0 to 30.0)",
         ),
         (
             Difference(-0.2, (-0.3, -0.1)),
             Difference(0.1, (-0.1, 0.3)),
-            "place did not help: plain training (erm) is 20.0 points (95 % interval 10.0 to 30.0) worse on images "
+            "place did not help: training without group weights (erm) is "
+            "20.0 points (95 % interval 10.0 to 30.0) worse on images "
             "with their class's usual place than on the others; no clear change of the worst group by dpt: 10.0 points "
             "(95 % interval -10.0 to 30.0)",
         ),
