@@ -15,7 +15,7 @@ from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.guard import Verdict
-from debias_pt.methods.composition import fill
+from debias_pt.methods.composition import fill, parts
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import SCHEMAS
 from debias_pt.settings import TrainSettings, resolve
@@ -153,11 +153,10 @@ class Reopened:
             erm = self.erm.predict(features) if self.erm else None
             result |= compare(self.job.settings, self.job.prepared, answers, erm, self.tuner.seeds, split)
         kept: dict[str, Any] = {
-            name: trained[name]
-            for name in ("parts", "selected_steps", "steps", "inferred", "discovery")
-            if name in trained
+            name: trained[name] for name in ("selected_steps", "steps", "inferred", "discovery") if name in trained
         }
-        return {**result, **kept, "run": str(self.folder.path)}
+        made_of = trained.get("parts") or parts(self.job.settings)  # older runs do not say
+        return {**result, **kept, "parts": made_of, "run": str(self.folder.path)}
 
 
 def reopen(folder: RunFolder, **moved: Any) -> Reopened:

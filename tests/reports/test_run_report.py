@@ -131,7 +131,7 @@ def test_from_python_and_in_a_notebook(run: Path, tmp_path: Path) -> None:
     assert "Group by group" in read(file).texts
     tuner = open_run(run).tuner
     parsed = Parsed(tuner._repr_html_())
-    assert "PromptTuner, fitted to 2 classes" in parsed.texts
+    assert "Tuner, fitted to 2 classes" in parsed.texts
     assert "landbird, waterbird" in parsed.texts
 
 
