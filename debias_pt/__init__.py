@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from debias_pt.methods.base import Method
     from debias_pt.methods.grouping import make_groups
     from debias_pt.models.backbone import Backbone
-    from debias_pt.run import Run, load_run, open_run, train
+    from debias_pt.run import Run, load_run, open_run, train  # noqa: F401  # load_run: an old spelling
     from debias_pt.sharing.export import export_tuner
     from debias_pt.sharing.hub import from_hub, push_to_hub
     from debias_pt.training.stacking import fit_together
@@ -60,7 +60,6 @@ __all__ = [
     "infer_groups",
     "join_tables",
     "load_dataset",
-    "load_run",
     "make_groups",
     "open_run",
     "push_to_hub",

@@ -73,7 +73,7 @@ class Tuner:
     train_groups_ : Groups or None
         The training groups it was fitted with; None if the head was loaded.
     inferred_ : dict or None
-        With ``infer_groups``: what was inferred, see :func:`~debias_pt.groups.inferred_groups.infer_groups`.
+        With ``infer_groups``: what was inferred, see :func:`debias_pt.infer_groups`.
 
     Raises
     ------

@@ -13,7 +13,7 @@ import pytest
 
 from debias_pt.datasets import DATASETS
 from debias_pt.losses import LOSSES
-from debias_pt.reweighting import REWEIGHTERS
+from debias_pt.methods import METHODS
 from debias_pt.settings import PROBES
 from tests.conftest import Cli
 
@@ -31,7 +31,7 @@ def bash(cli: Cli, line: str) -> list[str]:
     [
         ("debias-pt tr", ["train"]),
         ("debias-pt bench g", ["group-robustness", "guard"]),
-        ("debias-pt train x --method ", list(REWEIGHTERS)),
+        ("debias-pt train x --method ", list(METHODS)),
         ("debias-pt train x --method dpt-", ["dpt-mixture"]),
         ("debias-pt train x --loss n", [name for name in LOSSES if name.startswith("n")]),
         ("debias-pt train x --method-", ["--method-option"]),

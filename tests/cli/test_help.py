@@ -13,9 +13,10 @@ import pytest
 
 from debias_pt import __version__
 from debias_pt.losses import LOSSES
+from debias_pt.methods import METHODS
 from debias_pt.models.heads import HEADS
-from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.settings import SECTIONS, SELECTIONS, SUITE, TrainSettings
+from debias_pt.utils.typed import kinds
 from tests.conftest import Cli
 
 SETTINGS = [field for field in dataclasses.fields(TrainSettings) if field.name != "dataset"]
@@ -29,7 +30,7 @@ def headings(text: str) -> dict[str, str]:
 
 def flag(field: dataclasses.Field[Any]) -> str:
     name = field.name.replace("_", "-")
-    return f"--[no-]{name}" if isinstance(field.default, bool) else f"--{name}"
+    return f"--[no-]{name}" if kinds(TrainSettings)[field.name].base is bool else f"--{name}"
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +62,10 @@ def test_help_fits_and_breaks_no_name(train_help: dict[int, str], width: int) ->
 
 def test_help_names_what_an_option_takes(train_help: dict[int, str]) -> None:
     text = " ".join(train_help[120].split())
-    for names, default in ((REWEIGHTERS, "dpt"), (LOSSES, "cross-entropy"), (HEADS, "prompt")):
+    for names, default in ((METHODS, "dpt"), (LOSSES, "cross-entropy")):
         assert f"[one of {', '.join(names)}; default: {default}]" in text
-    assert f"[one of {', '.join(SELECTIONS)}; default: {TrainSettings().select}]" in text
+    for left_to_the_method in (HEADS, SELECTIONS):
+        assert f"[one of {', '.join(left_to_the_method)}]" in text
     assert "[default: 0.004]" in text
     assert "published ones. [default: on]" in text
 

@@ -34,7 +34,7 @@ def test_tune_then_train(cli: Cli, tiny: list[str], tmp_path: Path) -> None:
     [
         (["--trials", "0"], "trials is 0; give 1 or more"),
         (["--objective", "pseudo-wgaa"], "did you mean 'pseudo-wga'?"),
-        (["--method", "auto"], "name the method whose settings are searched"),
+        (["--method", "auto"], "name the one whose settings to search"),
         (["--method", "anchored"], "is fitted to its optimum"),
     ],
 )

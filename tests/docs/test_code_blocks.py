@@ -47,7 +47,7 @@ def _check_command(line: str) -> None:
     line = re.sub(r"^(?:[A-Z_]+=\S* )+", "", line)  # variables of the environment
     words = shlex.split(line)
     if words[:2] == ["python", "-m"]:
-        own = words[2].partition(".")[0] in ("debias_pt", "tests")
+        own = words[2].partition(".")[0] in ("debias_pt", "studies", "tests")
         assert own, line
         assert importlib.util.find_spec(words[2]), line
     elif words[0] == "debias-pt":

@@ -198,7 +198,7 @@ Backbone.encode_images = slow
 backbone = Backbone.load("local-dir:" + sys.argv[1])
 dataset = load_dataset("waterbirds", sys.argv[2], check_counts=False)
 cache, workers = Path(sys.argv[3]), int(sys.argv[5])
-_, stats = encoding.encode(backbone, dataset, cache_dir=cache, batch_size=4, workers=workers)
+_, stats = encoding.encode_with_stats(backbone, dataset, cache_dir=cache, batch_size=4, workers=workers)
 print("encoded", stats.encoded)
 """
 
