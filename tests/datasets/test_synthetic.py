@@ -23,11 +23,11 @@ from debias_pt.datasets.synthetic.scene import Scene, with_article
 from debias_pt.datasets.synthetic.worlds import STREAMS, WORLDS, World
 from debias_pt.datasets.wilds_reader import no_update_check
 from debias_pt.errors import BackboneError, DebiasWarning, OutputError
-from debias_pt.models import mini_pretraining as pretraining
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import BUILT_IN
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.workflows.data import contact_sheet
+from studies import mini_pretraining as pretraining
 
 NAMES = tuple(WORLDS)
 

@@ -1,6 +1,6 @@
 """How the model ``mini`` was made: CLIP's own training, on captioned images of the miniature's worlds.
 
-    python -m debias_pt.models.mini_pretraining OUT
+    python -m studies.mini_pretraining OUT
 
 draws the images (from a random stream that no benchmark uses), trains on a GPU if there is one, else
 within an hour on two cores, and writes an ordinary open_clip checkpoint to the folder OUT.
@@ -214,9 +214,7 @@ def write_checkpoint(model: CLIP, tokens: Tensor, out: Path) -> None:
     state["token_embedding.weight"] = state["token_embedding.weight"] * known
     state = {name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in state.items()}
     make_folder(out)
-    write_tensors(
-        out / "open_clip_model.safetensors", state, {"made_by": "python -m debias_pt.models.mini_pretraining"}
-    )
+    write_tensors(out / "open_clip_model.safetensors", state, {"made_by": "python -m studies.mini_pretraining"})
     write_json(out / "open_clip_config.json", {"model_cfg": ARCHITECTURE, "preprocess_cfg": PREPROCESSING})
 
 
