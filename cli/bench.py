@@ -139,6 +139,9 @@ def _print_rows(result: dict[str, Any]) -> None:
         tables.append(("Published, not measured here", row_tables.published_table(result)))
     for heading, (header, lines) in tables:
         print_table(header, lines, title=heading)
+    for name, rows in result.get("unused_options", {}).items():
+        flag = f"--{name.replace('_', '-')}"
+        print(f"{flag}: not used for {', '.join(rows)}, where it changes nothing or contradicts the method.")
     print(f"{row_tables.LABELS_NOTE}. Step selection: {result['selection']}.")
     for line in (
         row_tables.groups_line(result).rstrip("."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from debias_pt.groups.guard import Verdict
 from debias_pt.methods.composition import complete, method_of
 from debias_pt.models.heads import Head
 from debias_pt.models.heads.base import PROMPT_OPTIONS
-from debias_pt.settings import FitSettings, TrainSettings, identity, resolve
+from debias_pt.settings import PARTS, FitSettings, TrainSettings, identity, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import membership_of
 from debias_pt.training.fit_checks import head_kind
@@ -31,6 +31,9 @@ from debias_pt.workflows.prepared import Prepared, answered_by, judge
 CLASSES, TRAIN_ATTRIBUTES, VAL_ATTRIBUTES = "class labels", "training attributes", "validation attributes"
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+
+
+DEFAULT = TrainSettings()
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,25 @@ class Case:
     def options(self, **options: Any) -> TrainSettings:
         """Return the complete settings of a row: its own, then the common ones, then its method's parts.
 
-        Common settings that would change nothing for the row's method, or make it another one, are left out.
+        Common settings that a row cannot use are left out; see :meth:`unused`.
         """
+        settings = self._with_method(options)
+        taken = {*head_kind(settings).takes, *options}
+        left = {name: getattr(FitSettings(), name) for name in PROMPT_OPTIONS if name not in taken}
+        return dataclasses.replace(settings, **left)
+
+    def _with_method(self, options: Mapping[str, Any]) -> TrainSettings:
         settings = resolve(TrainSettings, dataclasses.asdict(self.settings), options)
         method = method_of(settings)
         foreign = {*method.fixed} | (set() if method.uses_groups else {"soft", "infer_groups"})
         left: dict[str, Any] = dict.fromkeys(foreign - {*options})
-        settings = complete(dataclasses.replace(settings, **left))
-        taken = {*head_kind(settings).takes, *options}
-        left = {name: getattr(FitSettings(), name) for name in PROMPT_OPTIONS if name not in taken}
-        return dataclasses.replace(settings, **left)
+        return complete(dataclasses.replace(settings, **left))
+
+    def unused(self, **options: Any) -> list[str]:
+        """Return the common settings that a row does not use, since they would change nothing or its method."""
+        used = self.options(**options)
+        given = [name for name in (*PARTS, *PROMPT_OPTIONS) if getattr(self.settings, name) != getattr(DEFAULT, name)]
+        return [name for name in given if name not in options and getattr(used, name) != getattr(self.settings, name)]
 
     def asked(self, probe: str) -> Prepared:
         """Return the data with the answers of a probe."""

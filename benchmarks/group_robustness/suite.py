@@ -24,6 +24,7 @@ from .answers import add_differences, pack
 from .case import VAL_ATTRIBUTES, Case, Predict, key
 from .minority_recall import minority_report
 from .published import published
+from .rivals.loop import Loop
 from .rows import BASELINE, ORACLES, Row, choose
 from .stacked_fits import Timed, fit_missing, timed
 
@@ -76,8 +77,18 @@ def group_robustness(
         "distance_to_oracle": distances(results),
         "stored_rows": sum(row["stored"] for row in results),
         "left_out": [row.name for row in rows if row not in possible],
+        "unused_options": unused_options(case, possible),
         "published": published(settings.dataset),
     }
+
+
+def unused_options(case: Case, rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return the rows that do not use a common option, by option."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for name in case.unused(**row.fit.options) if isinstance(row.fit, Loop) else ():
+            found.setdefault(name, []).append(row.name)
+    return found
 
 
 def distances(results: Sequence[dict[str, Any]]) -> dict[str, float]:
