@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from debias_pt.features import cache as mapped
-from debias_pt.features.cache import CachedRows, FeatureCache
+from debias_pt.features.cache import CachedRows, FeatureCache, table_features
 from debias_pt.features.table import FeatureTable
 from debias_pt.utils import row_blocks
 from debias_pt.utils.files import write_tensors
@@ -128,3 +128,24 @@ def test_a_mapped_table_is_checked_and_split_without_being_copied(
     assert peak < rows.nbytes / 2
     assert np.shares_memory(train.features, table.features)
     assert (train.features == rows[: n - 2000]).all()
+
+
+def test_which_tables_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four rows of four numbers are 64 bytes: at the limit they are read, above it they are mapped."""
+    cache = FeatureCache(tmp_path, FINGERPRINT)
+    keys, rows = keys_of(4), np.arange(16, dtype=np.float32).reshape(4, 4)
+    cache.add(keys, rows)
+    held = cache.read()
+    monkeypatch.setattr(mapped, "MAPPED_BYTES", 64)
+    assert not isinstance(table_features(held, keys, cache.folder, "x"), np.memmap)
+    monkeypatch.setattr(mapped, "MAPPED_BYTES", 63)
+    found = table_features(held, keys[::-1], cache.folder, "x")
+    assert isinstance(found, np.memmap)
+    assert found.tolist() == rows[::-1].tolist()
+    (file,) = (cache.folder / "tables").iterdir()
+    assert [len(part) for part in file.stem.split("-")] == [16, 32]
+    saved = np.load(file)
+    assert (saved.dtype, saved.shape) == (np.float32, (4, 4))
+    np.save(file, rows.astype(np.float64))  # of another type: written anew
+    assert table_features(held, keys[::-1], cache.folder, "x").tolist() == rows[::-1].tolist()
+    assert mapped.MAPPED_BYTES == 63
