@@ -17,18 +17,9 @@ from debias_pt.features.cache import CachedRows, FeatureCache, table_features
 from debias_pt.features.table import FeatureTable
 from debias_pt.utils import row_blocks
 from debias_pt.utils.files import write_tensors
+from tests.helpers.cached_rows import keys_of, unit
 
 FINGERPRINT = {"model": "none"}
-
-
-def unit(n: int, d: int) -> NDArray[np.float32]:
-    rows = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows
-
-
-def keys_of(n: int) -> list[str]:
-    return [hashlib.sha256(str(i).encode()).hexdigest() for i in range(n)]
 
 
 def filled(folder: Path, n: int, d: int, shard: int) -> tuple[FeatureCache, list[str], NDArray[np.float32]]:

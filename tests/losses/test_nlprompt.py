@@ -14,6 +14,7 @@ import torch
 from debias_pt.errors import UsageError
 from debias_pt.losses import make_loss
 from debias_pt.losses.nlprompt import NLPrompt
+from tests.helpers.noisy_sample import marked
 
 HALF_AND_QUARTERS = torch.tensor([0.5, 0.25, 0.25]).log().view(1, 1, 3)
 SECOND = torch.tensor([[1]])
@@ -93,16 +94,6 @@ def test_options_are_checked_and_a_split_is_needed() -> None:
         make_loss("nlprompt")(logits, y)
     with pytest.raises(UsageError, match="start_epoch first"):
         NLPrompt().at(slice(None))
-
-
-def marked(seed: int = 0) -> Any:
-    """A separable sample with labels of which a fifth is wrong."""
-    rng = np.random.default_rng(seed)
-    true = np.arange(90) % 3
-    features = np.eye(3)[true] + rng.normal(0, 0.15, (90, 3))
-    wrong = np.zeros(90, dtype=bool)
-    wrong[rng.choice(90, 18, replace=False)] = True
-    return features, true, np.where(wrong, (true + 1) % 3, true), wrong
 
 
 def test_wrong_labels_are_found_where_the_model_is_good() -> None:
