@@ -39,9 +39,23 @@ class Slip:
 REWEIGHTING = ("tests/reweighting",)
 GROUPS = tuple(f"tests/groups/test_{name}.py" for name in ("metrics", "groups", "intervals", "refinement"))
 TRAINING = tuple(f"tests/training/test_{name}.py" for name in ("data", "optimizer", "run_group", "selection", "tuner"))
-WORKFLOWS = ("tests/workflows/test_report.py", "tests/workflows/test_prepared.py", "tests/workflows/test_predict.py")
-SUITE = tuple(f"tests/benchmarks/group_robustness/test_{name}.py" for name in ("row_tables", "suite", "rivals"))
-NOISY = ("tests/benchmarks/noisy_labels/test_experiment_tables.py", "tests/benchmarks/noisy_labels/test_suite.py")
+WORKFLOWS = (
+    "tests/workflows/test_report.py",
+    "tests/workflows/test_prepared.py",
+    "tests/workflows/test_predict.py::test_predict_asks_the_probe_about_the_class_it_predicts",
+    "tests/workflows/test_predict.py::test_the_file_of_predict",
+)
+SUITE = (
+    "tests/benchmarks/group_robustness/test_row_tables.py",
+    "tests/benchmarks/group_robustness/test_suite.py::test_the_distance_to_the_oracle_is_what_true_groups_would_add",
+    "tests/benchmarks/group_robustness/test_suite.py::test_the_second_choice_of_steps_is_scored_by_its_own_predictions",
+    "tests/benchmarks/group_robustness/test_suite.py::test_suites_weigh_the_adjusted_average_by_training",
+    "tests/benchmarks/group_robustness/test_rivals.py::test_dfr_is_fitted_on_balanced_halves_and_judged_on_the_other",
+)
+NOISY = (
+    "tests/benchmarks/noisy_labels/test_experiment_tables.py",
+    "tests/benchmarks/noisy_labels/test_suite.py::test_a_stored_result_is_of_all_that_it_depends_on",
+)
 OUTPUT = ("tests/cli/test_output.py", "tests/cli/test_printed.py")
 
 SLIPS = [
