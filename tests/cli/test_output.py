@@ -47,7 +47,7 @@ def test_every_column_stands_in_one_part(sizes: list[int], width: int) -> None:
 def test_a_report_by_pseudo_groups_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_report(result())
     text = capsys.readouterr().out
-    assert "groups: class x place, PSEUDO: as the probe answers, nothing is annotated" in text
+    assert "report by: class x place, PSEUDO: as the probe answers, nothing is annotated" in text
     assert "pseudo group" in text
     assert "cat, in (few!)" in text
     assert "dog, in (none!)" in text
