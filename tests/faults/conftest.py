@@ -38,6 +38,6 @@ def _row(test: str, section: int, name: str) -> AbstractContextManager[Row]:
     return row(section, name, test)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def case(victims: Victims, tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case.make(victims, tmp_path_factory.mktemp("case"))
