@@ -56,3 +56,10 @@ def _anchors(page: Path) -> set[str]:
     """The anchors that a Markdown page's headings get."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {"#" + re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_no_test_module_reads_another() -> None:
+    """What tests share stands in a helper or a conftest: a change to one test breaks no other."""
+    reads = re.compile(r"^ *(?:from|import) +(?:tests|\.)[^\n]*\btest_\w+", re.MULTILINE)
+    found = {path.name: reads.findall(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("*.py")}
+    assert {name: lines for name, lines in found.items() if lines} == {}

@@ -14,7 +14,7 @@ import debias_pt
 from debias_pt.workflows.export import export
 from debias_pt.workflows.predict import predict
 from tests.conftest import Cli
-from tests.workflows.test_export import run_lines
+from tests.helpers.export_page import run_lines
 
 # The whole command line in a process that cannot reach a network (workers talk through Unix sockets).
 OFFLINE = """

@@ -14,7 +14,7 @@ from debias_pt.benchmarks.group_robustness import row_tables
 from debias_pt.cli import evaluate, format, output
 from debias_pt.cli.tables import print_probe_report, print_pseudo_sizes, print_verified
 from debias_pt.groups.worst_groups import MOST, WORST, left_out_text, worst_places
-from tests.cli.test_output import result
+from tests.helpers.printed_report import result
 
 N = 200
 

@@ -4,14 +4,13 @@ groups for what they are, and one image is not "1 images"."""
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from debias_pt.cli import format, output, tables
-from debias_pt.groups.metrics import SCALARS
+from tests.helpers.printed_report import result
 
 GROUPS = [
     f"{label}, {value}"
@@ -43,23 +42,6 @@ def test_every_column_stands_in_one_part(sizes: list[int], width: int) -> None:
     assert all(part[0] == 0 for part in parts)
     for part in parts:  # what fits, and one column at least
         assert len(part) <= 2 or sum(sizes[i] + 3 for i in part) - 1 <= width
-
-
-def result(**changed: Any) -> dict[str, Any]:
-    groups = [
-        {"label": "cat", "attribute": "in", "n": 1, "accuracy": 0.0, "ci": [0.0, 0.8]},
-        {"label": "cat", "attribute": "out", "n": 50, "accuracy": 0.9, "ci": [0.8, 1.0]},
-        {"label": "dog", "attribute": "in", "n": 0, "accuracy": None, "ci": None},
-    ]
-    small = [{name: group[name] for name in ("label", "attribute", "n")} for group in (groups[0], groups[2])]
-    names = dict.fromkeys(SCALARS, 0.5)
-    probe = {"kind": "zero-shot", "not_annotated": ["'place'"]}
-    return {
-        "dataset": "photos", "synthetic": False, "split": "test", "method": "dpt", "oracle": False, "model": "tiny",
-        "seeds": [0], **names, "groups": groups, "groups_from": "pseudo", "interval": "95 % Wilson, over samples",
-        "intervals": {}, "reported_by": ["place"], "worst_group": small[0], "small_groups": small, "probe": probe,
-        "attribute_labels_used": [], "selection": "last", "selected_steps": [7], "steps": 9, "run": "runs/x", **changed,
-    }  # fmt: skip
 
 
 def test_a_report_by_pseudo_groups_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from debias_pt.cli import discover, evaluate, format, output, predict, tables
 from debias_pt.groups.metrics import SCALARS
 from debias_pt.groups.report_view import group_chart
 from debias_pt.utils.words import percent
-from tests.cli.test_output import result
+from tests.helpers.printed_report import result
 
 
 def lines(text: str) -> list[list[str]]:

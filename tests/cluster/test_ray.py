@@ -30,26 +30,17 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
 from debias_pt.training import search_settings
 from tests.cluster.conftest import started
+from tests.helpers.slow_worker import SlowWorker
 from tests.helpers.small_case import gaussian_case, noisy_case
 
 NOISY = (("here", None), ("there", "ray"))
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.cluster]
-
-
 OLDER = """
 import importlib.metadata as metadata
 version = metadata.version
 metadata.version = lambda name: "0.0.1" if name == "debias-pt" else version(name)
 """
-
-
-class SlowWorker(ray_encoding.ImageWorker):
-    """Takes its time, so that there is a middle to be killed in."""
-
-    def encode_with_stats(self, paths: tuple[str, ...], batch_size: int) -> ray_encoding.Result:
-        time.sleep(0.4)
-        return super().encode(paths, batch_size)
 
 
 class FullDiskWorker(ray_encoding.ImageWorker):

@@ -23,8 +23,8 @@ from debias_pt.features.cache import FeatureCache
 from debias_pt.features.encoding import encode_with_stats
 from debias_pt.models.backbone import Backbone
 from tests.cluster.conftest import ROOT
-from tests.cluster.test_ray import SlowWorker
 from tests.helpers.signals import heed_interrupts
+from tests.helpers.slow_worker import SlowWorker
 
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.cluster]

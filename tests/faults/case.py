@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from debias_pt.features.cache import CachedRows, FeatureCache
 from debias_pt.utils.cleanup import UNFINISHED
 from debias_pt.utils.files import read_tensors
 from tests.faults.victims import Ended, Victims
@@ -16,6 +21,16 @@ from tests.helpers.tiny_data import write_checkpoint, write_waterbirds
 
 FIT = ["--steps", 12, "--checkpoint-every", 3, "--seeds", 2, "--batch-size", 16]
 NEVER_THE_SAME = {"seconds", "run", "finished", "computed", "stored", "stored_rows", "written", "sha256"}
+SMALL_SHARDS = "from debias_pt.features import encoding; encoding.SHARD_ROWS = 8"
+SUITES = {
+    "group-robustness": ["--rows", "zero-shot,erm,dpt", "--steps", 4, "--seeds", 2],
+    "noisy-labels": ["--experiment", "losses", "--rates", "0,0.5", "--shots", 4, "--steps", 2, "--seeds", 2],
+}
+OUTPUTS = {
+    "export": (["--out", "export"], ["export/class_weights.json", "export/class_weights.safetensors"]),
+    "predict": (["data/waterbirds_v1.0", "--out", "said.csv"], ["said.csv"]),
+    "report": (["--no-images", "--out", "page.html"], ["page.html"]),
+}
 
 
 @dataclass(frozen=True)
@@ -80,3 +95,30 @@ def require_whole(folder: Path) -> None:
             json.loads(file.read_text())
         elif file.suffix == ".safetensors":
             read_tensors(file)
+
+
+def held(cache: Path) -> CachedRows:
+    folder = next((cache / "features").iterdir())
+    found = FeatureCache(cache, json.loads((folder / "fingerprint.json").read_text()))
+    return found.read()
+
+
+def refused(ended: Ended) -> None:
+    """One line, and no more."""
+    assert ended.code in (1, 2), (ended.code, ended.err)
+    assert "Traceback" not in ended.err, ended.err
+    assert ended.err.strip().splitlines()[-1].startswith("error: "), ended.err
+    assert ended.orphans_s is not None
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of a few kilobytes, where this process may."""
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True)
+    if done.returncode:
+        pytest.skip("no right to mount a small file system")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)

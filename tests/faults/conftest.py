@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.case import Case
 from tests.faults.records import Row, row
 from tests.faults.victims import ROOT, Victims
 
@@ -35,3 +36,8 @@ def counted(request: pytest.FixtureRequest) -> Callable[[int, str], AbstractCont
 
 def _row(test: str, section: int, name: str) -> AbstractContextManager[Row]:
     return row(section, name, test)
+
+
+@pytest.fixture(scope="session")
+def case(victims: Victims, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return Case.make(victims, tmp_path_factory.mktemp("case"))

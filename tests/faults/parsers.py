@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,11 @@ from debias_pt.utils.checked_json import checked_lines, read_checked, read_check
 from debias_pt.utils.files import read_arrays, read_json, read_tensors, write_tensors
 from debias_pt.utils.hashing import _read_index
 from debias_pt.workflows.run_folder import RunFolder
+
+TOKENS = [
+    b'{"', b'": ', b"[" * 40, b"NaN", b"1e999", b"-" * 9, b"\0", b"\xff\xfe", b"null", b'"sha256": 0', b"..",
+    b"/etc/passwd", b"\x80\x04", b"PK\x03\x04", b"\x1f\x8b\x08", b"PAR1", b",", b"\n", b"=", b"|", b":", b"}",
+]  # fmt: skip
 
 
 def settings(file: Path) -> object:
@@ -118,3 +124,22 @@ def seeds() -> dict[str, bytes]:
         "attribute": b"background=land:water", "space": b"lr=0.001:0.1:log\nsteps=16,32\n",
     }  # fmt: skip
     return {name: found.get(name, checked) for name in PARSERS}
+
+
+def bent(data: bytes, rng: random.Random) -> bytes:
+    """Change a good input: bytes, tokens put in, parts doubled or cut out."""
+    body = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        place, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
+        kind = rng.randrange(5)
+        if kind == 0:
+            body[place:end] = b""
+        elif kind == 1:
+            body[place:place] = body[place:end]
+        elif kind == 2:
+            body[place:place] = rng.choice(TOKENS)
+        elif kind == 3:
+            body[place:end] = rng.choice(TOKENS)
+        elif place < len(body):
+            body[place] = rng.randrange(256)
+    return bytes(body)

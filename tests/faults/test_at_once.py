@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.case import FIT, Case, trained
+from tests.faults.case import FIT, SMALL_SHARDS, Case, held, trained
 from tests.faults.records import scale
-from tests.faults.test_killed import SMALL_SHARDS, case, held  # noqa: F401
 
 NO_LOCKS = """
 import errno, fcntl
@@ -20,7 +19,7 @@ fcntl.flock = refuse
 
 
 @pytest.mark.parametrize("locks", [True, False])
-def test_one_cache(case: Case, counted: Any, tmp_path: Path, locks: bool) -> None:  # noqa: F811
+def test_one_cache(case: Case, counted: Any, tmp_path: Path, locks: bool) -> None:
     with counted(2, f"8 processes fill one cache, {'with' if locks else 'without'} locks") as row:
         for i in range(scale(1, 3)):
             options = {"cache": tmp_path / f"cache{i}", "patch": SMALL_SHARDS + ("" if locks else NO_LOCKS)}
@@ -33,7 +32,7 @@ def test_one_cache(case: Case, counted: Any, tmp_path: Path, locks: bool) -> Non
 
 
 @pytest.mark.parametrize("locks", [True, False])
-def test_one_run_folder(case: Case, counted: Any, tmp_path: Path, locks: bool) -> None:  # noqa: F811
+def test_one_run_folder(case: Case, counted: Any, tmp_path: Path, locks: bool) -> None:
     words = [*case.words("train"), *FIT, "--no-baselines", "--out"]
     case.whole([*words, tmp_path / "whole"])
     with counted(2, f"8 processes start one run, {'with' if locks else 'without'} locks: one trains") as row:

@@ -23,9 +23,8 @@ from debias_pt.run import open_run
 from debias_pt.training.tuner_files import read_tuner
 from debias_pt.utils.files import read_tensors
 from debias_pt.workflows.run_folder import RunFolder
-from tests.faults.case import Case
+from tests.faults.case import SUITES, Case
 from tests.faults.records import scale
-from tests.faults.test_killed import SUITES, case  # noqa: F401
 
 RUN: dict[str, Callable[[RunFolder], Any]] = {
     "config.json": lambda run: run.config,
@@ -63,7 +62,7 @@ def held(found: Any, written: Any) -> bool:
 
 
 @pytest.fixture
-def run(case: Case, tmp_path: Path) -> RunFolder:  # noqa: F811
+def run(case: Case, tmp_path: Path) -> RunFolder:
     shutil.copytree(case.folder / "done", tmp_path / "run")
     run = RunFolder(tmp_path / "run")
     run.write_checkpoint({"step": torch.tensor(3), "context": torch.randn(2, 4)})
@@ -87,7 +86,7 @@ def test_a_run_folder(run: RunFolder, counted: Any, name: str) -> None:
         assert held(RUN[name](run), written)
 
 
-def test_a_tuner_and_an_export(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_tuner_and_an_export(case: Case, counted: Any, tmp_path: Path) -> None:
     tuner = open_run(case.folder / "done").tuner
     folder = tuner.save(tmp_path / "tuner")
     case.whole(["export", case.folder / "done", "--out", tmp_path / "export"])
@@ -109,7 +108,7 @@ def test_a_tuner_and_an_export(case: Case, counted: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("suite", sorted(SUITES))
-def test_results_of_a_suite_are_computed_anew(case: Case, counted: Any, tmp_path: Path, suite: str) -> None:  # noqa: F811
+def test_results_of_a_suite_are_computed_anew(case: Case, counted: Any, tmp_path: Path, suite: str) -> None:
     cache = case.copy_cache(tmp_path / "cache")
     case.whole([*case.words("bench", suite), *SUITES[suite], "--json"], tmp_path, cache=cache)
     store = ResultStore(cache / "results")
@@ -172,7 +171,7 @@ def test_a_damaged_run_is_not_passed_over_in_silence(
         newest(finished=True)
 
 
-def test_an_edited_settings_file_is_taken_and_said_to_be_edited(case: Case, tmp_path: Path) -> None:  # noqa: F811
+def test_an_edited_settings_file_is_taken_and_said_to_be_edited(case: Case, tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     text = (case.folder / "done" / "config.json").read_text()
     file.write_text(text.replace('"steps": 12', '"steps": 3'))

@@ -12,34 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.faults.parsers import PARSERS, parse, seeds
+from tests.faults.parsers import PARSERS, TOKENS, bent, parse, seeds
 from tests.faults.records import scale
 
 FOUND = Path(__file__).parent / "seeds"  # inputs that once broke something
-TOKENS = [
-    b'{"', b'": ', b"[" * 40, b"NaN", b"1e999", b"-" * 9, b"\0", b"\xff\xfe", b"null", b'"sha256": 0', b"..",
-    b"/etc/passwd", b"\x80\x04", b"PK\x03\x04", b"\x1f\x8b\x08", b"PAR1", b",", b"\n", b"=", b"|", b":", b"}",
-]  # fmt: skip
 SEEDS = seeds()
-
-
-def bent(data: bytes, rng: random.Random) -> bytes:
-    """Change a good input: bytes, tokens put in, parts doubled or cut out."""
-    body = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        place, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
-        kind = rng.randrange(5)
-        if kind == 0:
-            body[place:end] = b""
-        elif kind == 1:
-            body[place:place] = body[place:end]
-        elif kind == 2:
-            body[place:place] = rng.choice(TOKENS)
-        elif kind == 3:
-            body[place:end] = rng.choice(TOKENS)
-        elif place < len(body):
-            body[place] = rng.randrange(256)
-    return bytes(body)
 
 
 @pytest.mark.parametrize("name", sorted(PARSERS))

@@ -16,9 +16,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from debias_pt.features.cache import CachedRows, FeatureCache
 from debias_pt.models.heads import HEADS
-from tests.faults.case import FIT, Case, figures, require_nothing_left, require_whole, trained
+from tests.faults.case import (
+    FIT,
+    OUTPUTS,
+    SMALL_SHARDS,
+    SUITES,
+    Case,
+    figures,
+    held,
+    require_nothing_left,
+    require_whole,
+    trained,
+)
 from tests.faults.records import Row, scale
 from tests.faults.victims import Ended, Victims
 from tests.helpers.http_server import Mirror, left, tar, tree
@@ -26,12 +36,6 @@ from tests.helpers.tiny_data import FOLDER, SIZES, write_waterbirds
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STOPPED = {0, -9, -15, -2, 130, 143}  # 0: it was done before the moment came
-SMALL_SHARDS = "from debias_pt.features import encoding; encoding.SHARD_ROWS = 8"
-
-
-@pytest.fixture(scope="module")
-def case(victims: Victims, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return Case.make(victims, tmp_path_factory.mktemp("case"))
 
 
 def kills(times: int, changes: int, seconds: float, seed: str) -> Iterator[dict[str, Any]]:
@@ -98,18 +102,6 @@ def test_encode(case: Case, counted: Any, tmp_path: Path, workers: int) -> None:
         row.note(f"the last worker lived {longest:.1f} s longer than its parent")
 
 
-def held(cache: Path) -> CachedRows:
-    folder = next((cache / "features").iterdir())
-    found = FeatureCache(cache, json.loads((folder / "fingerprint.json").read_text()))
-    return found.read()
-
-
-SUITES = {
-    "group-robustness": ["--rows", "zero-shot,erm,dpt", "--steps", 4, "--seeds", 2],
-    "noisy-labels": ["--experiment", "losses", "--rates", "0,0.5", "--shots", 4, "--steps", 2, "--seeds", 2],
-}
-
-
 @pytest.mark.parametrize("suite", sorted(SUITES))
 def test_suites(case: Case, counted: Any, tmp_path: Path, suite: str) -> None:
     words = [*case.words("bench", suite), *SUITES[suite], "--json"]
@@ -124,13 +116,6 @@ def test_suites(case: Case, counted: Any, tmp_path: Path, suite: str) -> None:
             require_nothing_left(cache)
             row.survived()
             shutil.rmtree(cache)
-
-
-OUTPUTS = {
-    "export": (["--out", "export"], ["export/class_weights.json", "export/class_weights.safetensors"]),
-    "predict": (["data/waterbirds_v1.0", "--out", "said.csv"], ["said.csv"]),
-    "report": (["--no-images", "--out", "page.html"], ["page.html"]),
-}
 
 
 @pytest.mark.parametrize("command", sorted(OUTPUTS))

@@ -16,8 +16,8 @@ import pytest
 
 from debias_pt.errors import BackboneError
 from debias_pt.models.backbone import Backbone
+from tests.faults.parsers import bent
 from tests.faults.records import scale
-from tests.faults.test_fuzzed import bent
 from tests.helpers.other_checkpoints import FOLDERS, write_transformers
 from tests.helpers.tiny_data import write_checkpoint
 

@@ -6,17 +6,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.faults.case import FIT, Case, require_whole, trained
+from tests.faults.case import FIT, Case, refused, require_whole, small_disk, trained
 from tests.faults.records import scale
-from tests.faults.test_killed import case  # noqa: F401
-from tests.faults.victims import Ended
 
 GONE = """
 import shutil
@@ -30,28 +24,7 @@ Checkpoints.on_step = gone
 """
 
 
-def refused(ended: Ended) -> None:
-    """One line, and no more."""
-    assert ended.code in (1, 2), (ended.code, ended.err)
-    assert "Traceback" not in ended.err, ended.err
-    assert ended.err.strip().splitlines()[-1].startswith("error: "), ended.err
-    assert ended.orphans_s is not None
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of a few kilobytes, where this process may."""
-    place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True)
-    if done.returncode:
-        pytest.skip("no right to mount a small file system")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
-
-
-def test_files_that_cannot_grow(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_files_that_cannot_grow(case: Case, counted: Any, tmp_path: Path) -> None:
     words = [*case.words("train"), *FIT, "--no-baselines", "--out"]
     case.whole([*words, tmp_path / "whole"])
     with counted(1, "train, every file limited to some hundred bytes (as a full disk)") as row:
@@ -65,7 +38,7 @@ def test_files_that_cannot_grow(case: Case, counted: Any, tmp_path: Path) -> Non
             row.survived()
 
 
-def test_a_full_disk(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_full_disk(case: Case, counted: Any, tmp_path: Path) -> None:
     words = [*case.words("train"), *FIT, "--no-baselines", "--out"]
     case.whole([*words, tmp_path / "whole"])
     with counted(1, "train on a disk of 8 to 20 kB that is full, then has room") as row:
@@ -80,7 +53,7 @@ def test_a_full_disk(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa:
             row.survived()
 
 
-def test_a_disk_that_is_read_only(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_disk_that_is_read_only(case: Case, counted: Any, tmp_path: Path) -> None:
     with (
         counted(1, "train, encode and export to a disk that is read-only") as row,
         small_disk(tmp_path / "disk", "8m") as disk,
@@ -95,7 +68,7 @@ def test_a_disk_that_is_read_only(case: Case, counted: Any, tmp_path: Path) -> N
             row.survived()
 
 
-def test_a_folder_that_is_deleted(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_folder_that_is_deleted(case: Case, counted: Any, tmp_path: Path) -> None:
     with counted(1, "train, its run folder deleted meanwhile") as row:
         words = [*case.words("train"), *FIT, "--out", tmp_path / "run"]
         refused(case.victims.run(words, tmp_path, cache=case.cache, patch=GONE))
@@ -104,7 +77,7 @@ def test_a_folder_that_is_deleted(case: Case, counted: Any, tmp_path: Path) -> N
         row.survived()
 
 
-def test_no_file_handles(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_no_file_handles(case: Case, counted: Any, tmp_path: Path) -> None:
     open_now = len(os.listdir(f"/proc/{case.victims.process.pid}/fd"))
     with counted(1, "train with 0 to 6 file handles left") as row:
         for more in range(0, 7, scale(6, 1)):
@@ -118,7 +91,7 @@ def test_no_file_handles(case: Case, counted: Any, tmp_path: Path) -> None:  # n
             row.survived()
 
 
-def test_no_memory(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_no_memory(case: Case, counted: Any, tmp_path: Path) -> None:
     pages = int(Path(f"/proc/{case.victims.process.pid}/statm").read_text().split()[0])
     with counted(1, "train with 0 to 64 MiB of memory left") as row:
         for more in [0, 64, 4, 16, 32][: scale(1, 5)]:

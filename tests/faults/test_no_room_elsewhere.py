@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.faults.case import Case, figures, require_nothing_left, require_whole
+from tests.faults.case import (
+    OUTPUTS,
+    SMALL_SHARDS,
+    SUITES,
+    Case,
+    figures,
+    held,
+    refused,
+    require_nothing_left,
+    require_whole,
+    small_disk,
+)
 from tests.faults.records import LONG, scale
-from tests.faults.test_killed import OUTPUTS, SMALL_SHARDS, SUITES, held
-from tests.faults.test_killed import case as case
-from tests.faults.test_no_room import refused, small_disk
 
 COMMANDS = ["encode", "predict", *(("export", "report") if LONG else ())]
 ROOM = 6000  # bytes left on the full disk: some results of a suite

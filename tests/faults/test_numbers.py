@@ -12,17 +12,13 @@ import pytest
 from debias_pt.errors import DebiasError, DebiasWarning
 from debias_pt.features.table import FeatureTable, table_from_arrays
 from debias_pt.groups.groups import Groups
-from debias_pt.losses import LOSSES
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads import HEADS
-from debias_pt.reweighting import REWEIGHTERS
 from debias_pt.settings import FitSettings
 from debias_pt.training.tuner import PromptTuner
+from tests.faults.choices import CHOICES
 from tests.faults.records import scale
 
 RATES = [1e6, 1e-12, 1.0, 1e3, 1e-4][: scale(1, 5)]
-CHOICES = [("method", name) for name in sorted(REWEIGHTERS)]
-CHOICES += [("loss", name) for name in sorted(LOSSES)] + [("head", name) for name in sorted(HEADS)]
 
 
 def small(n: int = 24, classes: int = 2) -> FeatureTable:

@@ -19,8 +19,8 @@ from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
 from debias_pt.training.tuner import PromptTuner
+from tests.faults.choices import CHOICES
 from tests.faults.records import scale
-from tests.faults.test_numbers import CHOICES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPLITS = ("train", "val", "test")

@@ -14,7 +14,6 @@ import pytest
 from debias_pt.cli.format import print_table, say
 from debias_pt.utils.files import csv_text, write_text
 from tests.faults.case import FIT, Case
-from tests.faults.test_killed import case  # noqa: F401
 
 NAMES = ["\x1b[31mred", "a\x07bell", "\u202eevil", "two\nlines", "<script>x</script>", "[bold]x[/]", "\x9b1m"]
 GUARD = """
@@ -66,7 +65,7 @@ def test_formulas_in_a_spreadsheet(counted: Any) -> None:
         assert csv_text(["x"], [["-0.5"], [-0.5], ["1e3"], ["a-b"]]) == "x\n-0.5\n-0.5\n1e3\na-b\n"
 
 
-def test_an_export_names_no_folder(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_an_export_names_no_folder(case: Case, counted: Any, tmp_path: Path) -> None:
     with counted(5, "the path of the model or the data in an export") as row:
         case.whole(["export", case.folder / "done", "--out", tmp_path / "export"])
         for file in (tmp_path / "export").iterdir():
@@ -75,7 +74,7 @@ def test_an_export_names_no_folder(case: Case, counted: Any, tmp_path: Path) -> 
         assert json.loads((tmp_path / "export" / "class_weights.json").read_text())["model"] == "local-dir:tiny"
 
 
-def test_no_command_asks_the_network(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_no_command_asks_the_network(case: Case, counted: Any, tmp_path: Path) -> None:
     done = case.folder / "done"
     commands = {
         "train": [*case.words("train"), *FIT, "--out", tmp_path / "run"], "encode": case.words("encode"),

@@ -23,7 +23,6 @@ from debias_pt.workflows.run_folder import RunFolder
 from studies.before_after import plot_before_after
 from tests.faults.case import Case
 from tests.faults.records import LONG
-from tests.faults.test_killed import case  # noqa: F401
 from tests.helpers.report_case import evidence_of
 
 NAMES = [
@@ -43,7 +42,7 @@ def contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def test_nothing_to_share_names_a_folder(
-    case: Case,  # noqa: F811
+    case: Case,
     counted: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

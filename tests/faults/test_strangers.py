@@ -32,7 +32,6 @@ from debias_pt.utils.files import read_tensors
 from debias_pt.workflows.run_folder import RunFolder
 from tests.faults.case import Case
 from tests.faults.records import LONG, scale
-from tests.faults.test_killed import case  # noqa: F401
 
 WRONG: list[Any] = [None, True, -1, 1e300, "x" * 50, "../../../etc/passwd", "\x1b[2J", [], [[[]]], {}, {"a": {"b": 1}}]
 JSON_FILES = ("config.json", "run.json", "result.json")
@@ -46,7 +45,7 @@ COMMANDS: dict[str, Callable[[Path], list[object]]] = {
 }
 
 
-def refused_or_read(case: Case, words: list[object], cwd: Path) -> None:  # noqa: F811
+def refused_or_read(case: Case, words: list[object], cwd: Path) -> None:
     """Run a command: it succeeds, or says one line; it writes nothing beside the run folder and its cache."""
     ended = case.victims.run(words, cwd, cache=case.cache)
     assert ended.code in (0, 1, 2), ended.err
@@ -56,7 +55,7 @@ def refused_or_read(case: Case, words: list[object], cwd: Path) -> None:  # noqa
     assert ended.orphans_s is not None
 
 
-def test_fields_of_other_types(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_fields_of_other_types(case: Case, counted: Any, tmp_path: Path) -> None:
     rng = random.Random(0)
     whole = {name: json.loads((case.folder / "done" / name).read_text()) for name in JSON_FILES}
     with counted(4, "a run folder by an enemy: fields missing or of other types, checksums right") as row:
@@ -86,7 +85,7 @@ def change(value: Any, rng: random.Random) -> None:
         value[place] = rng.choice(WRONG)
 
 
-def test_what_is_no_file_of_a_run(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_no_file_of_a_run(case: Case, counted: Any, tmp_path: Path) -> None:
     def pipe(path: Path) -> None:
         os.mkfifo(path)
 
@@ -126,7 +125,7 @@ def test_what_is_no_file_of_a_run(case: Case, counted: Any, tmp_path: Path) -> N
                 row.survived()
 
 
-def test_a_run_names_no_place_to_write_to(case: Case, counted: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_run_names_no_place_to_write_to(case: Case, counted: Any, tmp_path: Path) -> None:
     run, victim = tmp_path / "run", tmp_path / "victim"
     with counted(4, "a run folder with links, and a cache in another folder: nothing is written there") as row:
         for command in sorted(COMMANDS)[: scale(1, 4)]:

@@ -13,22 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from debias_pt.features import cache as mapped
-from debias_pt.features.cache import CachedRows, FeatureCache
+from debias_pt.features.cache import CachedRows, FeatureCache, table_features
 from debias_pt.features.table import FeatureTable
 from debias_pt.utils import row_blocks
 from debias_pt.utils.files import write_tensors
+from tests.helpers.cached_rows import keys_of, unit
 
 FINGERPRINT = {"model": "none"}
-
-
-def unit(n: int, d: int) -> NDArray[np.float32]:
-    rows = np.random.default_rng(0).standard_normal((n, d), dtype=np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows
-
-
-def keys_of(n: int) -> list[str]:
-    return [hashlib.sha256(str(i).encode()).hexdigest() for i in range(n)]
 
 
 def filled(folder: Path, n: int, d: int, shard: int) -> tuple[FeatureCache, list[str], NDArray[np.float32]]:
@@ -128,3 +119,24 @@ def test_a_mapped_table_is_checked_and_split_without_being_copied(
     assert peak < rows.nbytes / 2
     assert np.shares_memory(train.features, table.features)
     assert (train.features == rows[: n - 2000]).all()
+
+
+def test_which_tables_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four rows of four numbers are 64 bytes: at the limit they are read, above it they are mapped."""
+    cache = FeatureCache(tmp_path, FINGERPRINT)
+    keys, rows = keys_of(4), np.arange(16, dtype=np.float32).reshape(4, 4)
+    cache.add(keys, rows)
+    held = cache.read()
+    monkeypatch.setattr(mapped, "MAPPED_BYTES", 64)
+    assert not isinstance(table_features(held, keys, cache.folder, "x"), np.memmap)
+    monkeypatch.setattr(mapped, "MAPPED_BYTES", 63)
+    found = table_features(held, keys[::-1], cache.folder, "x")
+    assert isinstance(found, np.memmap)
+    assert found.tolist() == rows[::-1].tolist()
+    (file,) = (cache.folder / "tables").iterdir()
+    assert [len(part) for part in file.stem.split("-")] == [16, 32]
+    saved = np.load(file)
+    assert (saved.dtype, saved.shape) == (np.float32, (4, 4))
+    np.save(file, rows.astype(np.float64))  # of another type: written anew
+    assert table_features(held, keys[::-1], cache.folder, "x").tolist() == rows[::-1].tolist()
+    assert mapped.MAPPED_BYTES == 63

@@ -14,7 +14,7 @@ import pytest
 from debias_pt.errors import FingerprintError, UsageError
 from debias_pt.features import merging
 from debias_pt.features.cache import FeatureCache
-from tests.features.test_cache_mapping import keys_of, unit
+from tests.helpers.cached_rows import keys_of, unit
 
 TINY, OTHER = {"model": "tiny"}, {"model": "other"}
 

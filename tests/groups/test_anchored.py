@@ -5,6 +5,7 @@ alone, with their own shares; no attribute label is read."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 
 import numpy as np
@@ -22,12 +23,13 @@ from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate
+from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, confirmation
 from debias_pt.groups.refinement.anchored import anchor, with_estimated_shares
-from debias_pt.groups.refinement.biased_head import STRENGTH, fit_biased_head
+from debias_pt.groups.refinement.biased_head import STRENGTH, BiasedHead, fit_biased_head
 from debias_pt.groups.refinement.calibration import contrasts
-from debias_pt.groups.refinement.confirmation import apart, confirm
-from debias_pt.groups.refinement.mixture import maximise
+from debias_pt.groups.refinement.confirmation import Evidence, apart, confirm, posterior, std_within_classes
+from debias_pt.groups.refinement.mixture import AttributeMixture
+from debias_pt.groups.refinement.pooling import calibrate_apart
 from debias_pt.models.backbone import Backbone
 
 
@@ -72,36 +74,6 @@ def test_held_out_logits_come_from_heads_that_did_not_see_the_row(classes: int) 
             assert ours == pytest.approx(theirs - theirs.mean(axis=1, keepdims=True))
     assert found.held_out.sum(axis=1) == pytest.approx(0)
     assert found.logits(x).shape == (90, classes)
-
-
-def test_a_biased_head_needs_two_images_of_two_classes() -> None:
-    x = np.random.default_rng(0).normal(size=(5, 3))
-    with pytest.raises(RefinementError, match="two classes, and two training images"):
-        fit_biased_head(x, np.array([0, 0, 0, 0, 1]), 2)
-    with pytest.raises(RefinementError, match="two classes"):
-        fit_biased_head(x, np.zeros(5, dtype=np.int64), 1)
-
-
-def test_each_column_has_class_effects_or_not() -> None:
-    """By ordinary regressions, column by column, and a residual covariance row by row."""
-    rng = np.random.default_rng(1)
-    x, y, a = rng.normal(size=(40, 3)), np.arange(40) % 2, rng.integers(0, 2, 40)
-    x = x - x.mean(axis=0)
-    share, free = np.eye(2)[a], np.array([False, True, True])
-    found = maximise(x, x.T @ x, np.eye(2)[y], share, class_effects=free)
-    fitted = np.zeros_like(x)
-    for column in range(3):
-        base = np.eye(2)[y] if free[column] else np.ones((40, 1))
-        design = np.hstack([base, share[:, 1:]])
-        fitted[:, column] = design @ np.linalg.lstsq(design, x[:, column], rcond=None)[0]
-        assert found.effect[1, column] == pytest.approx(
-            np.linalg.lstsq(design, x[:, column], rcond=None)[0][-1], abs=1e-9
-        )
-    assert found.base[0, 0] == pytest.approx(found.base[1, 0])
-    from debias_pt.groups.refinement.mixture import shrunk
-
-    residual = x - fitted
-    assert found.covariance == pytest.approx(shrunk(sum(np.outer(r, r) for r in residual) / 40, 40))
 
 
 def test_a_biased_head_confirms_what_weak_words_name() -> None:
@@ -224,3 +196,63 @@ def test_state_comes_back_for_new_images(backbone: Backbone, table: FeatureTable
     loaded = RefinedProbe(probe, "anchored").load_state_dict(refined.state_dict())
     one, other = (probe.predict(table.features, table.y)[0].posterior for probe in (refined, loaded))
     assert (one == other).all()
+
+
+def test_columns_are_measured_within_classes() -> None:
+    """Class 0: 0, 2; class 1: 10, 14: deviations 1, 1, 2, 2; a class without rows is left alone."""
+    columns, y = np.array([[0.0], [2.0], [10.0], [14.0]]), np.array([0, 0, 1, 1])
+    assert std_within_classes(columns, y, 3) == pytest.approx([math.sqrt(2.5)])
+    assert std_within_classes(np.ones((4, 1)), y, 2)[0] == pytest.approx(1e-12)
+
+
+def test_a_posterior_is_evidence_and_shares() -> None:
+    found = posterior(np.array([[0.0, math.log(2)]]), np.array([[0.5, 0.5], [0.8, 0.2]]), np.array([1]))
+    assert found[0] == pytest.approx([0.8 / 1.2, 0.4 / 1.2])
+
+
+def test_what_the_words_say_alone() -> None:
+    mixture = AttributeMixture(np.zeros((2, 1)), np.array([[0.0], [2.0]]), np.array([[4.0]]), np.full((2, 2), 0.5))
+    scores, y = np.array([[3.0, 1.0], [0.0, 0.0]]), np.array([0, 1])
+    found = Evidence.of_words(mixture, scores, y, 5, {"confirmed": False})
+    assert found.training == pytest.approx(np.array([[0, math.sqrt(2) / 2 - 0.5], [0, -0.5]]))
+    assert (found.feature_weights.shape, found.feature_weights.any()) == ((2, 5), np.False_)
+    assert found.facts == {"confirmed": False}
+    assert contrasts(scores) == pytest.approx(np.array([[math.sqrt(2)], [0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("in_logits", "anchor", "confirmed"), [(4.0, 0.5, True), (3.99, 0.5, False), (4.0, 0.49, False), (9.0, 2.0, True)]
+)
+def test_a_biased_head_confirms_from_four_deviations_and_half_the_words_on(
+    monkeypatch: pytest.MonkeyPatch, in_logits: float, anchor: float, confirmed: bool
+) -> None:
+    """The distances in question are set; the rest is as it is."""
+    rng = np.random.default_rng(0)
+    y, a = np.repeat([0, 1], 40), np.tile(np.repeat([0, 1], 20), 2)
+    scores = 4.0 * np.eye(2)[a] + rng.normal(size=(80, 2))
+    logits = 3.0 * np.eye(2)[a] + np.eye(2)[y] + 0.3 * rng.normal(size=(80, 2))
+    head = BiasedHead(rng.normal(size=(2, 3)), rng.normal(size=2), logits - logits.mean(axis=1, keepdims=True))
+    calibration = calibrate_apart(scores, y, 2)
+    distances = iter([2.0 * anchor, 2.0, in_logits, 1.5])  # of the words before and after, of the logits twice
+    monkeypatch.setattr(confirmation, "apart", lambda *_: next(distances))
+    found = confirm(head, scores, y, calibration)
+    assert found.facts == {
+        "words_in_logits": 1.5, "logit_separation": in_logits, "anchor": anchor, "confirmed": confirmed,
+    }  # fmt: skip
+    assert bool(found.feature_weights.any()) == confirmed
+    # Linear in scores and features: what is said of training rows follows from the head's own logits of them.
+    if confirmed:
+        x = np.linalg.lstsq(head.weights, (head.held_out - head.bias).T, rcond=None)[0].T
+        again = contrasts(scores) @ found.score_weights.T + x @ found.feature_weights.T + found.bias[y]
+        assert again == pytest.approx(found.training, abs=1e-6)
+
+
+def test_a_biased_head_needs_two_images_of_each_class() -> None:
+    x = np.array([[0.0, 1], [0, 2], [1, 1], [1, 3]])
+    for y, classes in (([0, 0, 0, 1], 2), ([0, 0, 0, 0], 1), ([0, 0, 1, 1], 3)):
+        with pytest.raises(RefinementError, match="needs two classes, and two training images of each"):
+            fit_biased_head(x, np.array(y), classes)
+    head = fit_biased_head(x, np.array([0, 0, 1, 1]), 2)
+    assert head.held_out.sum(axis=1) == pytest.approx(np.zeros(4))
+    assert head.logits(x[:1]) == pytest.approx(x[:1] @ head.weights.T + head.bias)
+    assert (head.weights.shape, head.bias.shape) == ((2, 2), (2,))

@@ -4,6 +4,7 @@ methods are judged on the same images and seeds. That intervals contain the trut
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, ttest_rel
 
 from debias_pt.errors import UsageError
+from debias_pt.groups import paired
 from debias_pt.groups.intervals import (
     contenders,
     effective_images,
@@ -168,3 +170,48 @@ def test_no_interval_is_wider_than_differences_can_be() -> None:
     for found in (of_groups, alone, few):
         low, high = found.interval
         assert -1 <= low <= found.mean <= high <= 1
+
+
+def test_wilson_bounds_stay_in_range_and_widen_as_the_tail_shrinks() -> None:
+    low, high = wilson_bounds(np.array([0.0, 1.0]), np.array([4.0, 4.0]), 0.025)
+    assert (low[0], high[1]) == (0.0, 1.0)
+    assert 0 < high[0] < 1
+    assert high[0] == pytest.approx(1 - low[1])
+    assert wilson_bounds(np.array(0.5), np.array(4.0), 0.05)[0] > wilson_bounds(np.array(0.5), np.array(4.0), 0.025)[0]
+
+
+def test_contenders_reach_below_the_lowest_upper_end() -> None:
+    """Of 100 images each: .5 reaches .596 up; .6 reaches .502 down, .75 reaches .657 down."""
+    assert contenders(np.array([0.5, 0.6, 0.75]), np.full(3, 100.0)).tolist() == [True, True, False]
+
+
+def test_a_difference_of_two_methods_on_four_images() -> None:
+    """One run: right about 4 and 2 of 4. Variance (4 x .25 + 1) / 24, Student's t of 3 degrees of freedom 3.182."""
+    one, other = np.array([[1, 1, 1, 1]], dtype=bool), np.array([[1, 1, 0, 0]], dtype=bool)
+    found = average_difference(one, other)
+    half = 3.18245 * math.sqrt(2 / 24)
+    assert found.mean == 0.5
+    assert found.interval == pytest.approx((0.5 - half, 1), abs=1e-4)  # 1.42, cut to what there can be
+    assert found.to_dict() == {"mean": 0.5, "ci": list(found.interval)}
+    back = average_difference(other, one)
+    assert (back.mean, back.interval[0]) == pytest.approx((-0.5, -found.interval[1]))
+
+
+def test_two_methods_keep_their_places_in_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variances of two images: (0.5 + 1) / 8 where one is right, (0 + 1) / 8 where both are."""
+    one, two = np.array([[1.0, 0, 1, 1]]), np.ones((1, 4))
+    inside = [np.array([True, True, False, False]), np.array([False, False, True, True])]
+    images, _ = paired._pair_variances(one, two, inside)
+    assert images[0, 1] == pytest.approx(0.1875 + 0.125)
+    assert images[1, 0] == pytest.approx(0.125 + 0.125)
+    seen: list[tuple[float, float]] = []
+    whole = paired._pair_variances
+
+    def spy(first: Any, second: Any, groups: Any) -> Any:
+        seen.append((float(first.sum()), float(second.sum())))
+        return whole(first, second, groups)
+
+    monkeypatch.setattr(paired, "_pair_variances", spy)
+    found = paired.worst_group_difference(one > 0, two > 0, np.array([0, 0, 1, 1]))
+    assert seen == [(3.0, 4.0)]
+    assert found.mean == -0.5

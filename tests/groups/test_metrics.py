@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,14 @@ from hypothesis import strategies as st
 from debias_pt.datasets.wilds_reader import no_update_check
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.intervals import student_interval, wilson_interval, worst_group_interval
+from debias_pt.groups.intervals import (
+    student_interval,
+    wilson_interval,
+    worst_group_interval,
+)
 from debias_pt.groups.metrics import GroupReport
+
+LABELS = (("bird", "land"), ("bird", "water"))
 
 
 def make(y: np.ndarray, a: np.ndarray) -> Groups:
@@ -121,18 +129,6 @@ def test_intervals_over_images_are_there_for_one_run_and_for_several() -> None:
     assert narrow["average_accuracy"][1] - narrow["average_accuracy"][0] < wide[1] - wide[0]
 
 
-@given(n=st.integers(1, 500), share=st.floats(0, 1))
-def test_wilson_equals_the_formula_and_stays_in_range(n: int, share: float) -> None:
-    k, z = round(share * n), 1.959963984540054
-    p = k / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low, high = wilson_interval(k, n)
-    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-9)
-    assert -1e-12 <= low <= p + 1e-12
-    assert p - 1e-12 <= high <= 1 + 1e-12
-
-
 def test_student_interval_of_equal_values_is_a_point() -> None:
     assert student_interval(np.array([0.5, 0.5, 0.5])) == (0.5, 0.5)
 
@@ -140,3 +136,72 @@ def test_student_interval_of_equal_values_is_a_point() -> None:
 def test_misaligned_predictions_are_refused() -> None:
     with pytest.raises(UsageError, match=r"shape \(1, 3\) for 1 runs and 2 samples"):
         report(np.array([0, 1]), np.array([0, 1]), np.array([[0, 1, 1]]))
+
+
+def figures_of(correct: list[list[int]], counts: list[int], train: list[int]) -> dict[str, Any]:
+    seeds = tuple(range(len(correct)))
+    return GroupReport(np.array(correct), np.array(counts), np.array(train), LABELS, "true", seeds).to_dict()
+
+
+def test_every_group_has_an_interval_of_its_own_over_seeds() -> None:
+    """Means ± 4.303 s / sqrt 3: .6, .7, .8 gives .452 to .948; three times .75 gives a point."""
+    found = figures_of([[6, 3], [7, 3], [8, 3]], [10, 4], [1, 1])
+    assert found["groups"][0]["ci"] == pytest.approx([0.452, 0.948], abs=5e-4)
+    assert found["groups"][1]["ci"] == pytest.approx([0.75, 0.75])
+    assert [group["n"] for group in found["groups"]] == [10, 4]
+
+
+def test_the_figures_of_a_report() -> None:
+    """9 of 10 and 2 of 4; training 30 and 10."""
+    found = figures_of([[9, 2]], [10, 4], [30, 10])
+    assert found["worst_group_accuracy"] == 0.5
+    assert found["average_accuracy"] == pytest.approx(11 / 14)
+    assert found["adjusted_average_accuracy"] == pytest.approx((0.9 * 30 + 0.5 * 10) / 40)
+    assert found["group_mean_accuracy"] == pytest.approx(0.7)
+    assert found["gap"] == pytest.approx(11 / 14 - 0.5)
+    assert found["per_seed"][0]["groups"] == [0.9, 0.5]
+
+
+def test_intervals_over_seeds_stay_between_0_and_1_and_a_gap_may_be_negative() -> None:
+    found = figures_of([[10, 0], [0, 4]], [10, 4], [1, 1])
+    assert found["groups"][0]["ci"] == [0.0, 1.0]
+    assert found["intervals"]["worst_group_accuracy"] == pytest.approx([0, 0])
+    assert found["intervals"]["gap"][0] == -1.0
+
+
+def test_a_group_without_images_counts_none() -> None:
+    groups = Groups.by_class(np.array([0, 0, 2]), ("cat", "dog", "cow"))
+    found = GroupReport.of(np.array([[0, 1, 2]]), groups, np.array([1, 1, 1]), [0])
+    assert found.images is not None
+    assert found.images.tolist() == [2, 0, 1]
+    assert found.correct.tolist() == [[1, 0, 1]]
+
+
+def test_a_report_over_two_runs() -> None:
+    """Groups of 10 and 4; the first run is right about 9 and 2, the second about 7 and 4; a group is nowhere."""
+    labels = (("cat", "in"), ("cat", "out"), ("dog", ""), ("dog", "x"))
+    report = GroupReport(
+        np.array([[9, 2, 0, 0], [7, 4, 0, 0]]), np.array([10, 4, 0, 0]), np.array([1, 1, 2, 0]), labels, "true", (0, 1)
+    )
+    found = report.to_dict()
+    assert [group["label"] for group in found["groups"]] == ["cat", "cat", "dog"]
+    assert found["groups"][2] == {
+        "label": "dog", "attribute": None, "n": 0, "accuracy": None, "ci": None, "image_ci": None,
+    }  # fmt: skip
+    assert found["worst_group_accuracy"] == pytest.approx((0.5 + 0.7) / 2)
+    assert found["adjusted_average_accuracy"] == pytest.approx((0.9 + 0.5 + 0.7 + 1) / 4)
+    assert found["per_seed"][1]["groups"] == [0.7, 1.0, None]
+    assert found["per_seed"][1]["seed"] == 1
+    assert found["interval"] == "95 % Student, over seeds"
+    assert found["groups_from"] == "true"
+    assert found["groups"][0]["image_ci"] == pytest.approx(list(wilson_interval(8, 10)))
+    assert found["image_intervals"]["average_accuracy"] == pytest.approx(list(wilson_interval(11, 14)))
+    assert "gap" in found["intervals"]
+    assert found["intervals"]["gap"][0] >= -1
+    alone = GroupReport(
+        np.array([[9, 2, 0, 0]]), np.array([10, 4, 0, 0]), np.zeros(4, dtype=int), labels, "true", (0,)
+    ).to_dict()
+    assert alone["interval"] == "95 % Wilson, over samples"
+    assert alone["intervals"] == alone["image_intervals"]
+    assert alone["adjusted_average_accuracy"] is None
+    assert len(alone["groups"]) == 2

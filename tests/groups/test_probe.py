@@ -3,6 +3,8 @@ its report equals plain loops; attributes are checked and parsed."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,13 +16,14 @@ from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.probe_report import probe_report
+from debias_pt.groups.probe_report import probe_report, probe_sentence
 from debias_pt.models.backbone import Backbone
 
 PLACE = Attribute(
     "background", {"land": ("forest", "woods"), "water": ("lake",)}, ("a photo of {attribute}.", "{attribute}")
 )
 SIZE = Attribute("size", {"small": ("small",), "middling": ("mid",), "big": ("huge", "large")})
+NAMES = ("cat", "dog")
 
 
 def plain(backbone: Backbone, attribute: Attribute, feature: np.ndarray, class_name: str = "") -> list[float]:
@@ -91,14 +94,6 @@ def test_report_equals_plain_loops(rows: list[tuple[int, int, int]]) -> None:
         assert found["per_value"][name] == (pytest.approx(np.mean(right)) if right else None)
 
 
-def test_report_of_other_values_is_refused() -> None:
-    y = np.array([0, 1])
-    first = Groups(y, np.eye(2), ("a", "b"), ("land", "water"), "pseudo")
-    second = Groups(y, np.eye(2), ("a", "b"), ("in", "out"), "true")
-    with pytest.raises(UsageError, match="they must match"):
-        probe_report(first, second)
-
-
 def test_attributes_in_words() -> None:
     parsed = Attribute.parse("background = land|forest : water|lake|sea")
     assert parsed.name == "background"
@@ -142,3 +137,53 @@ def test_choosing_attributes() -> None:
         choose_attributes([], known, templates=["on {attribute}"], class_conditional=True)
     with pytest.raises(UsageError, match="cannot be called 'label'"):
         choose_attributes(["label=a:b"], known)
+
+
+def test_a_probes_report_by_hand() -> None:
+    """Class 0: of 4 in, 3 are called so; of 1 out, none. Class 1: of 2 out, both; one value of it does not occur."""
+    y = np.array([0, 0, 0, 0, 0, 1, 1])
+    true, said = np.array([0, 0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 0, 1, 1])
+    one, two = (Groups(y, a, NAMES, ("in", "out"), "true") for a in (said, true))
+    report = probe_report(one, two)
+    assert report.confusion.tolist() == [[3, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 2]]
+    found = report.to_dict()
+    assert found["accuracy"] == pytest.approx(5 / 7)
+    assert found["majority_accuracy"] == pytest.approx(6 / 7)
+    assert found["balanced_accuracy"] == pytest.approx((0.75 + 0 + 1) / 3)
+    assert found["per_value"] == {"in": 0.75, "out": pytest.approx(2 / 3)}
+    assert (found["worst_group_recall"], found["worst_group_precision"]) == (0, 0)
+    assert found["worst_group"] == found["groups"][1]
+    assert found["groups"][1] == {
+        "label": "cat", "attribute": "out", "recall": 0, "accuracy": 0, "precision": 0, "n_true": 1, "n_pseudo": 1,
+    }  # fmt: skip
+    assert found["groups"][0]["precision"] == 0.75
+    assert (found["groups"][2]["recall"], found["groups"][2]["n_true"], found["groups"][3]["n_pseudo"]) == (None, 0, 2)
+    assert probe_sentence(found) == (
+        "right for 71.4 % of the training images (naming each class's majority: 85.7 %; mean over groups 58.3 %); "
+        "worst group (cat, out): recall 0.0 %, precision 0.0 %"
+    )
+    with pytest.raises(UsageError, match="must match"):
+        probe_report(one, two.rows(y == 0))
+    with pytest.raises(UsageError, match="must match"):
+        probe_report(Groups(y, said, NAMES, ("in", "away"), "true"), two)
+
+
+@pytest.mark.parametrize("templates", [("{attribute}.",), ("a {class} on {attribute}.",)])
+def test_mapped_features_are_asked_block_by_block(
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, templates: tuple[str, ...]
+) -> None:
+    place = Attribute("place", {"land": ("land",), "water": ("water",)}, templates)
+    asked = AttributeProbe(backbone, [place], ("cat", "dog"))
+    rows = np.random.default_rng(0).normal(size=(7, 24)).astype(np.float32)
+    y = np.array([0, 1, 1, 0, 1, 0, 1])
+    np.save(tmp_path / "rows.npy", rows)
+    (whole,) = asked.scores(rows, y)
+    of_class = asked.weights_[0].numpy()
+    words = of_class[y] if len(of_class) > 1 else of_class[[0] * len(y)]
+    assert whole == pytest.approx(backbone.logit_scale * np.einsum("nd,nvd->nv", rows, words), rel=1e-4)
+    monkeypatch.setattr("debias_pt.utils.row_blocks.ROWS_AT_A_TIME", 3)
+    (parts,) = asked.scores(np.load(tmp_path / "rows.npy", mmap_mode="r"), y)
+    assert parts == pytest.approx(whole, rel=1e-6)
+    assert asked.predict(rows, y)[0].posterior == pytest.approx(
+        np.exp(whole) / np.exp(whole).sum(axis=1, keepdims=True)
+    )

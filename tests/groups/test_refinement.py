@@ -5,8 +5,10 @@ refined stays zero-shot and says so; runs keep it."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
-from sklearn.covariance import oas
-from sklearn.mixture import GaussianMixture
 
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.probe import AttributeProbe
-from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, fit_mixture, refine
-from debias_pt.groups.refinement.mixture import shrunk
+from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate, calibration, fit_mixture, refine
+from debias_pt.groups.refinement.calibration import contrasts
+from debias_pt.groups.refinement.mixture import AttributeMixture, shrunk
+from debias_pt.groups.refinement.pooling import Refinement, calibrate_apart, pool, summary
 from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve
@@ -96,30 +98,6 @@ def test_mixture_equals_plain_expectation_maximisation() -> None:
         options = {"n_classes": 2, "class_effects": True, "evidence": evidence, "weight": weight}
         _, found = fit_mixture(world.x, world.y, start, max_iterations=4, tolerance=0, **options)
         assert found == pytest.approx(plain_em(world.x, world.y, start, evidence, weight, 4), abs=1e-8)
-
-
-def test_mixture_in_one_dimension_is_scikit_learns() -> None:
-    """Of one class, without evidence: nothing to shrink, nothing to smooth."""
-    rng = np.random.default_rng(0)
-    x = np.concatenate([rng.normal(-2, 1, 300), rng.normal(1.5, 1, 100)])[:, None]
-    start = np.eye(2)[(x[:, 0] > 0).astype(int)]
-    means = np.stack([x[start[:, v] == 1].mean(axis=0) for v in (0, 1)])
-    theirs = GaussianMixture(
-        2, covariance_type="tied", means_init=means, weights_init=start.mean(axis=0), tol=1e-9, max_iter=2000
-    ).fit(x)
-    y = np.zeros(400, dtype=np.int64)
-    ours, share = fit_mixture(x, y, start, n_classes=1, class_effects=False, max_iterations=2000, tolerance=1e-9)
-    assert ours.base[0] + ours.effect == pytest.approx(theirs.means_, abs=1e-3)
-    assert ours.prior[0] == pytest.approx(theirs.weights_, abs=1e-3)
-    assert share == pytest.approx(theirs.predict_proba(x), abs=1e-3)
-    assert ours.objective == pytest.approx(theirs.score(x), abs=1e-5)
-
-
-@pytest.mark.parametrize(("n", "d"), [(5, 12), (30, 12), (400, 3), (20, 1)])
-def test_shrinkage_is_scikit_learns(n: int, d: int) -> None:
-    x = np.random.default_rng(n).normal(size=(n, d)) @ np.diag(np.arange(1.0, d + 1))
-    covariance = x.T @ x / n
-    assert shrunk(covariance, n) == pytest.approx(oas(x, assume_centered=True)[0].reshape(d, d))
 
 
 @pytest.mark.parametrize("lean", [-2.5, 0.0, 2.5])
@@ -409,3 +387,84 @@ def test_real_pacs_where_words_alone_name_another_cut(assets: Path, cache_dir: P
     assert results["anchored"]["probe"]["accuracy"] > 0.98
     assert results["anchored"]["probe"]["refinement"]["style"]["confirmed"]
     assert results["anchored"]["worst_group_accuracy"] > 0.40 > 0.25 > results["dpt"]["worst_group_accuracy"]
+
+
+def test_words_and_features_count_half_each() -> None:
+    """An image is seen by both: their product would count it twice. By plain expectation-maximisation."""
+    world = World.draw([[30, 6], [5, 25]], lean=0, noise=1.5, dim=4)
+    evidence = 1.5 * (world.scores - world.scores.mean(axis=1, keepdims=True))
+    mixture, share = pool(world.x, world.y, evidence, 2)
+    start = np.eye(2)[evidence.argmax(axis=1)]
+    expected = plain_em(world.x, world.y, start, 0.5 * evidence, 0.5, 30)
+    assert mixture.iterations <= 200
+    assert share == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_refined_probe_answers_its_training_rows_as_the_mixture_does() -> None:
+    world = World.draw(UNEVEN, lean=0, noise=2.0)
+    refined, facts = refine(world.x, world.scores, world.y, 2)
+    weights, bias = calibrate_apart(world.scores, world.y, 2).linear()
+    mixture, share = pool(world.x, world.y, contrasts(world.scores) @ weights.T + bias[0], 2)
+    found = refined.posterior(world.x, world.scores, world.y, prior=True)
+    assert np.abs(found - share).max() < 1e-3
+    assert facts["confident_rows"] == (share.max(axis=1) > 0.95).sum()
+    assert facts["share_changed"] == np.mean(share.argmax(axis=1) != world.scores.argmax(axis=1))
+    assert facts["prior"] == mixture.prior.tolist()
+    equal = refined.posterior(world.x, world.scores, world.y)
+    odds = (found / equal) / (found / equal)[:, :1]
+    assert odds[:, 1] == pytest.approx((mixture.prior[:, 1] / mixture.prior[:, 0])[world.y], rel=1e-6)
+
+
+def test_a_peak_that_lies_where_another_value_scores_highest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World.draw(UNEVEN, lean=0)
+    right = calibrate(world.scores, world.y, 2)
+    turned = replace(right, effect=right.effect[::-1])
+    monkeypatch.setattr(calibration, "fit_mixture", lambda *_, **__: (turned, None))
+    with pytest.raises(RefinementError, match="do not belong to one value each"):
+        calibrate(world.scores, world.y, 2)
+
+
+def test_a_refinement_adds_features_scores_and_shares() -> None:
+    refined = Refinement(
+        np.array([[0.0], [1.0]]), np.array([[0.0, 0.5], [0.0, -0.5]]), np.array([[0.0], [2.0]]), np.array([0.0, 0.25]),
+        np.array([[0.5, 0.5], [0.9, 0.1]]),
+    )  # fmt: skip
+    features, scores, y = np.array([[2.0]]), np.array([[math.sqrt(2), 0.0]]), np.array([1])
+    logit = 2.0 - 0.5 + 2.0 * 1.0 + 0.25
+    assert refined.posterior(features, scores, y)[0, 1] == pytest.approx(1 / (1 + math.exp(-logit)))
+    with_shares = refined.posterior(features, scores, y, prior=True)[0, 1]
+    assert with_shares == pytest.approx(1 / (1 + math.exp(-logit - math.log(0.1 / 0.9))))
+
+
+def test_facts_of_answers() -> None:
+    """Of three rows one is called otherwise than the scores say, and one is above .95."""
+    answers, scores = np.array([[0.96, 0.04], [0.95, 0.05], [0.2, 0.8]]), np.array([[1.0, 0], [0, 1], [0, 1]])
+    found = summary(answers, scores, np.array([[0.5, 0.5]]))
+    assert found == {"prior": [[0.5, 0.5]], "share_changed": pytest.approx(1 / 3), "rows": 3, "confident_rows": 1}
+
+
+def test_humps_need_a_standard_deviation_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, y = np.zeros((2, 2)), np.zeros(2, dtype=np.int64)
+    for gap, fits in ((1.0, True), (0.99, False)):
+        mixture = AttributeMixture(np.zeros((1, 1)), np.array([[0.0], [gap]]), np.eye(1), np.array([[0.5, 0.5]]))
+        monkeypatch.setattr("debias_pt.groups.refinement.pooling.calibrate", lambda *_, found=mixture: found)
+        if fits:
+            assert calibrate_apart(scores, y, 1) is mixture
+        else:
+            with pytest.raises(RefinementError, match=r"lie 0\.99 standard deviations apart, below 1 their"):
+                calibrate_apart(scores, y, 1)
+
+
+def test_scores_alone_use_no_features() -> None:
+    rng = np.random.default_rng(0)
+    a = np.repeat([0, 1], 50)
+    scores = 5.0 * np.eye(2)[a] + rng.normal(size=(100, 2))
+    refined, facts = refine(rng.normal(size=(100, 3)), scores, np.zeros(100, dtype=np.int64), 1, in_features=False)
+    assert (refined.feature_weights.shape, refined.feature_weights.any()) == ((2, 3), np.False_)
+    assert not refined.feature_bias.any()
+    assert len(facts["iterations"]) == 1
+    assert "feature_separation" not in facts
+    both, more = refine(rng.normal(size=(100, 3)), scores, np.zeros(100, dtype=np.int64), 1)
+    assert both.score_weights == pytest.approx(0.5 * refined.score_weights)
+    assert both.score_bias == pytest.approx(0.5 * refined.score_bias)
+    assert len(more["iterations"]) == 2

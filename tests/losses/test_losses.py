@@ -24,6 +24,9 @@ from debias_pt.training.tuner import PromptTuner
 
 LOGITS = torch.tensor([[[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], [[-3.0, 4.0, 0.0], [1.0, 1.0, 1.0]]])
 Y = torch.tensor([[0, 2], [0, 1]])
+HALF_AND_QUARTERS = torch.tensor([0.5, 0.25, 0.25]).log().view(1, 1, 3)
+SECOND = torch.tensor([[1]])
+L = math.log(2)
 
 
 def plain_p(run: int, row: int) -> float:
@@ -276,3 +279,56 @@ def test_the_setting_is_checked_before_anything_is_fitted(backbone: Backbone) ->
         PromptTuner(backbone, loss="mae", q=0.5)
     with pytest.raises(UsageError, match="given twice"):
         PromptTuner(backbone, loss="gce", q=0.5, loss_option=("q=0.7",))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("cross-entropy", {}, 2 * L),
+        ("gce", {"q": 0.5}, 1.0),
+        ("gce", {}, (1 - 0.25**0.7) / 0.7),
+        ("gce", {"q": 1.0}, 0.75),
+        ("mae", {}, 1.5),
+        ("label-smoothing", {"eps": 0.5}, 0.5 * 2 * L + 0.5 * 5 * L / 3),
+        ("label-smoothing", {}, 0.9 * 2 * L + 0.1 * 5 * L / 3),
+        ("label-smoothing", {"eps": 1.0}, 5 * L / 3),
+        ("sce", {"alpha": 2.0, "beta": 3.0, "A": -2.0}, 2 * 2 * L + 3 * 2 * 0.75),
+        ("sce", {}, 0.1 * 2 * L + 4 * 0.75),
+        ("nce-rce", {"alpha": 2.0, "beta": 3.0, "A": -2.0}, 2 * 0.4 + 3 * 2 * 0.75),
+        ("nce-rce", {}, 0.4 + 4 * 0.75),
+        ("phuber", {"tau": 2.0}, -2 * 0.25 + L + 1),
+        ("phuber", {"tau": 3.0}, -3 * 0.25 + math.log(3) + 1),
+        ("phuber", {}, 2 * L),
+    ],
+)
+def test_probabilities_of_a_half_and_two_quarters(name: str, options: dict[str, float], expected: float) -> None:
+    """The given label has a quarter; the cross-entropies of the three labels are L, 2 L and 2 L."""
+    assert make_loss(name, **options)(HALF_AND_QUARTERS, SECOND).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_phuber_is_a_line_below_a_tenth() -> None:
+    logits = torch.tensor([0.05, 0.95]).log().view(1, 1, 2)
+    found = make_loss("phuber")(logits, torch.tensor([[0]])).item()
+    assert found == pytest.approx(-10 * 0.05 + math.log(10) + 1, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "refused", "message"),
+    [
+        ("label-smoothing", {"eps": 0.0}, {"eps": -0.1}, "eps is -0.1; label-smoothing takes 0 to 1"),
+        ("label-smoothing", {"eps": 1.0}, {"eps": 1.1}, "eps is 1.1; label-smoothing takes 0 to 1"),
+        ("sce", {"alpha": 0.0}, {"alpha": math.inf}, "alpha is inf; sce takes 0 up"),
+        ("sce", {"A": 0.0}, {"A": 1.0}, r"A is 1.0; sce takes -1e\+09 to 0"),
+        ("nce-rce", {"beta": 0.0}, {"beta": -1.0}, "beta is -1.0; nce-rce takes 0 up"),
+        ("nce-rce", {"A": -1e9}, {"A": -math.inf}, "A is -inf; nce-rce takes"),
+        ("gce", {"q": 1.0}, {"q": 0.0}, "0 < q <= 1"),
+        ("phuber", {"tau": 1.001}, {"tau": 1.0}, "tau is 1.0"),
+        ("nlprompt", {"iterations": 1.0}, {"iterations": 0.9}, "nlprompt takes"),
+        ("nlprompt", {"mae_weight": 0.0}, {"mae_weight": math.nan}, "nlprompt takes"),
+        ("nlprompt", {"epsilon": 1e-6}, {"epsilon": math.nan}, "nlprompt takes"),
+    ],
+)
+def test_ranges_end_where_they_say(name: str, taken: dict[str, float], refused: dict[str, float], message: str) -> None:
+    make_loss(name, **taken)
+    with pytest.raises(UsageError, match=message):
+        make_loss(name, **refused)

@@ -3,6 +3,7 @@ error, runs and rows are kept apart, and the loop renews the split every epoch."
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ import torch
 from debias_pt.errors import UsageError
 from debias_pt.losses import make_loss
 from debias_pt.losses.nlprompt import NLPrompt
+from tests.helpers.noisy_sample import marked
+
+HALF_AND_QUARTERS = torch.tensor([0.5, 0.25, 0.25]).log().view(1, 1, 3)
+SECOND = torch.tensor([[1]])
+L = math.log(2)
 
 
 def world(seed: int = 0, runs: int = 2, n: int = 30, k: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,19 +96,41 @@ def test_options_are_checked_and_a_split_is_needed() -> None:
         NLPrompt().at(slice(None))
 
 
-def marked(seed: int = 0) -> Any:
-    """A separable sample with labels of which a fifth is wrong."""
-    rng = np.random.default_rng(seed)
-    true = np.arange(90) % 3
-    features = np.eye(3)[true] + rng.normal(0, 0.15, (90, 3))
-    wrong = np.zeros(90, dtype=bool)
-    wrong[rng.choice(90, 18, replace=False)] = True
-    return features, true, np.where(wrong, (true + 1) % 3, true), wrong
-
-
 def test_wrong_labels_are_found_where_the_model_is_good() -> None:
     features, _, y, wrong = marked()
     loss = NLPrompt()
     loss.start_epoch(torch.from_numpy(10 * features)[None], torch.from_numpy(y)[None])
     assert loss.clean_ is not None
     assert (loss.clean_[0].numpy() == ~wrong).all()
+
+
+def test_nlprompt_on_two_images() -> None:
+    """Both look like class 0, the second less so: transport gives it to class 1. Labels 0 and 0: one is clean."""
+    p = torch.tensor([[0.9, 0.1], [0.6, 0.4]])
+    loss, y = NLPrompt(), torch.tensor([[0, 0]])
+    loss.start_epoch(p.log()[None], y)
+    assert loss.clean_ is not None
+    assert loss.clean_.tolist() == [[True, False]]
+    found = loss.at(slice(None))(p.log()[None], y)
+    assert found[0].tolist() == pytest.approx([-math.log(0.9), 0.4], rel=1e-5)
+    assert (loss.epsilon, loss.iterations, loss.log_cost, loss.mae_weight) == (1.0, 100, True, 1.0)
+    batch: Any = loss.at(torch.tensor([[1, 0]]))
+    assert batch.clean_.tolist() == [[False, True]]
+    assert loss.clean_.tolist() == [[True, False]]  # the batch is another object
+
+
+def test_nlprompt_passes_its_options_to_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, dict[str, Any]]] = []
+    costs: list[torch.Tensor] = []
+
+    def plan(cost: torch.Tensor, epsilon: float, **options: Any) -> torch.Tensor:
+        seen.append((epsilon, options))
+        costs.append(cost)
+        return -cost
+
+    monkeypatch.setattr("debias_pt.losses.nlprompt.sinkhorn", plan)
+    for log_cost in (True, False):
+        NLPrompt(epsilon=0.5, iterations=7, log_cost=log_cost).start_epoch(HALF_AND_QUARTERS, SECOND)
+    assert seen == [(0.5, {"iterations": 7, "tolerance": 0.01})] * 2
+    assert costs[0].flatten().tolist() == pytest.approx([L, 2 * L, 2 * L])
+    assert costs[1].flatten().tolist() == pytest.approx([-0.5, -0.25, -0.25])

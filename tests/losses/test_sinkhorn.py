@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import ot
 import pytest
@@ -79,3 +81,15 @@ def test_bad_input_is_refused() -> None:
             sinkhorn(torch.zeros(2, 2), epsilon, iterations=iterations)
     with pytest.raises(UsageError, match="not finite"):
         sinkhorn(torch.tensor([[0.0, torch.inf]]), 1.0)
+
+
+def test_a_plan_after_no_and_one_correction() -> None:
+    """exp(-cost) is 1, 1/3; 1, 1. Rows first: 3/8, 1/8; 1/4, 1/4. Columns are then 5/8 and 3/8, wanted 1/2 each."""
+    cost = torch.tensor([[0.0, math.log(3)], [0.0, 0.0]])
+    rows = [[3 / 8, 1 / 8], [1 / 4, 1 / 4]]
+    for options in ({"tolerance": 0.4}, {"tolerance": 1e9}):
+        assert torch.allclose(sinkhorn(cost, 1.0, **options), torch.tensor(rows).double(), atol=1e-7)
+    # Columns times 4/5 and 4/3, rows to a half again: 9/14, 5/14 and 3/8, 5/8 of it.
+    once = torch.tensor([[9 / 28, 5 / 28], [3 / 16, 5 / 16]]).double()
+    assert torch.allclose(sinkhorn(cost, 1.0, tolerance=0.0, iterations=1), once, atol=1e-7)
+    assert torch.allclose(sinkhorn(2 * cost, 2.0, tolerance=0.0, iterations=1), once, atol=1e-7)

@@ -20,7 +20,7 @@ from debias_pt.models.text import TextTower
 from debias_pt.models.text import shared_prefix as budget
 from debias_pt.models.text import shared_prefix as layers
 from debias_pt.models.text.shared_prefix import Ragged
-from tests.models.test_text_cut import TOKENIZER, make_backbone, names
+from tests.helpers.random_models import TOKENIZER, make_backbone, names
 
 TOWERS: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "CLIP": (CLIP, {}),

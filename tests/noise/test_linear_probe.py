@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from debias_pt.errors import UsageError
 from debias_pt.noise.confident_learning import balanced_folds, confident_mask, out_of_sample
 from debias_pt.noise.linear_probe import FIRST_C, fit_linear_probe, joined_probes, search_exponent
-from tests.losses.test_nlprompt import marked
+from tests.helpers.noisy_sample import marked
 
 
 @pytest.mark.parametrize("k", [2, 3])

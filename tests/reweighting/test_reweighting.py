@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from debias_pt.errors import UnknownNameError, UsageError
 from debias_pt.reweighting import REWEIGHTERS, make_reweighter
+from debias_pt.reweighting.base import mean_one
+from debias_pt.utils.membership import Membership
 
 CLASSES = torch.tensor([0, 0, 1, 1])
 WATERBIRDS = (3498, 184, 56, 1057)
+HALVES = torch.eye(2)[[0, 0, 1, 1]]
 
 
 def one_hot(groups: list[int], n: int = 4) -> torch.Tensor:
@@ -108,28 +111,6 @@ def test_dpt_group_absent_from_a_batch_keeps_its_weight() -> None:
     assert not torch.equal(scheduler.weights_[0, [0, 1, 3]], before[0, [0, 1, 3]])
     mass = scheduler.weights_[0] @ torch.tensor([4.0, 2, 1, 3])
     assert float(mass) == pytest.approx(10)
-
-
-def test_dpt_refreshes_by_epoch() -> None:
-    groups = [0, 0, 1, 2, 3, 3]
-    by_epoch, by_step = (make_reweighter("dpt", eta=2.0, ema=0.0, refresh=r) for r in ("epoch", "step"))
-    for scheduler in (by_epoch, by_step):
-        scheduler.start(one_hot(groups), CLASSES, runs=1)
-    p = torch.tensor([[0.9, 0.7, 0.5, 0.3, 0.2, 0.6]])
-    first = by_epoch.weights_.clone()
-    by_epoch(p[:, :3], -p[:, :3].log(), one_hot(groups[:3]))
-    assert torch.equal(by_epoch.weights_, first)
-    by_epoch(p[:, 3:], -p[:, 3:].log(), one_hot(groups[3:]))
-    by_step(p, -p.log(), one_hot(groups))
-    assert torch.allclose(by_epoch.weights_, by_step.weights_)
-
-
-def test_dpt_weights_can_sum_to_one() -> None:
-    scheduler = make_reweighter("dpt", normalize="sum", ema=0.3)
-    scheduler.start(of_sizes((4, 2, 1, 3)), CLASSES, runs=2)
-    p = torch.rand(2, 10, generator=torch.Generator().manual_seed(1))
-    scheduler(p, -p.log(), of_sizes((4, 2, 1, 3)))
-    assert scheduler.weights_.sum(dim=1).tolist() == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize("method", sorted(REWEIGHTERS))
@@ -264,8 +245,6 @@ def test_weights_carry_no_gradient() -> None:
     [
         ("dpt", {"eta": -1.0}),
         ("dpt", {"eta": math.nan}),
-        ("group-dro", {"eta": math.inf}),
-        ("dpt", {"ema": 1.0}),
         ("dpt", {"refresh": "never"}),
         ("dpt", {"normalize": "max"}),
         ("group-dro", {"eta": -0.1}),
@@ -325,3 +304,142 @@ def test_balanced_within_class_does_not_let_three_images_outweigh_their_class() 
     for one in (scheduler, balanced):
         one.start(of_sizes((300, 3, 40, 60)), CLASSES, runs=1)
     assert scheduler.weights_[0, 1] < 0.8 * balanced.weights_[0, 1]
+
+
+def started(method: str, membership: torch.Tensor = HALVES, **options: object):  # type: ignore[no-untyped-def]
+    scheduler = make_reweighter(method, **options)
+    scheduler.start(membership, torch.tensor([0, 1]), runs=1)
+    return scheduler
+
+
+def test_mean_one_of_each_run() -> None:
+    found = mean_one(torch.tensor([[1.0, 3], [2.0, 2]]), torch.tensor([30.0, 10]))
+    assert found.flatten().tolist() == pytest.approx([2 / 3, 2, 1, 1])
+
+
+def test_class_balanced_with_other_sizes_in_each_run() -> None:
+    """One sample against three, and two against two."""
+    scheduler = make_reweighter("class-balanced")
+    membership = torch.stack([torch.eye(2)[[0, 1, 1, 1]], HALVES])
+    scheduler.start(membership, torch.tensor([0, 1]), runs=2)
+    assert scheduler.weights_.flatten().tolist() == pytest.approx([2, 2 / 3, 1, 1])
+    assert scheduler.counts_.tolist() == [[1, 3], [2, 2]]
+
+
+def test_misaligned_membership_is_refused() -> None:
+    scheduler = started("erm")
+    with pytest.raises(ValueError, match=r"membership \(3, 2\) for p \(1, 4\), 2 groups"):
+        scheduler(torch.ones(1, 4), torch.ones(1, 4), torch.ones(3, 2))
+
+
+@pytest.mark.parametrize("method", sorted(REWEIGHTERS))
+def test_runs_with_groups_of_their_own_are_the_runs_alone(method: str) -> None:
+    """Three runs, four groups of other sizes in each, a full batch and a part of it."""
+    generator = torch.Generator().manual_seed(0)
+    index = torch.randint(4, (3, 40), generator=generator)
+    index[:, :4] = torch.arange(4)
+    p = torch.rand(2, 3, 40, generator=generator)
+    classes = torch.tensor([0, 0, 1, 1])
+    together = make_reweighter(method)
+    together.start(Membership(index, 4), classes, 3)
+    found = []
+    for step, n in enumerate((40, 30)):
+        some = Membership(index, 4).at(slice(n))
+        found.append(together(p[step, :, :n], -p[step, :, :n].log(), some))
+    for run in range(3):
+        alone = make_reweighter(method)
+        alone.start(Membership(index[run], 4), classes, 1)
+        for step, n in enumerate((40, 30)):
+            own = p[step, run : run + 1, :n]
+            weights = alone(own, -own.log(), Membership(index[run, :n], 4))
+            assert weights[0].tolist() == pytest.approx(found[step][run].tolist(), rel=1e-5)
+    assert together.counts_.shape == (3, 4)
+
+
+def test_the_ends_of_the_ranges() -> None:
+    """What an option's range names is taken, what it leaves out is not."""
+    for method, taken, refused in (
+        ("dpt", {"eta": 0.0, "ema": 0.0}, {"ema": 1.0}),
+        ("dpt", {"eta": 50.0, "ema": 0.999}, {"eta": math.inf}),
+        ("group-dro", {"eta": 0.0}, {"eta": math.inf}),
+        ("cvar", {"alpha": 1.0}, {"alpha": 0.0}),
+    ):
+        make_reweighter(method, **taken)
+        with pytest.raises(UsageError):
+            make_reweighter(method, **refused)
+
+
+def test_cvar_by_hand() -> None:
+    """The worst 2.5 of 5: two whole samples and half of the next, times 2; equals in the order of the batch."""
+    scheduler = started("cvar", torch.eye(2)[[0, 0, 1, 1, 1]], alpha=0.5)
+    losses = torch.tensor([[3.0, 1.0, 3.0, 3.0, 2.0]])
+    assert scheduler(torch.exp(-losses), losses, torch.eye(2)[[0, 0, 1, 1, 1]]).tolist() == [[2, 0, 2, 1, 0]]
+    assert scheduler.weights_.tolist() == [[1, 1]]  # for the record: the groups' means
+    assert scheduler.counts_.tolist() == [2, 3]
+
+
+def test_group_dro_adds_up_and_spares_groups_that_are_absent() -> None:
+    """Shares 1/2, 1/2; then 1/3, 2/3; then a batch without the second group, whose share stays relative to e^1."""
+    scheduler = started("group-dro", eta=1.0)
+    assert scheduler.shares_.tolist() == [[0.5, 0.5]]
+    losses = torch.tensor([[0.0, 0, math.log(2), math.log(2)]])
+    weights = scheduler(torch.exp(-losses), losses, HALVES)
+    assert weights[0].tolist() == pytest.approx([2 / 3, 2 / 3, 4 / 3, 4 / 3])
+    assert scheduler.shares_[0].tolist() == pytest.approx([1 / 3, 2 / 3])
+    only = torch.eye(2)[[0, 0, 0]]
+    weights = scheduler(torch.full((1, 3), 0.5), torch.full((1, 3), math.log(2)), only)
+    assert scheduler.shares_[0].tolist() == pytest.approx([0.5, 0.5])
+    assert weights[0].tolist() == pytest.approx([0.5] * 3)  # 3 samples x share 1/2 / size 3
+    assert scheduler.weights_[0].tolist() == pytest.approx([0.5, 0])
+
+
+def test_an_empty_class_weighs_nothing() -> None:
+    for method in ("class-balanced", "balanced", "balanced-within-class", "dpt", "group-dro"):
+        scheduler = make_reweighter(method)
+        scheduler.start(torch.eye(3)[[0, 0, 1]], torch.tensor([0, 1, 2]), 1)
+        assert scheduler.weights_[0].tolist() == pytest.approx([0.75, 1.5, 0])
+
+
+@pytest.mark.parametrize("refresh", ["step", "epoch"])
+def test_dpt_forgets_the_means_of_the_epoch_before(refresh: str) -> None:
+    """Mean confidences 1 and 0, then 0 and 1: the second weights know nothing of the first."""
+    scheduler = started("dpt", eta=math.log(3), ema=0.0, refresh=refresh)
+    first, second = torch.tensor([[1.0, 1, 0, 0]]), torch.tensor([[0.0, 0, 1, 1]])
+    scheduler(first, 1 - first, HALVES)
+    assert scheduler.weights_[0].tolist() == pytest.approx([0.5, 1.5])  # 1 : 3, mean 1
+    scheduler(second, 1 - second, HALVES)
+    assert scheduler.weights_[0].tolist() == pytest.approx([1.5, 0.5])
+    assert not scheduler.sums_.any()
+    assert not scheduler.sizes_.any()
+
+
+def test_dpt_averages_old_and_new_weights() -> None:
+    """0.75 of (1, 1), 0.25 of (0.5, 1.5)."""
+    scheduler = started("dpt", eta=math.log(3), ema=0.75)
+    p = torch.tensor([[1.0, 1, 0, 0]])
+    assert scheduler(p, 1 - p, HALVES)[0].tolist() == pytest.approx([0.875, 0.875, 1.125, 1.125])
+
+
+def test_dpt_whose_group_weights_sum_to_one() -> None:
+    """Sizes 1 and 3 begin at 3/4 and 1/4; at equal confidence they stay there."""
+    sizes = torch.eye(2)[[0, 1, 1, 1]]
+    scheduler = started("dpt", sizes, normalize="sum", ema=0.0, eta=math.log(2))
+    assert scheduler.weights_[0].tolist() == pytest.approx([0.75, 0.25])
+    p = torch.full((1, 4), 0.5)
+    scheduler(p, 1 - p, sizes)
+    assert scheduler.weights_[0].tolist() == pytest.approx([0.75, 0.25])
+    p = torch.tensor([[1.0, 0, 0, 0]])
+    scheduler(p, 1 - p, sizes)
+    assert scheduler.weights_[0].tolist() == pytest.approx([0.6, 0.4])  # 1 : 2/3
+
+
+def test_dpt_waits_for_the_whole_epoch() -> None:
+    """Batches of 3 and 1 of 4 samples: the first changes nothing, the second uses the means of both."""
+    scheduler = started("dpt", eta=math.log(3), ema=0.0, refresh="epoch")
+    first, second = torch.eye(2)[[0, 0, 1]], torch.eye(2)[[1]]
+    scheduler(torch.tensor([[1.0, 1, 0]]), torch.zeros(1, 3), first)
+    assert scheduler.weights_[0].tolist() == [1, 1]
+    assert scheduler.sums_[0].tolist() == [2, 0]
+    assert scheduler.sizes_[0].tolist() == [2, 1]
+    scheduler(torch.tensor([[1.0]]), torch.zeros(1, 1), second)
+    assert scheduler.weights_[0].tolist() == pytest.approx([2 * 1 / (1 + 3**0.5), 2 * 3**0.5 / (1 + 3**0.5)])

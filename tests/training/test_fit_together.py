@@ -30,17 +30,13 @@ from debias_pt.settings import FitSettings
 from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.loop import Callback, Training
 from debias_pt.training.run_group import RunGroup
-from debias_pt.training.stacking import fit_together
+from debias_pt.training.stacking import fit_together, stack
 from debias_pt.training.tuner import PromptTuner, scheduler
 from debias_pt.utils.tensors import Rows
+from tests.helpers.gaussian_fit import CPU, TABLE, TRUE
 from tests.helpers.small_case import gaussian_case
-from tests.helpers.tiny_data import gaussian_table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-TABLE = gaussian_table()
-TRUE = Groups.true(TABLE.y, TABLE.class_names, [TABLE.attributes["background"]])
-CPU = torch.device("cpu")
 DIFFERENT: tuple[dict[str, Any], ...] = (
     {"method": "dpt", "lr": 0.05, "warmup_steps": 3, "seeds": 2},
     {"method": "erm", "lr": 0.2, "loss": "gce", "q": 0.5},
@@ -49,6 +45,7 @@ DIFFERENT: tuple[dict[str, Any], ...] = (
     {"method": "dpt", "eta": 4.0, "ema": 0.5, "normalize": "sum", "refresh": "epoch"},
     {"method": "class-balanced", "select": "average-accuracy"},
 )
+PLAIN = replace(TABLE, fingerprint={})
 
 
 def split(name: str, groups: Groups = TRUE) -> FitData:
@@ -218,7 +215,7 @@ def test_nan_names_the_seed_and_group_of_its_own_part() -> None:
 )
 def test_what_must_be_common_is_asked_for(other: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        train([run_group(), run_group(**other)])
+        train([run_group(), run_group(), run_group(**other)])
 
 
 def test_runs_that_do_not_fit_are_refused() -> None:
@@ -301,3 +298,17 @@ def test_the_comparison_says_what_was_timed(backbone: Backbone) -> None:
     assert list(seconds) == ["2 seeds one by one", "2 seeds stacked", "one seed"]
     assert seeds["stacked_to_one_seed"]["median"] == pytest.approx(seconds["2 seeds stacked"] / seconds["one seed"])
     assert [row["name"] for row in mixed["rows"]] == ["5 settings one by one", "5 settings stacked"]
+
+
+def test_tuners_fitted_together_have_a_head_each(backbone: Backbone) -> None:
+    tuners = [
+        PromptTuner(backbone, head="linear", method=method, seeds=n, steps=2) for method, n in (("erm", 1), ("dpt", 2))
+    ]
+    groups = [tuner.run_group(PLAIN, TRUE) for tuner in tuners]
+    training = fit_together(tuners, groups)
+    assert [group.runs for group in groups] == [slice(0, 1), slice(1, 3)]
+    assert [len(tuner.class_weights_) for tuner in tuners] == [1, 2]
+    assert torch.equal(tuners[1].head_.weight, training.head.weight[1:])  # type: ignore[arg-type,index]
+    for given in (([], []), (tuners, groups[:1])):
+        with pytest.raises(UsageError, match=f"{len(given[0])} tuners and {len(given[1])} run groups"):
+            stack(*given)

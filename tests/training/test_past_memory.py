@@ -20,8 +20,10 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.models.backbone import Backbone
+from debias_pt.settings import FitSettings
 from debias_pt.training import fit_plan
 from debias_pt.training.data import BLOCK, POOL, Minibatches
+from debias_pt.training.fit_plan import plan
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.utils import memory
 from tests.helpers.tiny_data import gaussian_table
@@ -74,18 +76,6 @@ def test_an_epoch_in_blocks_has_every_row_once_and_batches_lie_together() -> Non
     assert not torch.equal(epoch, torch.cat([batches.rows(step)[0] for step in range(33, 33 + 49)])[:n])  # type: ignore[index]
 
 
-def test_small_batches_validate_when_they_saw_as_many_rows(backbone: Backbone) -> None:
-    table = replace(gaussian_table(), fingerprint={})  # 400 training rows, 160 for validation
-    groups = Groups.true(table.y, table.class_names, list(table.attributes.values()))
-    options = {"head": "linear", "select": "pseudo-wga", "method": "erm"}
-    small = PromptTuner(backbone, **options, batch_size=20).run_group(table, groups)
-    assert [step for step in range(25) if small.validates(step)] == [0, 8, 16, 24]
-    whole = PromptTuner(backbone, **options).run_group(table, groups)
-    assert all(whole.validates(step) for step in range(25))
-    large = PromptTuner(backbone, **options, batch_size=300).run_group(table, groups)
-    assert all(large.validates(step) for step in range(25))
-
-
 def test_inferring_groups_refuses_before_it_begins(table: FeatureTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device="cpu": 1000)
     with pytest.raises(
@@ -112,3 +102,38 @@ def test_a_limit_of_the_operating_system_holds(tmp_path: Path) -> None:
     result = json.loads(done.stdout)
     assert result["worst_group"] > 0.9
     assert result["answers"] == [150000, 2]
+
+
+def mapped(folder: Path, dtype: str) -> FeatureTable:
+    """Twenty rows of eight features in a file; two classes."""
+    np.save(folder / "features.npy", np.tile(np.eye(8)[0], (20, 1)).astype(dtype))
+    features = np.load(folder / "features.npy", mmap_mode="r")
+    split = np.repeat(["train", "val"], [12, 8])
+    return FeatureTable(tuple(map(str, range(20))), features, np.arange(20) % 2, split, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "batch_size", "needed"),
+    [
+        ("float32", None, 4 * 160 + 4 * 3 * 2 * 12 * 5),
+        ("float16", None, 6 * 160 + 4 * 3 * 2 * 12 * 5),
+        ("float32", 4, 4 * 160 + 4 * 3 * 2 * 4 * 5),
+    ],
+)
+def test_what_is_needed_and_what_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, batch_size: int | None, needed: int
+) -> None:
+    """Features, and five copies of the logits of 3 runs and 2 classes, of 7 tenths of what is free."""
+    table = mapped(tmp_path, dtype)
+    settings = FitSettings(seeds=3, steps=6, batch_size=batch_size)
+    enough = math.ceil(needed / 0.7) + 1
+    monkeypatch.setattr(fit_plan, "free_bytes", lambda device: enough)
+    assert plan(table, 12, settings) == fit_plan.FitPlan(settings, mapped=False)
+    monkeypatch.setattr(fit_plan, "free_bytes", lambda device: enough - 3)
+    batch = batch_size or 12
+    with pytest.warns(DebiasWarning, match=rf"minibatches of {batch} rows .*; 6 steps see {6 * batch / 12:.2g} times "):
+        found = plan(table, 12, settings)
+    assert (found.mapped, found.settings.batch_size, found.settings.steps) == (True, batch, 6)
+    in_memory = replace(table, features=np.array(table.features))
+    assert not plan(in_memory, 12, settings).mapped
+    assert (fit_plan.BATCH, fit_plan.COPIES, fit_plan.LEFT) == (8192, 5, 0.7)

@@ -3,51 +3,30 @@ bit by bit after a stop; NaN is named; selection keeps the right step; fitting o
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from debias_pt.errors import DebiasWarning, FingerprintError, NonFiniteError, UsageError
-from debias_pt.features.table import FeatureTable
+from debias_pt.errors import DebiasWarning, FingerprintError, NonFiniteError
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import make_loss
-from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, LinearHead, PromptHead
 from debias_pt.reweighting import REWEIGHTERS, make_reweighter
-from debias_pt.settings import SELECTIONS, FitSettings, choices, resolve
+from debias_pt.settings import FitSettings, choices, resolve
 from debias_pt.training.callbacks import Callback
-from debias_pt.training.data import FitData, Minibatches
+from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
-from debias_pt.training.optimizer import learning_rate
 from debias_pt.training.run_group import RunGroup
-from debias_pt.training.selection import RULES, Selector
+from debias_pt.training.selection import Selector
 from debias_pt.training.tuner import PromptTuner
+from tests.helpers.gaussian_fit import CPU, TABLE, TRUE, make
 from tests.helpers.tiny_data import gaussian_table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-TABLE = gaussian_table()
-TRUE = Groups.true(TABLE.y, TABLE.class_names, [TABLE.attributes["background"]])
-CPU = torch.device("cpu")
-
-
-def data(split: str, table: FeatureTable = TABLE, groups: Groups = TRUE) -> FitData:
-    return FitData.of(table.where(split), groups.rows(table.split == split), CPU)
-
-
-def make(head: torch.nn.Module, seeds: Any = (0,), table: FeatureTable = TABLE, **options: Any) -> Training:
-    settings = FitSettings(**{"steps": 12, "lr": 0.05, "select": "last", **options})
-    loss, reweighter = make_loss(settings.loss), make_reweighter(settings.method, eta=settings.eta)
-    run_group = RunGroup(loss, reweighter, settings, seeds, data("train", table), data("val", table), TRUE)
-    return Training(head, [run_group])  # type: ignore[arg-type]
 
 
 def test_one_sgd_step_equals_the_formula() -> None:
@@ -176,68 +155,6 @@ def test_an_infinite_gradient_is_caught_before_the_step() -> None:
     assert torch.equal(head.weight, before)
 
 
-def test_selection_keeps_the_best_step_of_each_run() -> None:
-    parameter = torch.nn.Parameter(torch.zeros(2, 1))
-    selector = Selector("average-accuracy", [parameter], first_step=1)
-    y, membership = torch.tensor([0, 1]), torch.eye(2)
-    right, wrong = torch.tensor([[9.0, 0], [0, 9]]), torch.tensor([[0.0, 9], [9, 0]])
-    half = torch.tensor([[9.0, 0], [9, 0]])
-    for step, logits in enumerate([(right, right), (half, right), (half, half), (wrong, right)]):
-        parameter.data.fill_(step)
-        selector.observe(step, torch.stack(logits), y, membership)
-    selector.restore()
-    assert selector.step_.tolist() == [2, 3]  # step 0 is too early, the later of equals wins
-    assert parameter.flatten().tolist() == [2, 3]
-
-
-def test_rules_equal_plain_loops_and_leave_empty_groups_out() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 30, 2, generator=generator)
-    y = torch.randint(0, 2, (30,), generator=generator)
-    groups = 2 * y + torch.randint(0, 2, (30,), generator=generator)
-    membership = torch.eye(6)[groups]
-    for run in range(2):
-        by_group = [[i for i in range(30) if groups[i] == g] for g in range(4)]
-        right = [float(logits[run, i].argmax() == y[i]) for i in range(30)]
-        p = [float(logits[run, i].softmax(0)[y[i]]) for i in range(30)]
-        expected = {
-            "average-accuracy": np.mean(right),
-            "pseudo-wga": min(np.mean([right[i] for i in rows]) for rows in by_group),
-            "true-wga": min(np.mean([right[i] for i in rows]) for rows in by_group),
-            "pseudo-confidence": min(np.mean([p[i] for i in rows]) for rows in by_group),
-            "last": 8.0,
-        }
-        for name, value in expected.items():
-            assert float(RULES[name].score(8, logits, y, membership)[run]) == pytest.approx(value, abs=1e-6)
-
-
-def test_only_the_named_rule_uses_true_attributes() -> None:
-    assert set(SELECTIONS) == set(RULES)
-    assert [name for name, rule in RULES.items() if rule.uses_true_attributes] == ["true-wga"]
-    assert complete(FitSettings()).select == "last"
-
-
-@given(n=st.integers(1, 40), batch=st.integers(1, 45), epoch=st.integers(0, 3))
-def test_every_epoch_sees_every_row_once(n: int, batch: int, epoch: int) -> None:
-    steps = 1 if batch >= n else math.ceil(n / batch)
-    batches = Minibatches(n, batch, seeds=[0, 9])
-    seen = [batches.rows(epoch * steps + i) for i in range(steps)]
-    assert [batches.starts_epoch(epoch * steps + i) for i in range(steps)] == [True] + [False] * (steps - 1)
-    if batch >= n:
-        assert seen == [slice(None)]
-    else:
-        for run in range(2):
-            assert sorted(torch.cat([rows[run] for rows in seen]).tolist()) == list(range(n))  # type: ignore[index]
-
-
-def test_learning_rate_warms_up_and_ends_at_zero() -> None:
-    settings = FitSettings(lr=1.0, steps=20, warmup_steps=4)
-    rates = [learning_rate(step, settings) for step in range(21)]
-    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert rates[20] == pytest.approx(0, abs=1e-12)
-    assert all(a > b for a, b in itertools.pairwise(rates[4:]))
-
-
 def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={})
     posterior = TRUE.posterior.copy()
@@ -253,45 +170,6 @@ def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={**backbone.fingerprint, "weights": "other"})
     with pytest.raises(FingerprintError, match="its weights is 'other'"):
         PromptTuner(backbone, steps=1).fit(table, TRUE)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"method": "dtp"}, "did you mean 'dpt'"),
-        ({"loss": "ce"}, "unknown loss 'ce'"),
-        ({"select": "wga"}, "did you mean 'true-wga'|did you mean 'pseudo-wga'"),
-        ({"optimizer": "adam"}, "optimizer is 'adam' \\(did you mean 'adamw'\\?\\); adamw or sgd expected"),
-        ({"step": 3}, "unknown setting 'step' \\(did you mean 'steps'"),
-        ({"steps": -1}, "steps is -1; 0 to"),
-        ({"seeds": 0}, "seeds is 0; 1 to"),
-        ({"lr": 0.0}, "lr is 0.0; "),
-        ({"lr": math.nan}, "lr is nan"),
-        ({"lr": -1.0}, "lr is -1.0"),
-        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
-        ({"momentum": -1.0, "optimizer": "sgd"}, "momentum is -1.0"),
-        ({"seed": 10**20}, "seed is 1000"),
-        ({"context_length": 0}, "context_length is 0; 1 to"),
-        ({"batch_size": 0}, "batch_size is 0; 1 to"),
-        ({"select_after": 1.5}, "0 to 1"),
-        ({"steps": "many"}, "setting 'steps' is 'many'; int expected"),
-        ({"method": "erm", "eta": 2.0}, "'erm' does not take eta"),
-        ({"seeds": 2, "context_init": "a photo of a"}, "would be the same run"),
-        ({"seeds": 2, "head": "linear-from-text"}, "would be the same run"),
-        ({"head": "liner"}, "unknown head 'liner' .did you mean 'linear'"),
-        ({"head": "linear", "context_length": 4}, "the head 'linear' does not take context_length"),
-        ({"method": "cvar", "alpha": 0.0}, "alpha is 0.0"),
-    ],
-)
-def test_wrong_settings_are_refused_before_any_work(backbone: Backbone, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        PromptTuner(backbone, **options)
-
-
-def test_batches_as_large_as_the_data_make_no_other_seed(backbone: Backbone) -> None:
-    tuner = PromptTuner(backbone, seeds=2, context_init="a photo of a", batch_size=5000)
-    with pytest.raises(UsageError, match="would be the same run"):
-        tuner.fit(replace(TABLE, fingerprint={}), TRUE)
 
 
 def test_scoring_by_other_groups_has_no_adjusted_average(backbone: Backbone) -> None:

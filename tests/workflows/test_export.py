@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,10 +24,8 @@ from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows.evaluate import load_tuner, run_settings
 from debias_pt.workflows.export import export
 from debias_pt.workflows.run_folder import RunFolder
+from tests.helpers.export_page import DOCS, LINES, run_lines
 from tests.helpers.tiny_data import FOLDER, write_checkpoint
-
-DOCS = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
-LINES = DOCS.split("<!-- open_clip -->\n```python\n")[1].split("```")[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +50,6 @@ def images(waterbirds_root: Path, tmp_path: Path) -> list[Path]:
         image.save(tmp_path / name)
         paths.append(tmp_path / name)
     return paths
-
-
-def run_lines(folder: Path, image: Path) -> dict[str, Any]:
-    """Run the lines of the document in a folder that holds an export, and return their variables."""
-    shutil.copy(image, folder / "photo.jpg")
-    names: dict[str, Any] = {}
-    exec(LINES, names)
-    return names
 
 
 @pytest.mark.parametrize("run_index", [0, 1])

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from debias_pt.errors import ImageError, NonFiniteError
 from debias_pt.features import loader as batches
 from debias_pt.features.encoding import encode_paths
 from debias_pt.features.table import FeatureTable
+from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.models.backbone import Backbone
 from debias_pt.training.tuner import PromptTuner
 from debias_pt.workflows.predict import as_csv, as_jsonl, predict
@@ -246,3 +248,31 @@ def test_nan_from_the_model_is_refused_with_the_image(
     )
     with pytest.raises(NonFiniteError, match=r"0\.jpg: the model gave NaN or infinity"):
         encode_paths(backbone, [str(photos / "0" / "0.jpg")])
+
+
+def test_predict_asks_the_probe_about_the_class_it_predicts(
+    tiny_run: Path, waterbirds_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    whole = RefinedProbe.predict
+
+    def spy(self: RefinedProbe, features: Any, y: Any, **options: Any) -> Any:
+        asked.extend(y.tolist())
+        return whole(self, features, y, **options)
+
+    monkeypatch.setattr(RefinedProbe, "predict", spy)
+    images = sorted(map(str, (waterbirds_root / FOLDER).glob("*/test_*.jpg")))[:6]
+    result = predict(str(tiny_run), images)
+    assert [result["class_names"][y] for y in asked] == [one["predicted"] for one in result["images"]]
+    for one in result["images"]:
+        assert one["predicted"] == max(one["probabilities"], key=one["probabilities"].__getitem__)
+
+
+def test_the_file_of_predict() -> None:
+    answers = {"background": {"value": "land", "confidence": 0.75}}
+    image = {"id": "a,b.jpg", "path": "a,b.jpg", "predicted": "dog", "label": "dog", "probability": 0.625}
+    image |= {"probabilities": {"cat": 0.375, "dog": 0.625}, "attributes": answers}
+    text = as_csv({"class_names": ["cat", "dog"], "attributes": ["background"], "images": [image]})
+    header, line = csv.reader(io.StringIO(text))
+    assert header[:6] == ["id", "predicted", "probability", "p(cat)", "p(dog)", "background"]
+    assert line == [*("a,b.jpg", "dog", "0.625000", "0.375000", "0.625000", "land", "0.750000", "a,b.jpg", "dog")]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from debias_pt.benchmarks.group_robustness.case import Case, Fitted
 from debias_pt.benchmarks.group_robustness.groupings import Classes, Pseudo, Shuffled
 from debias_pt.benchmarks.group_robustness.minority_recall import minority_report
+from debias_pt.benchmarks.group_robustness.rivals import dfr
 from debias_pt.benchmarks.group_robustness.rivals.afr import AFR, afr_weights, second_layer
 from debias_pt.benchmarks.group_robustness.rivals.confusion_cells import ConfusionCells, IndependentCells
 from debias_pt.benchmarks.group_robustness.rivals.dfr import DFR, balanced
@@ -32,7 +34,6 @@ from debias_pt.models.heads import LinearHead
 from tests.helpers.small_case import PLACE, Floats, descend, gaussian_case, held_out, training_rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
 Weigh = Callable[[Floats, Floats], Floats]
 
 
@@ -386,3 +387,36 @@ def test_true_groups_are_not_scored_as_finding_minorities(case: Case) -> None:
     train = case.split("train")
     pseudo: Groups = case.prepared.pseudo
     assert found[0].tolist() == np.isin(pseudo.index[train], [1, 2]).tolist()
+
+
+def test_dfr_is_fitted_on_balanced_halves_and_judged_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first feature is the row's number, so that every call tells which rows it was given."""
+    groups = np.repeat([0, 1], [30, 10])
+    y, features = groups, np.arange(40.0)[:, None]
+    fits: list[tuple[float, list[int]]] = []
+    judged: list[list[int]] = []
+
+    def refit(x: Any, y: Any, strength: float) -> Any:
+        fits.append((strength, x[:, 0].astype(int).tolist()))
+        return np.full((1, 1), strength), np.zeros(1)
+
+    def labels(layer: Any, x: Any) -> Any:
+        judged.append(x[:, 0].astype(int).tolist())
+        own = y[x[:, 0].astype(int)]
+        # the weak strength is right for the large group alone: better on average, worse in the worst group
+        return own * 0 if layer[0][0, 0] == 0.1 else np.where(x[:, 0] % 3 > 0, own, 1 - own)
+
+    monkeypatch.setattr(dfr, "refit", refit)
+    monkeypatch.setattr(dfr, "labels", labels)
+    layer, _ = dfr.DFR(draws=3, strengths=(0.1, 1.0)).fit_one(features, y, groups, seed=0)
+    assert layer[0, 0] == 1.0
+    assert [strength for strength, _ in fits] == [0.1, 1.0, 1.0, 1.0, 1.0]
+    for (_, rows), other in zip(fits[:2], judged, strict=True):
+        assert len(other) == 20
+        assert not set(rows) & set(other)
+        sizes = np.bincount(groups[rows])
+        assert sizes[0] == sizes[1] == min(10 - np.bincount(groups[other])[1], 20)
+    for _, rows in fits[2:]:
+        assert np.bincount(groups[rows]).tolist() == [10, 10]
+        assert len(set(rows)) == 20
+    assert fits[2] != fits[3]

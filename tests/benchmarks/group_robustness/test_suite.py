@@ -8,6 +8,7 @@ import io
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ import pytest
 
 from debias_pt.benchmarks.group_robustness import case as store
 from debias_pt.benchmarks.group_robustness import plot, published, row_tables, suite
-from debias_pt.benchmarks.group_robustness.case import Case
+from debias_pt.benchmarks.group_robustness.case import Case, Fitted
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rows import ROWS, Row, choose
+from debias_pt.benchmarks.group_robustness.stacked_fits import Timed
 from debias_pt.benchmarks.pages import group_robustness as pages
 from debias_pt.benchmarks.shared import figures
 from debias_pt.benchmarks.shared.results_store import ResultStore
@@ -36,7 +38,6 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning"),  # groups of five images
 ]
-
 WITHOUT_STEPS = {"zero-shot", "zero-shot-ensemble", "orth-proj", "orth-cal", "afr"}
 WITHOUT_STEPS |= {"class-balanced-val", "dfr-pseudo", "dfr"}
 ALL, TRAIN, VAL = "class labels", "training attributes", "validation attributes"
@@ -325,3 +326,36 @@ def test_the_results_in_the_repository_are_of_rows_that_exist() -> None:
     assert "python -m studies.group_robustness_page docs" in text
     for picture in re.findall(r"\]\((\S+\.png)\)", text):
         assert (DOCS / picture).is_file()
+
+
+def test_the_distance_to_the_oracle_is_what_true_groups_would_add() -> None:
+    rows = [{"row": "dpt", "worst_group_accuracy": 0.5}, {"row": "dpt-true", "worst_group_accuracy": 0.75}]
+    assert suite.distances(rows) == {"dpt": 0.25}
+    assert suite.distances(rows[:1]) == {}
+
+
+def test_the_second_choice_of_steps_is_scored_by_its_own_predictions(backbone: Backbone) -> None:
+    case = gaussian_case(backbone)
+    y = suite.reported(case).y
+
+    def says(value: int) -> Callable[[Any], Any]:
+        return lambda features: np.full((2, len(features)), value)
+
+    fitted = Fitted(case.seeds, says(0), says(1), [4, 4], [2, 3])
+    found = suite.figures_of(case, Timed(fitted, 3.0, 2))
+    assert found["average_accuracy"] == pytest.approx((y == 0).mean())
+    assert found["true_selection"]["average_accuracy"] == pytest.approx((y == 1).mean())
+    assert [one["accuracy"] for one in found["groups"]] == [1, 1, 0, 0]
+    assert [one["accuracy"] for one in found["true_selection"]["groups"]] == [0, 0, 1, 1]
+    assert found["seconds"]["per_run"] == 1.5
+
+
+def test_suites_weigh_the_adjusted_average_by_training(backbone: Backbone) -> None:
+    case = gaussian_case(backbone)
+    counts = case.prepared.report_groups.rows(case.split("train")).counts
+    groups = suite.reported(case)
+    right_in_one = np.where(groups.index == 0, groups.y, 1 - groups.y)
+    report = suite.scores(case, lambda features: np.stack([right_in_one] * 2), case.seeds)
+    share = counts[0] / counts.sum()
+    assert share != pytest.approx((groups.index == 0).mean(), abs=0.02)  # else this tells nothing
+    assert report["adjusted_average_accuracy"] == pytest.approx(share)

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from debias_pt.benchmarks.noisy_labels import compute, experiment_tables, plot, suite
 from debias_pt.benchmarks.noisy_labels import compute as computing
-from debias_pt.benchmarks.noisy_labels import experiment_tables, plot, suite
 from debias_pt.benchmarks.noisy_labels.case import NoisyCase
 from debias_pt.benchmarks.noisy_labels.cells import CE, RANDOM, Cell, Plan, fit_settings
 from debias_pt.benchmarks.noisy_labels.claims import Claim, finding
@@ -343,3 +343,12 @@ def test_kinds_of_noise_without_noise_are_left_out(
     found = suite.noisy_labels(case.settings, ["kinds", "context"])
     assert found["left_out"] == {"kinds": "it needs a noise rate above 0"}
     assert [one["experiment"] for one in found["experiments"]] == ["context"]
+
+
+@pytest.mark.parametrize("change", [{"views": 2}, {"shots": 13}, {"seeds": 3}, {"steps": 4}, {"split": "val"}])
+def test_a_stored_result_is_of_all_that_it_depends_on(backbone: Backbone, change: dict[str, Any]) -> None:
+    cell = Cell("prompt")
+    plain, other = noisy_case(backbone), noisy_case(backbone, **change)
+    assert compute.key(plain, cell) == compute.key(noisy_case(backbone), cell)
+    assert compute.key(plain, cell) != compute.key(other, cell)
+    assert compute.key(plain, Cell("linear-probe")) != compute.key(plain, cell)

@@ -24,8 +24,8 @@ from debias_pt.errors import UnknownNameError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.pages.render import html
 from debias_pt.settings import TrainSettings
+from tests.helpers.random_models import TOKENIZER, make_backbone
 from tests.helpers.report_case import Parsed
-from tests.models.test_text_cut import TOKENIZER, make_backbone
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 
 from debias_pt.benchmarks.speed import text_pass
 from debias_pt.models.text import TextTower
-from tests.models.test_text_cut import TOKENIZER, make_backbone
+from tests.helpers.random_models import TOKENIZER, make_backbone
 
 
 def test_three_passes_are_timed_and_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

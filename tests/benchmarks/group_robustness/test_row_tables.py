@@ -1,22 +1,11 @@
-"""Promises: the figures of the methods' tables, and what DFR is fitted and judged on; by small cases."""
+"""Promises: the figures of the methods' tables, by small cases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import pytest
-
-from debias_pt.benchmarks.group_robustness import row_tables, suite
-from debias_pt.benchmarks.group_robustness.case import Fitted
-from debias_pt.benchmarks.group_robustness.rivals import dfr
-from debias_pt.benchmarks.group_robustness.stacked_fits import Timed
+from debias_pt.benchmarks.group_robustness import row_tables
 from debias_pt.groups.metrics import SCALARS
-from debias_pt.models.backbone import Backbone
-from tests.helpers.small_case import gaussian_case
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def figures(worst: float, **changed: Any) -> dict[str, Any]:
@@ -120,69 +109,3 @@ def test_one_seed_has_no_interval_over_seeds() -> None:
     alone = figures(0.5)
     assert row_tables.cell({**alone, "per_seed": alone["per_seed"][:1]}, "average_accuracy") == "80.0"
     assert row_tables.cell(alone, "average_accuracy") == "80.0 ± 20.0"
-
-
-def test_the_distance_to_the_oracle_is_what_true_groups_would_add() -> None:
-    rows = [{"row": "dpt", "worst_group_accuracy": 0.5}, {"row": "dpt-true", "worst_group_accuracy": 0.75}]
-    assert suite.distances(rows) == {"dpt": 0.25}
-    assert suite.distances(rows[:1]) == {}
-
-
-def test_the_second_choice_of_steps_is_scored_by_its_own_predictions(backbone: Backbone) -> None:
-    case = gaussian_case(backbone)
-    y = suite.reported(case).y
-
-    def says(value: int) -> Callable[[Any], Any]:
-        return lambda features: np.full((2, len(features)), value)
-
-    fitted = Fitted(case.seeds, says(0), says(1), [4, 4], [2, 3])
-    found = suite.figures_of(case, Timed(fitted, 3.0, 2))
-    assert found["average_accuracy"] == pytest.approx((y == 0).mean())
-    assert found["true_selection"]["average_accuracy"] == pytest.approx((y == 1).mean())
-    assert [one["accuracy"] for one in found["groups"]] == [1, 1, 0, 0]
-    assert [one["accuracy"] for one in found["true_selection"]["groups"]] == [0, 0, 1, 1]
-    assert found["seconds"]["per_run"] == 1.5
-
-
-def test_suites_weigh_the_adjusted_average_by_training(backbone: Backbone) -> None:
-    case = gaussian_case(backbone)
-    counts = case.prepared.report_groups.rows(case.split("train")).counts
-    groups = suite.reported(case)
-    right_in_one = np.where(groups.index == 0, groups.y, 1 - groups.y)
-    report = suite.scores(case, lambda features: np.stack([right_in_one] * 2), case.seeds)
-    share = counts[0] / counts.sum()
-    assert share != pytest.approx((groups.index == 0).mean(), abs=0.02)  # else this tells nothing
-    assert report["adjusted_average_accuracy"] == pytest.approx(share)
-
-
-def test_dfr_is_fitted_on_balanced_halves_and_judged_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first feature is the row's number, so that every call tells which rows it was given."""
-    groups = np.repeat([0, 1], [30, 10])
-    y, features = groups, np.arange(40.0)[:, None]
-    fits: list[tuple[float, list[int]]] = []
-    judged: list[list[int]] = []
-
-    def refit(x: Any, y: Any, strength: float) -> Any:
-        fits.append((strength, x[:, 0].astype(int).tolist()))
-        return np.full((1, 1), strength), np.zeros(1)
-
-    def labels(layer: Any, x: Any) -> Any:
-        judged.append(x[:, 0].astype(int).tolist())
-        own = y[x[:, 0].astype(int)]
-        # the weak strength is right for the large group alone: better on average, worse in the worst group
-        return own * 0 if layer[0][0, 0] == 0.1 else np.where(x[:, 0] % 3 > 0, own, 1 - own)
-
-    monkeypatch.setattr(dfr, "refit", refit)
-    monkeypatch.setattr(dfr, "labels", labels)
-    layer, _ = dfr.DFR(draws=3, strengths=(0.1, 1.0)).fit_one(features, y, groups, seed=0)
-    assert layer[0, 0] == 1.0
-    assert [strength for strength, _ in fits] == [0.1, 1.0, 1.0, 1.0, 1.0]
-    for (_, rows), other in zip(fits[:2], judged, strict=True):
-        assert len(other) == 20
-        assert not set(rows) & set(other)
-        sizes = np.bincount(groups[rows])
-        assert sizes[0] == sizes[1] == min(10 - np.bincount(groups[other])[1], 20)
-    for _, rows in fits[2:]:
-        assert np.bincount(groups[rows]).tolist() == [10, 10]
-        assert len(set(rows)) == 20
-    assert fits[2] != fits[3]

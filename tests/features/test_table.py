@@ -1,10 +1,10 @@
-"""Promises: what a table of features takes, keeps and refuses, and who encodes which block, by small cases."""
+"""Promises: a feature table keeps its rows together and refuses what is not aligned, unique, finite or of unit length;
+its fingerprint changes with labels and content."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,39 @@ import pytest
 
 from debias_pt.datasets.attributes import TrueAttribute
 from debias_pt.errors import DatasetError, FingerprintError, NonFiniteError, UsageError
-from debias_pt.features import cache as cache_module
-from debias_pt.features.cache import CachedRows, FeatureCache, _sorting, raw_keys, table_features
-from debias_pt.features.claims import Block, Claims
-from debias_pt.features.table import FeatureTable, join_tables, lengths, table_from_arrays
+from debias_pt.features.table import FeatureTable, join_tables, table_from_arrays
+from tests.helpers.tiny_data import gaussian_table
 
+TABLE = gaussian_table()
 MODEL = {"model": "tiny"}
 KEYS = [f"{i:02x}" * 32 for i in range(5)]
+
+
+def test_splits_keep_rows_aligned() -> None:
+    for split in ("train", "val", "test"):
+        part = TABLE.where(split)
+        rows = [TABLE.ids.index(name) for name in part.ids]
+        assert (part.features == TABLE.features[rows]).all()
+        assert (part.y == TABLE.y[rows]).all()
+        assert (part.attributes["background"].labels == TABLE.attributes["background"].labels[rows]).all()
+
+
+def test_data_fingerprint_sees_rows_labels_and_splits() -> None:
+    first = TABLE.data_fingerprint()
+    flipped = TABLE.y.copy()
+    flipped[0] = 1 - flipped[0]
+    assert replace(TABLE, y=flipped).data_fingerprint() != first
+    assert gaussian_table(seed=1).data_fingerprint() != first
+    hashed = replace(TABLE, image_hashes=tuple("a" * len(TABLE)))
+    assert replace(hashed, features=gaussian_table(seed=1).features).data_fingerprint() == hashed.data_fingerprint()
+    changed = replace(TABLE, image_hashes=("b", *hashed.image_hashes[1:]))
+    assert changed.data_fingerprint() != hashed.data_fingerprint()
+    assert len(hashed.where("val").image_hashes) == len(hashed.where("val"))
+
+
+def test_other_number_types_are_taken() -> None:
+    table = replace(TABLE, features=TABLE.features.astype(np.float64), y=TABLE.y.astype(np.int32))
+    assert (table.features.dtype, table.y.dtype) == (np.float32, np.int64)
 
 
 def table(**changed: Any) -> FeatureTable:
@@ -111,11 +137,6 @@ def test_arrays_are_scaled_and_split() -> None:
         table_from_arrays([[1.0, 0], [0, 0]], [0, 1], ["a", "b"], split="train")
 
 
-def test_lengths_beyond_single_precision() -> None:
-    rows = np.array([[3e25, 4e25], [3e-25, 4e-25], [3, 4], [0, 0]], dtype=np.float32)
-    assert lengths(rows) == pytest.approx([5e25, 5e-25, 5, 0], rel=1e-6)
-
-
 def test_tables_are_joined_in_order() -> None:
     one = table()
     two = replace(
@@ -133,70 +154,3 @@ def test_tables_are_joined_in_order() -> None:
     ):
         with pytest.raises(error, match=message):
             join_tables([one, other])
-
-
-def test_keys_are_sorted_by_all_their_bytes() -> None:
-    """By the first 8 where these differ; two that begin alike are sorted by the rest."""
-    apart = raw_keys([KEYS[3], KEYS[1], KEYS[2]])
-    assert _sorting(apart).tolist() == [1, 2, 0]
-    alike = raw_keys(["00" * 31 + "03", "00" * 31 + "01", "01" * 32])
-    assert _sorting(alike).tolist() == [1, 0, 2]
-    high = raw_keys(["ff" * 32, "7f" * 32])
-    assert _sorting(high).tolist() == [1, 0]
-    held = CachedRows.of([alike[:1], alike[1:]], [Path("a"), Path("b")], 3)
-    assert (held.shard.tolist(), held.row.tolist(), held.dim, len(held)) == ([1, 0, 1], [0, 0, 1], 3, 3)
-    assert held.missing(["", "00" * 31 + "03", "00" * 31 + "02", "ff" * 32]) == ["00" * 31 + "02", "ff" * 32]
-
-
-def test_which_tables_are_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four rows of four numbers are 64 bytes: at the limit they are read, above it they are mapped."""
-    cache = FeatureCache(tmp_path, MODEL)
-    rows = np.arange(16, dtype=np.float32).reshape(4, 4)
-    cache.add(KEYS[:4], rows)
-    held = cache.read()
-    monkeypatch.setattr(cache_module, "MAPPED_BYTES", 64)
-    assert not isinstance(table_features(held, KEYS[:4], cache.folder, "x"), np.memmap)
-    monkeypatch.setattr(cache_module, "MAPPED_BYTES", 63)
-    mapped = table_features(held, KEYS[3::-1], cache.folder, "x")
-    assert isinstance(mapped, np.memmap)
-    assert mapped.tolist() == rows[::-1].tolist()
-    (file,) = (cache.folder / "tables").iterdir()
-    assert [len(part) for part in file.stem.split("-")] == [16, 32]
-    saved = np.load(file)
-    assert (saved.dtype, saved.shape) == (np.float32, (4, 4))
-    np.save(file, rows.astype(np.float64))  # of another type: written anew
-    assert table_features(held, KEYS[3::-1], cache.folder, "x").tolist() == rows[::-1].tolist()
-    assert cache_module.MAPPED_BYTES == 63
-
-
-def test_a_shard_is_called_by_its_keys(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, MODEL)
-    assert not cache.has_shard(KEYS[:2])
-    cache.add(KEYS[:2], np.eye(2, dtype=np.float32))
-    assert cache.has_shard(KEYS[:2])
-    assert not cache.has_shard(KEYS[:1])
-    assert not cache.has_shard(KEYS[1::-1])
-    assert (cache.folder / f"{cache.shard_name(KEYS[:2])}.safetensors").is_file()
-    assert len(cache.shard_name(KEYS[:2])) == 16
-
-
-def test_blocks_are_claimed_once_and_given_back(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, MODEL)
-    paths = list("abcde")
-    one, two = (Claims(cache, KEYS, paths, 2) for _ in range(2))
-    assert [block.paths for block in one.blocks] == [("a", "b"), ("c", "d"), ("e",)]
-    assert one.blocks[2] == Block((KEYS[4],), ("e",))
-    assert [len(block) for block in one.blocks] == [2, 2, 1]
-    cache.add(KEYS[2:4], np.eye(2, dtype=np.float32))  # the second block is done
-    with one:
-        free = one.free()
-        first = next(free)
-        assert first.paths == ("a", "b")
-        with two:
-            assert [block.paths for block in two.free()] == [("e",)]
-            assert [block.paths for block in two.busy] == [("a", "b")]
-            one.release(first)
-            assert [block.paths for block in two.others()] == [("a", "b")]
-        assert [block.paths for block in free] == [("e",)]
-    assert not list(cache.folder.glob(".*.lock"))
-    assert one.busy == []
