@@ -121,7 +121,8 @@ def test_what_is_not_there_is_said(tmp_path: Path, backbone: Backbone) -> None:
 def test_old_names_work_for_a_version(run: debias_pt.Run) -> None:
     with pytest.warns(DeprecationWarning, match=r"load_run\(path\) is now open_run\(path\).tuner"):
         tuner = debias_pt.load_run(run.path)
-    assert isinstance(tuner, debias_pt.PromptTuner)
+    assert isinstance(tuner, debias_pt.Tuner)
+    assert debias_pt.PromptTuner is Tuner
     assert debias_pt.RefinedProbe is RefinedProbe
 
 

@@ -34,7 +34,7 @@ def test_user_code_passes_pyright_strict(tmp_path: Path) -> None:
     code = USER_CODE.read_text(encoding="utf-8")
     done = _pyright(tmp_path, code)
     assert done.returncode == 0, done.stdout
-    wrong = _pyright(tmp_path, f"{code}\nnumber: int = PromptTuner.fit\nBackbone.load(pretrained=3)\n")
+    wrong = _pyright(tmp_path, f"{code}\nnumber: int = Tuner.fit\nBackbone.load(pretrained=3)\n")
     assert wrong.returncode == 1
     assert wrong.stdout.count("error:") == 2, wrong.stdout
 

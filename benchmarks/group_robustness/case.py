@@ -104,7 +104,7 @@ class Case:
 
     def split(self, name: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split."""
-        return self.prepared.rows(name)
+        return self.prepared.mask(name)
 
 
 # Several rows ask the same probe and the same guard.
@@ -165,7 +165,7 @@ def watch_true(run_group: RunGroup, case: Case) -> Selector | None:
     true = case.annotated
     if true is None:
         return None
-    selector = Selector("true-wga", run_group.own.parameters, run_group.selector.first_step)
+    selector = Selector("true-wga", run_group.params.parameters, run_group.selector.first_step)
     membership = membership_of(true.rows(case.split("val")), run_group.val.y.device)
     y = torch.from_numpy(case.prepared.table.y[case.split("val")]).to(run_group.val.y.device)
     run_group.watchers.append(lambda step, logits: selector.observe(step, logits, y, membership))

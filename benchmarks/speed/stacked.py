@@ -102,4 +102,4 @@ def _each(fit: Callable[..., None], settings: Sequence[Mapping[str, Any]]) -> No
 
 def _together(tuners: Sequence[Tuner], table: FeatureTable, groups: Groups) -> None:
     first = tuners[0].run_group(table, groups)
-    fit_together(tuners, [first, *(tuner.run_group(table, groups, beside=first) for tuner in tuners[1:])])
+    fit_together(tuners, [first, *(tuner.run_group(table, groups, share_features_with=first) for tuner in tuners[1:])])

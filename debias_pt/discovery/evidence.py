@@ -13,7 +13,7 @@ RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ErrorEvidence:
     """What an attribute's values have to do with errors, on training images that the head did not see.
 
     Parameters
@@ -40,7 +40,7 @@ class Evidence:
 
 def explain(
     values: NDArray[np.int64], y: NDArray[np.int64], wrong: NDArray[np.bool_], n_classes: int, n_values: int
-) -> Evidence:
+) -> ErrorEvidence:
     """Count errors by class and value.
 
     Parameters
@@ -69,7 +69,7 @@ def explain(
     spread = attributable(drawn.sum(axis=-1), drawn[..., 1], usual)
     low, high = np.quantile(spread, [0.025, 0.975])
     share = float(attributable(counts[None], errors[None], usual)[0])
-    return Evidence(share, (float(low), float(high)), usual, counts, errors)
+    return ErrorEvidence(share, (float(low), float(high)), usual, counts, errors)
 
 
 def attributable(counts: NDArray[np.int64], errors: NDArray[np.int64], usual: NDArray[np.int64]) -> Array:

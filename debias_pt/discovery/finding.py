@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute
-from debias_pt.discovery.evidence import Evidence
+from debias_pt.discovery.evidence import ErrorEvidence
 from debias_pt.discovery.unnamed import UnnamedDirection
 
 
@@ -24,7 +24,7 @@ class Finding:
         Ready for an :class:`~debias_pt.groups.probe.AttributeProbe`; its values are the poles.
     score : float
         Of its best word, in standard deviations; findings are ranked by it.
-    evidence : Evidence
+    evidence : ErrorEvidence
         What it explains.
     value_of : ndarray of int, shape (N,)
         The zero-shot probe's answer for each training image.
@@ -34,7 +34,7 @@ class Finding:
 
     attribute: Attribute
     score: float
-    evidence: Evidence
+    evidence: ErrorEvidence
     value_of: NDArray[np.int64] = field(repr=False)
     confidence: NDArray[np.float64] = field(repr=False)
 

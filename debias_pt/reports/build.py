@@ -13,7 +13,7 @@ from debias_pt.pages.write import require_page, write_page
 from debias_pt.reports.confidence import confidence_section
 from debias_pt.reports.curves import training_section
 from debias_pt.reports.differences import require_same_images
-from debias_pt.reports.evidence import Evidence, collect
+from debias_pt.reports.evidence import RunEvidence, collect
 from debias_pt.reports.limits import limits_section
 from debias_pt.reports.methods import methods_section
 from debias_pt.reports.probe_section import probe_section, words_section
@@ -64,16 +64,16 @@ def write_report(
     return {"out": str(file), "bytes": file.stat().st_size, **facts}
 
 
-def collect_all(runs: Sequence[RunFolder], split: str, **moved: Any) -> list[Evidence]:
+def collect_all(runs: Sequence[RunFolder], split: str, **moved: Any) -> list[RunEvidence]:
     """Evaluate runs, refusing those of other images before the next one is evaluated."""
-    found: list[Evidence] = []
+    found: list[RunEvidence] = []
     for run in runs:
         found.append(collect(run, split, **moved))
         require_same_images(found[0], found[-1])
     return found
 
 
-def page(evidence: Sequence[Evidence], *, images: bool = True) -> Page:
+def page(evidence: Sequence[RunEvidence], *, images: bool = True) -> Page:
     """Return a page on the first run, with the others in a table."""
     first = evidence[0]
     result = first.result

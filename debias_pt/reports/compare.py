@@ -7,7 +7,7 @@ from typing import Any
 from debias_pt.errors import RunError
 from debias_pt.reports.build import collect_all
 from debias_pt.reports.differences import difference
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 from debias_pt.reports.methods import run_names
 from debias_pt.workflows.run_folder import find_run
 
@@ -50,6 +50,6 @@ def compare_runs(path: str, other: str, *, split: str = "test", **moved: Any) ->
     }
 
 
-def _run(name: str, evidence: Evidence) -> dict[str, Any]:
+def _run(name: str, evidence: RunEvidence) -> dict[str, Any]:
     fields = ("method", "oracle", "model", "seeds", "worst_group_accuracy", "average_accuracy")
     return {"run": str(evidence.run.path), "name": name, **{field: evidence.result[field] for field in fields}}

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from debias_pt.pages.blocks import Bar, BarChart, Cell, Charts, Line, LineChart, Paragraph, Section, Table, per_cent
 from debias_pt.pages.text import named
-from debias_pt.reports.evidence import Answers, Evidence
+from debias_pt.reports.evidence import Answers, RunEvidence
 from debias_pt.utils.words import counted
 
 BINS = 10
 Floats = NDArray[np.float64]
 
 
-def confidence_section(evidence: Evidence) -> Section | None:
+def confidence_section(evidence: RunEvidence) -> Section | None:
     """Return reliability curves and confidence by group; None where the answers are not known."""
     answers = evidence.answers
     if answers is None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.pages.blocks import Block, Cell, Charts, Line, LineChart, Number, Paragraph, Section, Table
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 
 STYLES = ("accent", "solid", "dashed", "dotted")  # of the lines that are named
 FAINT = 40  # other lines that are drawn
@@ -21,7 +21,7 @@ BY_GROUP = {
 }
 
 
-def training_section(evidence: Evidence) -> Section:
+def training_section(evidence: RunEvidence) -> Section:
     """Return the training curves."""
     history = evidence.run.history()
     if not history:
@@ -45,7 +45,7 @@ def training_section(evidence: Evidence) -> Section:
     return Section("How it was trained", [*_said(evidence, kept), Charts(charts)])
 
 
-def _said(evidence: Evidence, kept: Sequence[int]) -> list[Block]:
+def _said(evidence: RunEvidence, kept: Sequence[int]) -> list[Block]:
     result = evidence.result
     seeds = len(result["seeds"])
     over = f" Lines are means over {seeds} seeds." if seeds > 1 else ""
@@ -55,7 +55,7 @@ def _said(evidence: Evidence, kept: Sequence[int]) -> list[Block]:
     return [Paragraph(f"{text} The groups are those it was fitted with.{over}{seen}")]
 
 
-def _fitted_val(evidence: Evidence) -> bool:
+def _fitted_val(evidence: RunEvidence) -> bool:
     return "val" in str(evidence.run.config.get("fit_on", "train")).split("+")
 
 
@@ -73,7 +73,7 @@ def _order(p_bar: NDArray[np.float64], first: int | None) -> list[int]:
     return order if first is None else [first, *[g for g in order if g != first]]
 
 
-def _names(names: Sequence[str], n: int, evidence: Evidence) -> list[str]:
+def _names(names: Sequence[str], n: int, evidence: RunEvidence) -> list[str]:
     """Return the names of the groups in the history: those of the facts, or these split by what was inferred."""
     if len(names) == n:
         return list(names)

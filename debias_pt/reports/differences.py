@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from debias_pt.errors import UsageError
 from debias_pt.groups.paired import Difference, average_difference, worst_group_difference
-from debias_pt.reports.evidence import Answers, Evidence
+from debias_pt.reports.evidence import Answers, RunEvidence
 from debias_pt.utils.fingerprint import require_match
 
 Bools = NDArray[np.bool_]
 
 
-def require_same_images(first: Evidence, other: Evidence) -> None:
+def require_same_images(first: RunEvidence, other: RunEvidence) -> None:
     """Refuse runs that were not judged on the same images in the same groups.
 
     Raises
@@ -28,14 +28,14 @@ def require_same_images(first: Evidence, other: Evidence) -> None:
     require_match(two, one, f"{other.run.path} beside {first.run.path}", advice)
 
 
-def _judged(evidence: Evidence) -> dict[str, Any]:
+def _judged(evidence: RunEvidence) -> dict[str, Any]:
     result = evidence.result
     groups = [(group["label"], group["attribute"]) for group in result["groups"]]
     data = {"data": evidence.run.facts["data"], "split": result["split"]}
     return {**data, "reported by": result["reported_by"], "groups from": result["groups_from"], "groups": groups}
 
 
-def difference(first: Evidence, other: Evidence) -> dict[str, Any] | None:
+def difference(first: RunEvidence, other: RunEvidence) -> dict[str, Any] | None:
     """Return how much more accurate another run is than the first, with 95 % intervals.
 
     Returns
@@ -83,12 +83,12 @@ def _shown(accuracy: list[float], found: Difference) -> dict[str, Any]:
     return {"accuracy": accuracy, "difference": found.mean, "ci": list(found.interval)}
 
 
-def _right(evidence: Evidence) -> Bools:
+def _right(evidence: RunEvidence) -> Bools:
     assert evidence.answers is not None
     return np.asarray(evidence.answers.predictions == evidence.answers.groups.y, dtype=np.bool_)
 
 
-def paired_rows(first: Evidence, other: Evidence) -> tuple[Bools, Bools, list[int]]:
+def paired_rows(first: RunEvidence, other: RunEvidence) -> tuple[Bools, Bools, list[int]]:
     """Return whether each run is right about each image, row by row of the same seed; and the seeds.
 
     With different numbers of seeds, those that both have.

@@ -60,7 +60,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RunEvidence:
     """What is known of a run.
 
     Parameters
@@ -112,7 +112,7 @@ class Evidence:
         return dict(self.result.get("image_intervals", self.result["intervals"]))
 
 
-def collect(run: RunFolder, split: str, **moved: Any) -> Evidence:
+def collect(run: RunFolder, split: str, **moved: Any) -> RunEvidence:
     """Evaluate a finished run as ``eval`` does, and keep its answers.
 
     Where data or model are gone and no other place is named, the figures are those the run was finished with.
@@ -130,9 +130,9 @@ def collect(run: RunFolder, split: str, **moved: Any) -> Evidence:
             raise
         text = f"{run.path}: figures as they were when it was trained, without images: {error}"
         warnings.warn(text, DebiasWarning, stacklevel=2)
-        return Evidence(run, run.result, None)
+        return RunEvidence(run, run.result, None)
     answers = answers_of(reopened, split)
-    return Evidence(run, reopened.result(split, answers.predictions), answers)
+    return RunEvidence(run, reopened.result(split, answers.predictions), answers)
 
 
 def answers_of(reopened: Reopened, split: str) -> Answers:
@@ -148,7 +148,7 @@ def answers_of(reopened: Reopened, split: str) -> Answers:
     return Answers(
         table.ids,
         images.path,
-        prepared.report_groups.rows(prepared.rows(split)),
+        prepared.report_groups.rows(prepared.mask(split)),
         tuner.predict(table.features),
         tuner.predict_proba(table.features, ensemble=True),
         before,

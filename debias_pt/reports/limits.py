@@ -5,7 +5,7 @@ from __future__ import annotations
 from debias_pt.groups.groups import SMALL_GROUP, group_name
 from debias_pt.pages.blocks import Listing, Section
 from debias_pt.pages.text import named
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 from debias_pt.utils.words import first_of
 
 OF_PEOPLE = {"gender", "sex", "male", "female", "man", "woman", "men", "women"}
@@ -16,7 +16,7 @@ GENDER = (
 )
 
 
-def limits_section(evidence: Evidence) -> Section:
+def limits_section(evidence: RunEvidence) -> Section:
     """Return the limits that concern this run."""
     result, found = evidence.result, []
     if result["synthetic"]:
@@ -45,7 +45,7 @@ def limits_section(evidence: Evidence) -> Section:
     return Section("What this page does not tell you", [Listing(found)])
 
 
-def speaks_of_gender(evidence: Evidence) -> bool:
+def speaks_of_gender(evidence: RunEvidence) -> bool:
     """Tell whether a group is about people's gender."""
     result = evidence.result
     words = [*result["reported_by"], *[group["attribute"] or "" for group in result["groups"]]]

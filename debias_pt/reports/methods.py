@@ -7,10 +7,10 @@ from typing import Any
 
 from debias_pt.pages.blocks import Bar, BarChart, Cell, Paragraph, Section, Table, interval, per_cent
 from debias_pt.reports.differences import difference
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 
 
-def run_names(evidence: Sequence[Evidence]) -> list[str]:
+def run_names(evidence: Sequence[RunEvidence]) -> list[str]:
     """Return a name for each run: its method, with its folder where two have the same."""
     methods = [one.result["method"] for one in evidence]
     return [
@@ -19,7 +19,7 @@ def run_names(evidence: Sequence[Evidence]) -> list[str]:
     ]
 
 
-def methods_section(evidence: Sequence[Evidence]) -> Section | None:
+def methods_section(evidence: Sequence[RunEvidence]) -> Section | None:
     """Return the table of methods; None for a single run."""
     if len(evidence) < 2:
         return None

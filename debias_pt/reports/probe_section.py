@@ -8,7 +8,7 @@ from debias_pt.groups.inferred_groups import inferred_text
 from debias_pt.groups.probe_report import probe_sentence
 from debias_pt.pages.blocks import Block, Cell, Facts, Listing, Paragraph, Section, Table, per_cent
 from debias_pt.pages.text import named
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 from debias_pt.utils.words import first_of
 from debias_pt.workflows.evaluate import run_settings
 from debias_pt.workflows.job import rests_on_words
@@ -21,7 +21,7 @@ TRUST = {
 }
 
 
-def probe_section(evidence: Evidence) -> Section:
+def probe_section(evidence: RunEvidence) -> Section:
     """Return what the probe said."""
     probe = evidence.result["probe"]
     inferred = _inferred(evidence)
@@ -60,7 +60,7 @@ def probe_section(evidence: Evidence) -> Section:
     return Section(TITLE, [*blocks, *inferred])
 
 
-def _inferred(evidence: Evidence) -> list[Block]:
+def _inferred(evidence: RunEvidence) -> list[Block]:
     """Say how the images themselves split the groups, if they did."""
     facts = evidence.result.get("inferred")
     if facts is None:
@@ -85,7 +85,7 @@ def answers_table(name: str, one: dict[str, Any]) -> Table:
     return Table(f"The probe's answers on the training images{f', {name}' if name else ''}", header, rows)
 
 
-def words_section(evidence: Evidence) -> Section:
+def words_section(evidence: RunEvidence) -> Section:
     """Return the words that the probe was asked with."""
     attributes = evidence.result["probe"]["attributes"]
     if not attributes:

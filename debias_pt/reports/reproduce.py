@@ -10,7 +10,7 @@ from typing import Any
 from debias_pt.datasets import DATASETS
 from debias_pt.methods.composition import fill, parts_text
 from debias_pt.pages.blocks import Block, Code, Facts, Paragraph, Section, Table
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.utils.stores.addresses import is_remote
 
@@ -19,7 +19,7 @@ NOT_NEEDED = ("dataset", "out", "cache_dir", "workers", "device", "download", "c
 NAMED = 100  # class names that are listed
 
 
-def reproduce_section(evidence: Evidence) -> Section:
+def reproduce_section(evidence: RunEvidence) -> Section:
     """Return the command, and what the run was made with."""
     config, facts = evidence.run.config, evidence.run.facts
     words = command(config)
@@ -83,7 +83,7 @@ def without_folder(text: str) -> str:
     return f"{schema}{colon}FOLDER/{Path(path).name}" if path.startswith("/") else text
 
 
-def _facts(evidence: Evidence, facts: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(evidence: RunEvidence, facts: dict[str, Any]) -> list[tuple[str, str]]:
     result, data, backbone = evidence.result, facts["data"], facts["backbone"]
     attributes = ", ".join(result["attribute_labels_used"])
     method = ", ".join(f"{name} {value}" for name, value in facts["method"].items() if name != "name")

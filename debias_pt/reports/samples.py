@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.pages.blocks import Block, Gallery, Paragraph, Picture, Section
 from debias_pt.pages.text import named
-from debias_pt.reports.evidence import Answers, Evidence
+from debias_pt.reports.evidence import Answers, RunEvidence
 from debias_pt.utils.words import counted
 
 SIDE = 160  # pixels of a thumbnail
 SHOWN = 12  # in each gallery: all together stay far below the page's limit of 3 MB
 
 
-def samples(evidence: Evidence) -> Section | None:
+def samples(evidence: RunEvidence) -> Section | None:
     """Return sample images, or None where there are none to show."""
     answers = evidence.answers
     if answers is None:

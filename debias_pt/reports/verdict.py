@@ -10,7 +10,7 @@ from debias_pt.groups.report_view import group_chart
 from debias_pt.methods.composition import choice_text, parts_text
 from debias_pt.pages.blocks import Block, Cell, Paragraph, Section, Table, interval, per_cent
 from debias_pt.pages.text import named
-from debias_pt.reports.evidence import Evidence
+from debias_pt.reports.evidence import RunEvidence
 from debias_pt.utils.words import counted, first_of
 
 LOST = 0.05  # a group that loses more is named
@@ -26,7 +26,7 @@ def of_100(value: float) -> str:
     return f"{100 * value:.0f}"
 
 
-def headline(evidence: Evidence) -> str:
+def headline(evidence: RunEvidence) -> str:
     """Return the page's title."""
     kind = "pseudo group" if evidence.result["groups_from"] == "pseudo" else "group"
     return (
@@ -34,7 +34,7 @@ def headline(evidence: Evidence) -> str:
     )
 
 
-def verdict(evidence: Evidence) -> str:
+def verdict(evidence: RunEvidence) -> str:
     """Say in a sentence how the worst group does, how sure that is, and how it did before."""
     result, ends = evidence.result, evidence.image_intervals["worst_group_accuracy"]
     kind = "pseudo group" if result["groups_from"] == "pseudo" else "group"
@@ -56,7 +56,7 @@ def worst_of(scores: dict[str, Any]) -> str:
     return group_name(worst["label"], worst["attribute"])
 
 
-def lead(evidence: Evidence) -> list[Block]:
+def lead(evidence: RunEvidence) -> list[Block]:
     """Return what must be known before anything else."""
     result = evidence.result
     blocks: list[Block] = [Paragraph(verdict(evidence), "lead"), Paragraph(explanation(evidence))]
@@ -71,7 +71,7 @@ def lead(evidence: Evidence) -> list[Block]:
     return [*blocks, *[Paragraph(text, "warning") for text in warnings_of(evidence)]]
 
 
-def explanation(evidence: Evidence) -> str:
+def explanation(evidence: RunEvidence) -> str:
     """Say what a group is, and why the average is not enough."""
     result = evidence.result
     average = f"On average {of_100(result['average_accuracy'])} of 100 images are right"
@@ -85,7 +85,7 @@ def explanation(evidence: Evidence) -> str:
     )
 
 
-def lost(evidence: Evidence) -> str:
+def lost(evidence: RunEvidence) -> str:
     """Name the groups that do worse than before, those that lost most first."""
     if evidence.baseline is None:
         return ""
@@ -101,7 +101,7 @@ def lost(evidence: Evidence) -> str:
     return "; ".join([*named_groups[:NAMED], *([f"and {counted(more, 'other group')}"] if more > 0 else [])])
 
 
-def warnings_of(evidence: Evidence) -> list[str]:
+def warnings_of(evidence: RunEvidence) -> list[str]:
     """Return what a reader must not overlook."""
     result, found = evidence.result, []
     if result["synthetic"]:
@@ -120,7 +120,7 @@ def warnings_of(evidence: Evidence) -> list[str]:
     return found
 
 
-def by_group(evidence: Evidence) -> Section:
+def by_group(evidence: RunEvidence) -> Section:
     """Return accuracy by group, before and after, and the averages."""
     result, before = evidence.result, evidence.baseline
     old = (before["groups"], f"before: {evidence.before_text}") if before else (None, "")
@@ -130,7 +130,7 @@ def by_group(evidence: Evidence) -> Section:
     return Section("Group by group", [chart, *note, averages(evidence)])
 
 
-def averages(evidence: Evidence) -> Table:
+def averages(evidence: RunEvidence) -> Table:
     """Return the figures over all groups, with those of the baselines."""
     result = evidence.result
     others = result.get("baselines", {})

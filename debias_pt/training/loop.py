@@ -73,7 +73,7 @@ class Training:
             run_group.start(parameters, first)
             head.fit_statistics(run_group.train.features, run_group.runs)
             first = run_group.runs.stop
-        self.optimizer = make_optimizer(self.settings, [run_group.own.parameters for run_group in self.run_groups])
+        self.optimizer = make_optimizer(self.settings, [run_group.params.parameters for run_group in self.run_groups])
         self.step_ = 0
 
     def run(self, callbacks: Sequence[Callback] = ()) -> None:
@@ -102,7 +102,7 @@ class Training:
             (objective + self.head.penalty()).backward()  # type: ignore[no-untyped-call]
             for run_group, forward, group in zip(self.run_groups, passes, self.optimizer.param_groups, strict=True):
                 group["lr"] = learning_rate(self.step_, run_group.settings)
-                run_group.own.take_gradients()
+                run_group.params.take_gradients()
                 require_finite(run_group, forward, f"step {self.step_}", group["lr"])
             self.optimizer.step()
 
@@ -225,7 +225,7 @@ def require_finite(run_group: RunGroup, forward: Forward, when: str, lr: float) 
     NonFiniteError
         Names step, seed, group and learning rate.
     """
-    gradients = [parameter.grad for parameter in run_group.own.parameters if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in run_group.params.parameters if parameter.grad is not None]
     checked = [forward.losses, forward.weights, *gradients]
     if bool(torch.stack([values.isfinite().all() for values in checked]).all()):
         return

@@ -65,7 +65,7 @@ class RunGroup:
     """
 
     runs: slice
-    own: RunSlice
+    params: RunSlice
     selector: Selector
     val_accuracy_: Tensor
     val_sizes_: Tensor
@@ -92,9 +92,9 @@ class RunGroup:
     def start(self, parameters: Sequence[nn.Parameter], first: int) -> None:
         """Take the runs from `first` on of a head's parameters, and reset everything."""
         self.runs = slice(first, first + len(self.seeds))
-        self.own = RunSlice(parameters, self.runs)
+        self.params = RunSlice(parameters, self.runs)
         first_step = int(self.settings.select_after * self.settings.steps)
-        self.selector = Selector(self.settings.select or "last", self.own.parameters, first_step)
+        self.selector = Selector(self.settings.select or "last", self.params.parameters, first_step)
         class_of_group = torch.from_numpy(self.groups.class_of_group).to(self.train.y.device)
         self.reweighter.start(self.train.membership, class_of_group, len(self.seeds))
 

@@ -249,7 +249,7 @@ class Tuner:
         *,
         validation_groups: Groups | None = None,
         reweighter: Reweighter | None = None,
-        beside: RunGroup | None = None,
+        share_features_with: RunGroup | None = None,
     ) -> RunGroup:
         """Return what :meth:`fit` would fit with the same arguments, to fit it together with others.
 
@@ -259,7 +259,7 @@ class Tuner:
         ----------
         table, groups, validation_groups, reweighter
             As for :meth:`fit`.
-        beside : RunGroup, optional
+        share_features_with : RunGroup, optional
             A run group made from the same table: its features are shared instead of copied.
 
         Raises
@@ -295,8 +295,8 @@ class Tuner:
                 validation_rows(table, validation_groups, self.rule, fitted),
             )
         )
-        if beside is not None:
-            shared = ((train, beside.train), (val, beside.val))
+        if share_features_with is not None:
+            shared = ((train, share_features_with.train), (val, share_features_with.val))
             train, val = (replace(a, features=b.features) if len(a) == len(b) else a for a, b in shared)
         return RunGroup(criterion(self.settings), reweighter, how.settings, self.seeds, train, val, made)
 

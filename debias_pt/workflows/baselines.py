@@ -103,9 +103,9 @@ def attribute_effect(
     """
     if groups.source == "class":
         return None
-    shown = groups.rows(prepared.rows(split))
+    shown = groups.rows(prepared.mask(split))
     bootstrap = PairedBootstrap(list(predictions.values()), shown)
-    usual = usual_values(groups.rows(prepared.rows("train")))
+    usual = usual_values(groups.rows(prepared.mask("train")))
     gaps = {name: bootstrap.usual_gap(usual, of) for of, name in enumerate(predictions)}
     if None in gaps.values():
         return None

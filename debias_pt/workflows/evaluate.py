@@ -194,7 +194,7 @@ def write_predictions(prepared: Prepared, tuner: Tuner, split: str, path: Path) 
     attributes (true), the probe's (pseudo) or classes alone (class); for every annotated attribute that it
     is by its value; in ``NAME_probe`` what the probe answers.
     """
-    table, chosen = prepared.table, np.flatnonzero(prepared.rows(split))
+    table, chosen = prepared.table, np.flatnonzero(prepared.mask(split))
     probabilities = tuner.predict_proba(table.features[chosen]).mean(axis=0)
     shown: list[TrueAttribute | PseudoAttribute] = [*prepared.benchmark.values(), *prepared.answers]
     rows = []

@@ -97,7 +97,7 @@ class Prepared:
             return self.pseudo
         return Groups.true(self.table.y, self.table.class_names, tuple(self.benchmark.values()))
 
-    def rows(self, split: str) -> NDArray[np.bool_]:
+    def mask(self, split: str) -> NDArray[np.bool_]:
         """Return which rows belong to a split.
 
         Raises
@@ -126,7 +126,7 @@ class Prepared:
 
     def probe_result(self, split: str) -> dict[str, Any]:
         """Return the probe's wording, group sizes, its report where true attributes are known, what was fitted."""
-        rows = self.rows(split)
+        rows = self.mask(split)
         pseudo = self.pseudo.rows(rows)
         result: dict[str, Any] = {
             "split": split,

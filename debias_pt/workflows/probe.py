@@ -33,7 +33,7 @@ def probe(settings: DataSettings, *, csv_path: str | None = None) -> dict[str, A
         require_writable(Path(csv_path), "--csv")
     settings, discovery = with_found_attribute(settings)
     prepared = prepare(settings)
-    prepared.pseudo.rows(prepared.rows("train")).warn_if_small()
+    prepared.pseudo.rows(prepared.mask("train")).warn_if_small()
     if csv_path is not None:
         write_answers(prepared, Path(csv_path))
     present = [split for split in SPLITS if (prepared.table.split == split).any()]

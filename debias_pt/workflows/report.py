@@ -55,14 +55,14 @@ def report(job: Job, predictions: NDArray[np.int64], seeds: Sequence[int], split
 
 def train_counts(prepared: Prepared) -> NDArray[np.int64]:
     """Return the sizes of the training groups that reports are by, shape ``(G,)``."""
-    return prepared.report_groups.rows(prepared.rows("train")).counts
+    return prepared.report_groups.rows(prepared.mask("train")).counts
 
 
 def scores_of(
     prepared: Prepared, groups: Groups, predictions: NDArray[np.int64], split: str, seeds: Sequence[int]
 ) -> dict[str, Any]:
     """Return accuracies by group of predictions ``(R, N)`` for a split; `groups` are of all rows."""
-    train, own = groups.rows(prepared.rows("train")), groups.rows(prepared.rows(split))
+    train, own = groups.rows(prepared.mask("train")), groups.rows(prepared.mask(split))
     return GroupReport.of(predictions, own, train.counts, seeds).to_dict()
 
 

@@ -14,7 +14,7 @@ from debias_pt.features.table import FeatureTable, table_from_arrays
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.faults.choices import CHOICES
 from tests.faults.records import scale
 
@@ -32,7 +32,7 @@ def small(n: int = 24, classes: int = 2) -> FeatureTable:
 
 def fitted(backbone: Backbone, table: FeatureTable, **options: Any) -> np.ndarray[Any, Any]:
     groups = Groups.true(table.y, table.class_names, list(table.attributes.values()))
-    tuner = PromptTuner(backbone, FitSettings(**{"steps": 3, "seeds": 1, "select": "last", **options}))
+    tuner = Tuner(backbone, FitSettings(**{"steps": 3, "seeds": 1, "select": "last", **options}))
     tuner.fit(table, groups, validation_groups=groups)
     return tuner.predict_proba(table.features)
 

@@ -18,7 +18,7 @@ from debias_pt.groups.groups import Groups
 from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.faults.choices import CHOICES
 from tests.faults.records import scale
 
@@ -76,7 +76,7 @@ def outcome(backbone: Backbone, table: FeatureTable, **options: Any) -> bytes | 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DebiasWarning)
         try:
-            tuner = PromptTuner(backbone, FitSettings(**{"steps": 2, "seeds": 1, "head": "linear", **options}))
+            tuner = Tuner(backbone, FitSettings(**{"steps": 2, "seeds": 1, "head": "linear", **options}))
             tuner.fit(table, groups)
             report = tuner.score(table, groups, split="test").to_dict()
         except DebiasError as error:
@@ -144,7 +144,7 @@ def test_ten_thousand_classes(counted: Any, backbone: Backbone, head: str) -> No
         settings = FitSettings(method="class-balanced", head=head, steps=1, seeds=1, batch_size=64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DebiasWarning)
-            tuner = PromptTuner(backbone, settings).fit(table, groups)
+            tuner = Tuner(backbone, settings).fit(table, groups)
         assert np.isfinite(tuner.class_weights_).all()
         report = tuner.score(table, groups, split="test").to_dict()
         json.dumps(report, allow_nan=False)

@@ -18,7 +18,7 @@ from debias_pt.reports.build import page
 from debias_pt.run import open_run
 from debias_pt.sharing.export import export_tuner
 from debias_pt.sharing.model_card import model_card
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows.run_folder import RunFolder
 from studies.before_after import plot_before_after
 from tests.faults.case import Case
@@ -65,7 +65,7 @@ def test_nothing_to_share_names_a_folder(
         for name, data in contents(out):
             assert not [place for place in places if place.encode() in data], name
             row.survived()
-    assert PromptTuner.load(out / "tuner").backbone.source[0] == f"local-dir:{case.folder / 'tiny'}"
+    assert Tuner.load(out / "tuner").backbone.source[0] == f"local-dir:{case.folder / 'tiny'}"
     assert from_home("openai=~/w.pt") == f"openai={case.folder}/w.pt"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Dataset, Subset
 
-from debias_pt import PromptTuner, Shares, encode_samples, join_tables, table_from_arrays
+from debias_pt import Shares, Tuner, encode_samples, join_tables, table_from_arrays
 from debias_pt.datasets.images import open_rgb, to_rgb
 from debias_pt.datasets.wilds_reader import read_present
 from debias_pt.errors import DatasetError, DebiasError, ImageError, UsageError
@@ -111,7 +111,7 @@ def test_a_wilds_data_set_brings_splits_and_attributes(
     for split in subsets:
         assert joined.where(split).attributes["background"].words == table.where(split).attributes["background"].words
     groups = Groups.true(joined.y, joined.class_names, [joined.attributes["background"]])
-    tuner = PromptTuner(backbone, method="dpt", steps=2).fit(joined, groups)
+    tuner = Tuner(backbone, method="dpt", steps=2).fit(joined, groups)
     assert tuner.predict(joined.features).shape == (1, len(joined))
 
 

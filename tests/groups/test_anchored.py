@@ -27,7 +27,7 @@ from debias_pt.groups.refinement import RefinedProbe, RefinementError, calibrate
 from debias_pt.groups.refinement.anchored import anchor, with_estimated_shares
 from debias_pt.groups.refinement.biased_head import STRENGTH, BiasedHead, fit_biased_head
 from debias_pt.groups.refinement.calibration import contrasts
-from debias_pt.groups.refinement.confirmation import Evidence, apart, confirm, posterior, std_within_classes
+from debias_pt.groups.refinement.confirmation import ValueEvidence, apart, confirm, posterior, std_within_classes
 from debias_pt.groups.refinement.mixture import AttributeMixture
 from debias_pt.groups.refinement.pooling import calibrate_apart
 from debias_pt.models.backbone import Backbone
@@ -213,7 +213,7 @@ def test_a_posterior_is_evidence_and_shares() -> None:
 def test_what_the_words_say_alone() -> None:
     mixture = AttributeMixture(np.zeros((2, 1)), np.array([[0.0], [2.0]]), np.array([[4.0]]), np.full((2, 2), 0.5))
     scores, y = np.array([[3.0, 1.0], [0.0, 0.0]]), np.array([0, 1])
-    found = Evidence.of_words(mixture, scores, y, 5, {"confirmed": False})
+    found = ValueEvidence.of_words(mixture, scores, y, 5, {"confirmed": False})
     assert found.training == pytest.approx(np.array([[0, math.sqrt(2) / 2 - 0.5], [0, -0.5]]))
     assert (found.feature_weights.shape, found.feature_weights.any()) == ((2, 5), np.False_)
     assert found.facts == {"confirmed": False}

@@ -21,7 +21,7 @@ from debias_pt.groups.refinement.biased_head import fit_biased_head
 from debias_pt.groups.refinement.inferred import MOST_CLASSES, infer
 from debias_pt.groups.refinement.mixture import RefinementError
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 
 def planted(
@@ -125,20 +125,20 @@ def test_what_the_data_do_not_support_is_said_and_leaves_groups_alone(backbone: 
 
 def test_the_tuner_infers_and_reports_it_and_true_groups_are_left_whole(backbone: Backbone) -> None:
     table, a = table_of(backbone)
-    tuner = PromptTuner(backbone, method="inferred", steps=60).fit(table)
+    tuner = Tuner(backbone, method="inferred", steps=60).fit(table)
     assert tuner.settings.infer_groups
     assert tuner.inferred_ is not None
     assert tuner.train_groups_ is not None
     assert tuner.train_groups_.n_groups == 4
     head = {"head": "standardized", "fit_on": "train+val"}
-    plain = PromptTuner(backbone, method="class-balanced", **head, steps=60).fit(table)
+    plain = Tuner(backbone, method="class-balanced", **head, steps=60).fit(table)
     assert plain.inferred_ is None
     test = table.where("test")
     minority = (a != table.y)[table.split == "test"]
     right = {t: (t.predict(test.features)[0] == test.y)[minority].mean() for t in (tuner, plain)}
     assert right[tuner] >= right[plain] + 0.2
     true = dataclasses.replace(Groups.by_class(table.y, table.class_names), source="true", origin="annotation")
-    assert PromptTuner(backbone, method="anchored", steps=2).fit(table, true).inferred_ is None
+    assert Tuner(backbone, method="anchored", steps=2).fit(table, true).inferred_ is None
 
 
 def test_what_is_printed() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
-from debias_pt.reports.evidence import Answers, Evidence
+from debias_pt.reports.evidence import Answers, RunEvidence
 from debias_pt.utils.files import write_json
 from debias_pt.workflows.report import small_groups, worst_group
 from debias_pt.workflows.run_folder import RunFolder
@@ -30,7 +30,7 @@ def evidence_of(
     seeds: int = 1,
     attribute: str = "background",
     seed: int = 0,
-) -> Evidence:
+) -> RunEvidence:
     """Write a run folder with random figures, and return it with its answers."""
     rng = np.random.default_rng(seed)
     n_groups = len(class_names) * len(values)
@@ -73,7 +73,7 @@ def evidence_of(
             pixels = rng.integers(0, 255, (160, 160, 3), dtype=np.uint8)  # noise: nothing compresses worse
             Image.fromarray(pixels).save(folder / name, "PNG")
     answers = Answers(ids, lambda name: str(folder / name), groups, predictions, probabilities, before)
-    return Evidence(run, result, answers)
+    return RunEvidence(run, result, answers)
 
 
 class Parsed(HTMLParser):

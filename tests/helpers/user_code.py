@@ -15,8 +15,8 @@ from debias_pt import (
     FeatureTable,
     GroupReport,
     Groups,
-    PromptTuner,
     TrueAttribute,
+    Tuner,
     encode,
     encode_samples,
     fit_together,
@@ -46,7 +46,7 @@ def tune(folder: Path, words: dict[str, list[str]]) -> NDArray[np.float32]:
     table = encode(backbone, load_dataset(str(folder), own=CustomData(attribute_columns=("place",))))
     answers = AttributeProbe(backbone, [Attribute("place", words)]).predict(table.features)
     groups: Groups = Groups.pseudo(table.y, table.class_names, answers)
-    tuner: PromptTuner = PromptTuner(backbone, method="dpt", seeds=3).fit(table, groups, callbacks=[Watch()])
+    tuner: Tuner = Tuner(backbone, method="dpt", seeds=3).fit(table, groups, callbacks=[Watch()])
     place: TrueAttribute = table.attributes["place"]
     report: GroupReport = tuner.score(table, Groups.true(table.y, table.class_names, [place]), split="test")
     worst: float = float(report.worst_group_accuracy.mean())
@@ -59,7 +59,7 @@ def tune(folder: Path, words: dict[str, list[str]]) -> NDArray[np.float32]:
 def more(backbone: Backbone, features: NDArray[np.float32], y: NDArray[np.int64]) -> None:
     """Use the rest of it."""
     table = join_tables([table_from_arrays(features, y, ["cat", "dog"])])
-    tuners = [PromptTuner(backbone, method=method) for method in ("erm", "class-balanced")]
+    tuners = [Tuner(backbone, method=method) for method in ("erm", "class-balanced")]
     fit_together(tuners, [tuner.run_group(table) for tuner in tuners])
     other, _ = encode_samples(backbone, [("cat.jpg", 0)], ["cat", "dog"])
     best = search_settings(backbone, table, trials=3).settings

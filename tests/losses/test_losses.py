@@ -20,7 +20,7 @@ from debias_pt.losses import LOSSES, make_loss
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings, choices
 from debias_pt.training.callbacks import Callback
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 LOGITS = torch.tensor([[[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]], [[-3.0, 4.0, 0.0], [1.0, 1.0, 1.0]]])
 Y = torch.tensor([[0, 2], [0, 1]])
@@ -234,7 +234,7 @@ def test_the_loop_uses_the_loss_that_is_named(name: str, backbone: Backbone, tab
             logits = training.head.logits(weights, training.run_groups[0].train.features).detach().double()
             seen.append((logits, training.run_groups[0].train.y, training.run_groups[0].history_))
 
-    tuner = PromptTuner(backbone, method="erm", loss=name, loss_option=words, steps=1, select="last")
+    tuner = Tuner(backbone, method="erm", loss=name, loss_option=words, steps=1, select="last")
     with torch.autocast("cpu", dtype=torch.bfloat16):
         tuner.fit(table, groups, callbacks=[Look()])
     ((logits, y, history),) = seen
@@ -276,9 +276,9 @@ def test_wrong_options_are_named(name: str, words: list[str], message: str) -> N
 
 def test_the_setting_is_checked_before_anything_is_fitted(backbone: Backbone) -> None:
     with pytest.raises(UsageError, match="does not take q"):
-        PromptTuner(backbone, loss="mae", q=0.5)
+        Tuner(backbone, loss="mae", q=0.5)
     with pytest.raises(UsageError, match="given twice"):
-        PromptTuner(backbone, loss="gce", q=0.5, loss_option=("q=0.7",))
+        Tuner(backbone, loss="gce", q=0.5, loss_option=("q=0.7",))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from debias_pt import Attribute, AttributeProbe, Backbone, FeatureTable, Groups, PromptTuner, RefinedProbe, make_groups
+from debias_pt import Attribute, AttributeProbe, Backbone, FeatureTable, Groups, RefinedProbe, Tuner, make_groups
 from debias_pt.datasets.attributes import PseudoAttribute
 from debias_pt.errors import UnknownNameError, UsageError
 from debias_pt.groups.guard import DOUBTFUL, NOT_USABLE, ORDER, USABLE, Verdict
@@ -180,7 +180,7 @@ def test_auto_chooses_by_the_verdict_and_says_why() -> None:
 
 def test_a_tuner_refuses_a_method_that_only_chooses(backbone: Backbone) -> None:
     with pytest.raises(UsageError, match="'auto' only chooses another one; name one of anchored, inferred"):
-        PromptTuner(backbone, method="auto")
+        Tuner(backbone, method="auto")
 
 
 def test_the_line_says_where_groups_come_from() -> None:
@@ -226,7 +226,7 @@ def test_a_method_takes_its_own_groups_and_refuses_others(
         "anchored": ("anchored", "annotation"),
         "inferred": ("inferred", "classes"),
     }
-    tuner = PromptTuner(backbone, method=method, steps=1)
+    tuner = Tuner(backbone, method=method, steps=1)
     if origin in takes.get(method, (origin,)):
         run_group = tuner.run_group(table, given)
         used = run_group.groups.origin
@@ -258,7 +258,7 @@ def test_groups_made_before_give_the_same_fit(backbone: Backbone, table: Feature
     made = make_groups(table, "anchored", attributes=[words], backbone=backbone)
     probe = RefinedProbe(AttributeProbe(backbone, [words]), "anchored").fit(table)
     by_hand = Groups.pseudo(table.y, table.class_names, probe.answer(table))
-    first, second = (PromptTuner(backbone, method="anchored", steps=3).fit(table, one) for one in (made, by_hand))
+    first, second = (Tuner(backbone, method="anchored", steps=3).fit(table, one) for one in (made, by_hand))
     assert (first.class_weights_ == second.class_weights_).all()
     assert first.inferred_ == second.inferred_ == made.facts["inferred"]
     assert first.parts_ == second.parts_
@@ -269,7 +269,7 @@ def test_dpt_mixture_refuses_zero_shot_answers_and_differs_from_dpt(backbone: Ba
     probe = AttributeProbe(backbone, [PLACE])
     asked = Groups.pseudo(table.y, table.class_names, probe.predict(table.features))
     with pytest.raises(UsageError, match="defined by groups of the 'mixture' probe.*origin of these is 'zero-shot'"):
-        PromptTuner(backbone, method="dpt-mixture", steps=2).fit(table, asked)
+        Tuner(backbone, method="dpt-mixture", steps=2).fit(table, asked)
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
-        PromptTuner(backbone, method="dpt", steps=2).fit(table, asked)
+        Tuner(backbone, method="dpt", steps=2).fit(table, asked)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import debias_pt
-from debias_pt import AttributeProbe, Backbone, FeatureTable, Groups, PromptTuner, RefinedProbe
+from debias_pt import AttributeProbe, Backbone, FeatureTable, Groups, RefinedProbe, Tuner
 from debias_pt.cli.main import main
 from debias_pt.errors import UsageError
 from debias_pt.methods import METHODS
@@ -151,7 +151,7 @@ def test_a_tuner_uses_what_was_asked_or_refuses(
         said = probe.predict(table.features) if isinstance(probe, AttributeProbe) else probe.answer(table)
         groups = Groups.pseudo(table.y, table.class_names, said)
     try:
-        tuner = PromptTuner(backbone, steps=2, **asked).fit(table, groups)
+        tuner = Tuner(backbone, steps=2, **asked).fit(table, groups)
     except UsageError as error:
         assert "\n" not in str(error)
         return

@@ -20,7 +20,7 @@ from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import FitSettings
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
-from debias_pt.training.tuner import PromptTuner, check_fit
+from debias_pt.training.tuner import Tuner, check_fit
 
 NAMES = ["landbird", "a very small water bird", "dog"]  # 1, 5 and 1 tokens or so
 FIXED: list[Callable[..., Head]] = [TextEncoderHead, ClassTokenHead]
@@ -233,7 +233,7 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
 
     groups = Groups.true(table.y, table.class_names, [table.attributes["background"]])
     settings = FitSettings(head="text-encoder", method="erm", steps=4, lr=5e-3, seeds=2, batch_size=30, select="last")
-    tuner = PromptTuner(backbone, settings)
+    tuner = Tuner(backbone, settings)
     losses: list[Any] = []
 
     class Losses(Callback):
@@ -242,7 +242,7 @@ def test_a_text_encoder_learns_in_the_loop_and_comes_back(backbone: Backbone, ta
 
     tuner.fit(table, groups, callbacks=[Losses()])
     assert np.mean(losses[-1]) < np.mean(losses[0])
-    again = PromptTuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
+    again = Tuner(backbone, settings).load_head(table.class_names, tuner.head_.state_dict())
     assert np.array_equal(again.class_weights_, tuner.class_weights_)
 
 

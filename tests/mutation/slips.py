@@ -125,8 +125,8 @@ SLIPS = [
     Slip(
         "--soft is ignored",
         "debias_pt/training/tuner.py",
-        "(fitted_rows, train_groups, self.settings.soft),",
-        "(fitted_rows, train_groups, False),",
+        "(fitted, train_groups, bool(self.settings.soft)),",
+        "(fitted, train_groups, False),",
         TRAINING,
     ),
     Slip(
@@ -160,13 +160,13 @@ SLIPS = [
     Slip(
         "the suite's adjusted average weighs by another split",
         "debias_pt/workflows/report.py",
-        'prepared.report_groups.rows(prepared.rows("train")).counts',
-        'prepared.report_groups.rows(prepared.rows("test")).counts',
+        'prepared.report_groups.rows(prepared.mask("train")).counts',
+        'prepared.report_groups.rows(prepared.mask("test")).counts',
         SUITE,
     ),
     Slip(
         "an annotation keeps its own order of values",
-        "debias_pt/workflows/probed_data.py",
+        "debias_pt/workflows/prepared.py",
         "TrueAttribute(answer.values, order[true.labels])",
         "TrueAttribute(answer.values, true.labels)",
         WORKFLOWS,

@@ -20,14 +20,14 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.sharing.export import export_tuner
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.tiny_data import FOLDER
 
 
 @pytest.fixture(scope="module")
-def tuner(backbone: Backbone, table: FeatureTable) -> PromptTuner:
+def tuner(backbone: Backbone, table: FeatureTable) -> Tuner:
     groups = Groups.by_class(table.y, table.class_names)
-    return PromptTuner(backbone, method="class-balanced", steps=3, seeds=2).fit(table, groups)
+    return Tuner(backbone, method="class-balanced", steps=3, seeds=2).fit(table, groups)
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,12 @@ def paths(table: FeatureTable, waterbirds_root: Path) -> list[Path]:
     return [waterbirds_root / FOLDER / name for name in table.ids[:50:10]]
 
 
-def pixels(tuner: PromptTuner, paths: list[Path]) -> torch.Tensor:
+def pixels(tuner: Tuner, paths: list[Path]) -> torch.Tensor:
     return torch.stack([tuner.backbone.preprocess(open_rgb(path)) for path in paths])
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter and onnxruntime
-def test_onnx_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
+def test_onnx_gives_the_same_logits(tuner: Tuner, paths: list[Path], tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     pytest.importorskip("torch", minversion="2.8")
@@ -57,7 +57,7 @@ def test_onnx_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_p
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_exported_program_gives_the_same_logits(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
+def test_an_exported_program_gives_the_same_logits(tuner: Tuner, paths: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("torch", minversion="2.8")
     file = export_tuner(tuner, tmp_path / "birds.pt2")
     extra = {"debias_pt.json": ""}
@@ -69,7 +69,7 @@ def test_an_exported_program_gives_the_same_logits(tuner: PromptTuner, paths: li
     assert zipfile.is_zipfile(file)
 
 
-def test_open_clip_loads_the_checkpoint(tuner: PromptTuner, paths: list[Path], tmp_path: Path) -> None:
+def test_open_clip_loads_the_checkpoint(tuner: Tuner, paths: list[Path], tmp_path: Path) -> None:
     folder = export_tuner(tuner, tmp_path / "birds")
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     weights = load_file(folder / "class_weights.safetensors")["class_weights"]
@@ -82,7 +82,7 @@ def test_open_clip_loads_the_checkpoint(tuner: PromptTuner, paths: list[Path], t
     export_tuner(tuner, folder)  # replaced
 
 
-def test_what_cannot_be_exported(tuner: PromptTuner, tmp_path: Path) -> None:
+def test_what_cannot_be_exported(tuner: Tuner, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"exports end in \.onnx or \.pt2"):
         export_tuner(tuner, tmp_path / "birds.h5")
     with pytest.raises(UsageError, match="seed is 7; this tuner has 0, 1"):
@@ -91,6 +91,6 @@ def test_what_cannot_be_exported(tuner: PromptTuner, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds something else"):
         export_tuner(tuner, tmp_path)
     with pytest.raises(UsageError, match="has learned nothing yet"):
-        export_tuner(PromptTuner(tuner.backbone), tmp_path / "empty")
+        export_tuner(Tuner(tuner.backbone), tmp_path / "empty")
     with pytest.raises(UsageError, match=r"is now debias_pt\.export_tuner\(tuner, path\)"):
         tuner.export(tmp_path / "birds.onnx")

@@ -15,7 +15,7 @@ from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.sharing.hub import from_hub, push_to_hub
 from debias_pt.sharing.model_card import model_card
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.fake_hub import Hub, serving_hub
 
 pytestmark = pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")
@@ -41,12 +41,12 @@ def true(table: FeatureTable) -> Groups:
 
 
 @pytest.fixture(scope="module")
-def tuner(backbone: Backbone, table: FeatureTable, true: Groups) -> PromptTuner:
-    return PromptTuner(backbone, method="balanced", steps=3).fit(table, true)
+def tuner(backbone: Backbone, table: FeatureTable, true: Groups) -> Tuner:
+    return Tuner(backbone, method="balanced", steps=3).fit(table, true)
 
 
 def test_there_and_back(
-    hub: Hub, tuner: PromptTuner, table: FeatureTable, true: Groups, backbone: Backbone, tmp_path: Path
+    hub: Hub, tuner: Tuner, table: FeatureTable, true: Groups, backbone: Backbone, tmp_path: Path
 ) -> None:
     report = tuner.score(table, true, split="test")
     address = push_to_hub(tuner, "me/birds", result=report, license="apache-2.0", private=True, token="hf_secret")
@@ -76,8 +76,8 @@ def test_there_and_back(
     assert from_hub(str(tmp_path / "here")).oracle_ is True
 
 
-def test_cards_say_what_is_known(tuner: PromptTuner, table: FeatureTable, backbone: Backbone) -> None:
-    by_class = PromptTuner(backbone, method="erm", steps=2).fit(table)
+def test_cards_say_what_is_known(tuner: Tuner, table: FeatureTable, backbone: Backbone) -> None:
+    by_class = Tuner(backbone, method="erm", steps=2).fit(table)
     card = model_card(by_class, "me/x", None, None)
     assert "Oracle" not in card
     assert "Synthetic" not in card
@@ -88,7 +88,7 @@ def test_cards_say_what_is_known(tuner: PromptTuner, table: FeatureTable, backbo
     assert "**Synthetic: the training images were drawn by a program.**" in card
 
 
-def test_refusals_are_one_line(hub: Hub, tuner: PromptTuner, backbone: Backbone) -> None:
+def test_refusals_are_one_line(hub: Hub, tuner: Tuner, backbone: Backbone) -> None:
     with pytest.raises(UsageError, match="me/none: the Hub refuses") as caught:
         from_hub("me/none")
     assert "\n" not in str(caught.value)
@@ -97,11 +97,11 @@ def test_refusals_are_one_line(hub: Hub, tuner: PromptTuner, backbone: Backbone)
     with pytest.raises(UsageError, match="the Hub refuses"):
         push_to_hub(tuner, "not a name")
     with pytest.raises(UsageError, match="has learned nothing yet"):
-        push_to_hub(PromptTuner(backbone), "me/empty")
+        push_to_hub(Tuner(backbone), "me/empty")
 
 
-def test_the_old_spellings_name_the_new(tuner: PromptTuner) -> None:
+def test_the_old_spellings_name_the_new(tuner: Tuner) -> None:
     with pytest.raises(UsageError, match=r"debias_pt\.push_to_hub\(tuner, name, license=\.\.\.\)"):
         tuner.push_to_hub("me/birds", licence="apache-2.0")
     with pytest.raises(UsageError, match=r"debias_pt\.from_hub\(name\)"):
-        PromptTuner.from_pretrained("me/birds")
+        Tuner.from_pretrained("me/birds")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning, UnknownNameError, UsageError
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.tiny_data import gaussian_table
 
 if tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 6):
@@ -152,6 +152,6 @@ def test_a_prompt_is_that_of_the_tuner(backbone: Backbone) -> None:
     model.fit(X, y, attribute=place)
     seed = model.tuner_.seeds[0]
     table = gaussian_table().where("train")
-    tuner = PromptTuner(backbone, method="dpt", steps=5, seed=seed, select="last").fit(table, model.groups_)
+    tuner = Tuner(backbone, method="dpt", steps=5, seed=seed, select="last").fit(table, model.groups_)
     np.testing.assert_allclose(model.predict_proba(X), tuner.predict_proba(X)[0], atol=1e-5)
     assert model.classes_.tolist() == ["landbird", "waterbird"]

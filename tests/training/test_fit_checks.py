@@ -13,7 +13,7 @@ from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
 from debias_pt.training.fit_checks import check_fit, require_distinct_runs
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.gaussian_fit import TABLE, TRUE
 
 
@@ -62,10 +62,10 @@ def test_seeds_that_would_change_nothing_are_refused() -> None:
 )
 def test_wrong_settings_are_refused_before_any_work(backbone: Backbone, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        PromptTuner(backbone, **options)
+        Tuner(backbone, **options)
 
 
 def test_batches_as_large_as_the_data_make_no_other_seed(backbone: Backbone) -> None:
-    tuner = PromptTuner(backbone, seeds=2, context_init="a photo of a", batch_size=5000)
+    tuner = Tuner(backbone, seeds=2, context_init="a photo of a", batch_size=5000)
     with pytest.raises(UsageError, match="would be the same run"):
         tuner.fit(replace(TABLE, fingerprint={}), TRUE)

@@ -31,7 +31,7 @@ from debias_pt.training.data import FitData, membership_of
 from debias_pt.training.loop import Callback, Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.stacking import fit_together, stack
-from debias_pt.training.tuner import PromptTuner, scheduler
+from debias_pt.training.tuner import Tuner, scheduler
 from debias_pt.utils.tensors import Rows
 from tests.helpers.gaussian_fit import CPU, TABLE, TRUE
 from tests.helpers.small_case import gaussian_case
@@ -231,12 +231,12 @@ def test_prompts_fitted_together_are_the_prompts_alone(backbone: Backbone) -> No
     table = replace(TABLE, fingerprint={})
     common = {"steps": 6, "context_length": 4, "select": "pseudo-wga", "select_after": 0.0}
     options = [{"method": "erm", "seeds": 2}, {"method": "dpt", "lr": 0.02, "seed": 5}]
-    together = [PromptTuner(backbone, **common, **one) for one in options]
+    together = [Tuner(backbone, **common, **one) for one in options]
     first = together[0].run_group(table, TRUE)
-    training = fit_together(together, [first, together[1].run_group(table, TRUE, beside=first)])
+    training = fit_together(together, [first, together[1].run_group(table, TRUE, share_features_with=first)])
     assert training.run_groups[1].train.features is first.train.features
     for tuner, one in zip(together, options, strict=True):
-        alone = PromptTuner(backbone, **common, **one).fit(table, TRUE)
+        alone = Tuner(backbone, **common, **one).fit(table, TRUE)
         assert tuner.class_weights_ == pytest.approx(alone.class_weights_, abs=1e-5)
         assert tuner.selected_steps_ == alone.selected_steps_
         assert tuner.head_.state_dict()["context"].shape == alone.head_.state_dict()["context"].shape
@@ -245,11 +245,11 @@ def test_prompts_fitted_together_are_the_prompts_alone(backbone: Backbone) -> No
 
 def test_other_heads_and_names_are_not_fitted_together(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={})
-    first, longer = PromptTuner(backbone, context_length=2), PromptTuner(backbone, context_length=3)
+    first, longer = Tuner(backbone, context_length=2), Tuner(backbone, context_length=3)
     run_groups = [first.run_group(table, TRUE), longer.run_group(table, TRUE)]
     with pytest.raises(UsageError, match="context_length is 2 in one run group and 3 in another"):
         fit_together([first, longer], run_groups)
-    named = PromptTuner(backbone, context_length=2)
+    named = Tuner(backbone, context_length=2)
     other = replace(table, class_names=("gull", "wren"))
     with pytest.raises(UsageError, match="the class names are landbird, waterbird in one run group and gull, wren"):
         fit_together(
@@ -301,9 +301,7 @@ def test_the_comparison_says_what_was_timed(backbone: Backbone) -> None:
 
 
 def test_tuners_fitted_together_have_a_head_each(backbone: Backbone) -> None:
-    tuners = [
-        PromptTuner(backbone, head="linear", method=method, seeds=n, steps=2) for method, n in (("erm", 1), ("dpt", 2))
-    ]
+    tuners = [Tuner(backbone, head="linear", method=method, seeds=n, steps=2) for method, n in (("erm", 1), ("dpt", 2))]
     groups = [tuner.run_group(PLAIN, TRUE) for tuner in tuners]
     training = fit_together(tuners, groups)
     assert [group.runs for group in groups] == [slice(0, 1), slice(1, 3)]

@@ -16,7 +16,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS, Head, LinearHead
 from debias_pt.settings import FitSettings
 from debias_pt.training.gradients import GradientWatch, gradient_share, log_steps
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.tiny_data import gaussian_table
 
 NAMES = ["landbird", "a small water bird"]
@@ -81,9 +81,9 @@ def test_watching_a_fit_changes_nothing(backbone: Backbone, loss: str) -> None:
     groups = Groups.true(table.y, table.class_names, [table.attributes["background"]])
     options = {"head": "linear", "method": "erm", "steps": 4, "seeds": 2, "batch_size": 200, "loss": loss}
     noisy = np.arange(int((table.split == "train").sum())) % 4 == 0
-    plain = PromptTuner(backbone, **options).fit(table, groups)
+    plain = Tuner(backbone, **options).fit(table, groups)
     watch = GradientWatch(noisy, [0, 1, 4])
-    watched = PromptTuner(backbone, **options).fit(table, groups, callbacks=[watch])
+    watched = Tuner(backbone, **options).fit(table, groups, callbacks=[watch])
     assert np.array_equal(plain.class_weights_, watched.class_weights_)
     assert [row["step"] for row in watch.rows_] == [0, 1, 4]
     shares: Any = [row["parameters"] for row in watch.rows_]

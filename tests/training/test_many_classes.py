@@ -14,7 +14,7 @@ from debias_pt.datasets.attributes import PseudoAttribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 N, K, V = 12_000, 400, 2
 DENSE = N * K * V  # 77 MB in double precision
@@ -51,7 +51,7 @@ def test_memory_does_not_grow_with_rows_times_groups(backbone: Backbone, method:
         with largest:
             groups = Groups.pseudo(y, names, [PseudoAttribute("place", ("land", "water"), posterior)])
             groups.warn_if_small(soft=soft)
-            tuner = PromptTuner(backbone, method=method, soft=soft, head="linear", steps=3, batch_size=256)
+            tuner = Tuner(backbone, method=method, soft=soft, head="linear", steps=3, batch_size=256)
             tuner.fit(table, groups)
             report = tuner.score(table, groups, split="val")
         peak = tracemalloc.get_traced_memory()[1]

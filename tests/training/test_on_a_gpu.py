@@ -14,7 +14,7 @@ from debias_pt.losses import LOSSES
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS
 from debias_pt.reweighting import REWEIGHTERS
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 DEVICE = "cuda"
 NAMES = ("landbird", "waterbird")
@@ -62,7 +62,7 @@ def test_a_fit_is_the_same(
 ) -> None:
     table, groups = case
     on_cpu, on_gpu = (
-        PromptTuner(model, **{"method": "dpt", "steps": 10, **settings}).fit(table, groups) for model in models.values()
+        Tuner(model, **{"method": "dpt", "steps": 10, **settings}).fit(table, groups) for model in models.values()
     )
     assert np.abs(on_cpu.class_weights_ - on_gpu.class_weights_).max() < 0.02
     assert (on_cpu.predict(table.features) != on_gpu.predict(table.features)).mean() <= 0.03

@@ -24,7 +24,7 @@ from debias_pt.settings import FitSettings
 from debias_pt.training import fit_plan
 from debias_pt.training.data import BLOCK, POOL, Minibatches
 from debias_pt.training.fit_plan import plan
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils import memory
 from tests.helpers.tiny_data import gaussian_table
 
@@ -46,13 +46,13 @@ def test_a_fit_from_the_file_is_the_fit_from_memory(
 ) -> None:
     groups = Groups.true(table.y, table.class_names, list(table.attributes.values()))
     options = {"method": "dpt", "head": head, "steps": 40, "batch_size": 64, "lr": 0.05, "seeds": 2}
-    in_memory = PromptTuner(backbone, **options)
+    in_memory = Tuner(backbone, **options)
     monkeypatch.setattr("debias_pt.training.run_group.BLOCK", 10**6)
     # One block and one pool: the rows of a batch differ from those in memory only by the draw, so draw them alike.
     monkeypatch.setattr("debias_pt.training.data._permutation", lambda n, seed, epoch, block=None: torch.arange(n))
     in_memory.fit(replace(table, features=np.array(table.features)), groups)
     monkeypatch.setattr(fit_plan, "free_bytes", lambda device: 1000)
-    from_file = PromptTuner(backbone, **options)
+    from_file = Tuner(backbone, **options)
     with pytest.warns(DebiasWarning, match="minibatches of 64 rows are read from the file in shuffled blocks"):
         from_file.fit(table, groups)
     assert from_file.class_weights_ == pytest.approx(in_memory.class_weights_, abs=2e-5)
@@ -61,7 +61,7 @@ def test_a_fit_from_the_file_is_the_fit_from_memory(
 
 def test_what_fits_is_a_full_batch_and_nothing_is_said(backbone: Backbone, table: FeatureTable) -> None:
     groups = Groups.true(table.y, table.class_names, list(table.attributes.values()))
-    run_group = PromptTuner(backbone, method="dpt", head="linear").run_group(table, groups)
+    run_group = Tuner(backbone, method="dpt", head="linear").run_group(table, groups)
     assert run_group.minibatches.whole
     assert isinstance(run_group.train.features, torch.Tensor)
 

@@ -61,12 +61,12 @@ def test_what_is_not_finite_is_named(what: str) -> None:
     training = make(LinearHead(24, 2, seeds=[4, 7]), seeds=[4, 7])
     (group,) = training.run_groups
     losses, weights = torch.zeros(2, 400), torch.ones(2, 400)
-    for parameter in group.own.parameters:
+    for parameter in group.params.parameters:
         parameter.grad = torch.zeros_like(parameter)
     forward = Forward(losses, weights, losses, group.train.membership, losses.mean(dim=-1))
     require_finite(group, forward, "step 3", 0.25)
     if what == "gradient":
-        group.own.parameters[0].grad[1, 0, 0] = math.inf  # type: ignore[index]
+        group.params.parameters[0].grad[1, 0, 0] = math.inf  # type: ignore[index]
     else:
         {"loss": losses, "weight": weights}[what][1, 395] = math.nan
     of = "any group" if what == "gradient" else r"group \(waterbird, water\)"

@@ -15,7 +15,7 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
-from debias_pt.training import PromptTuner, search_settings
+from debias_pt.training import Tuner, search_settings
 from debias_pt.training.search_space import SearchSpace, default_space, parse_space
 
 pytest.importorskip("optuna", reason="pip install 'debias-pt[tune]'")
@@ -39,7 +39,7 @@ def test_the_best_of_a_search_is_what_a_fit_with_its_settings_has(
     assert found.trials[0]["settings"] == {}
     assert found.score == max(trial["score"] for trial in found.trials) >= found.default_score
     assert not found.oracle
-    tuner = PromptTuner(backbone, found.settings).fit(table, groups)
+    tuner = Tuner(backbone, found.settings).fit(table, groups)
     val = table.split == "val"
     correct = tuner.predict(table.features[val]) == table.y[val]
     index = groups.index[val]

@@ -19,7 +19,7 @@ from debias_pt.training import several_devices
 from debias_pt.training.loop import Callback, Training
 from debias_pt.training.several_devices import SplitPass, splits
 from debias_pt.training.stacking import fit_together, stack
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 
 pytestmark = pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")  # of small groups
 OPTIONS: dict[str, Any] = {"method": "dpt", "steps": 4, "lr": 0.02}
@@ -66,17 +66,17 @@ def test_every_run_is_what_it_is_on_one_device(
 ) -> None:
     options = {**OPTIONS, "head": head, "batch_size": 16, "seeds": 3}
     look, plain_look, turn_look = Look(), Look(), Look()
-    split = PromptTuner(several, **options).fit(table, groups_of(table), callbacks=[look])
+    split = Tuner(several, **options).fit(table, groups_of(table), callbacks=[look])
     assert isinstance(look.training.text_pass, SplitPass)
     assert look.training.text_pass.runs == [slice(0, 2), slice(2, 3)]
-    plain = PromptTuner(backbone, **options).fit(table, groups_of(table), callbacks=[plain_look])
+    plain = Tuner(backbone, **options).fit(table, groups_of(table), callbacks=[plain_look])
     assert not isinstance(plain_look.training.text_pass, SplitPass)
     assert split.selected_steps_ == plain.selected_steps_
     assert look.state.keys() == plain_look.state.keys()
     # Stacks of another size are equal up to rounding, as everywhere.
     assert split.class_weights_ == pytest.approx(plain.class_weights_, abs=2e-5)
     one_after_the_other(monkeypatch)
-    in_turn = PromptTuner(several, **options).fit(table, groups_of(table), callbacks=[turn_look])
+    in_turn = Tuner(several, **options).fit(table, groups_of(table), callbacks=[turn_look])
     assert np.array_equal(split.class_weights_, in_turn.class_weights_)
     assert all(torch.equal(value, turn_look.state[name]) for name, value in look.state.items())
 
@@ -85,7 +85,7 @@ def test_every_run_is_what_it_is_on_one_device(
 def test_class_weights_and_gradients_are_those_of_each_part_alone(
     backbone: Backbone, several: Backbone, table: FeatureTable, head: str
 ) -> None:
-    tuner = PromptTuner(several, **OPTIONS, head=head, batch_size=16, seeds=3)
+    tuner = Tuner(several, **OPTIONS, head=head, batch_size=16, seeds=3)
     training = stack([tuner], [tuner.run_group(table, groups_of(table))])
     weights = training.text_pass()
     weights.square().sum().backward()  # type: ignore[no-untyped-call]
@@ -101,7 +101,7 @@ def test_class_weights_and_gradients_are_those_of_each_part_alone(
 
 
 def test_parts_run_at_the_same_time_on_copies_of_their_own(several: Backbone, table: FeatureTable) -> None:
-    tuner = PromptTuner(several, **OPTIONS, seeds=2)
+    tuner = Tuner(several, **OPTIONS, seeds=2)
     run_group = tuner.run_group(table, groups_of(table))
     training = stack([tuner], [run_group])
     text_pass: Any = training.text_pass
@@ -121,7 +121,7 @@ def test_parts_run_at_the_same_time_on_copies_of_their_own(several: Backbone, ta
 
 
 def test_an_error_in_a_part_is_the_fits(several: Backbone, table: FeatureTable) -> None:
-    tuner = PromptTuner(several, **OPTIONS, seeds=2)
+    tuner = Tuner(several, **OPTIONS, seeds=2)
     training = stack([tuner], [tuner.run_group(table, groups_of(table))])
     text_pass: Any = training.text_pass
 
@@ -136,7 +136,7 @@ def test_an_error_in_a_part_is_the_fits(several: Backbone, table: FeatureTable) 
 def test_different_settings_are_split_too(backbone: Backbone, several: Backbone, table: FeatureTable) -> None:
     found = []
     for one in (backbone, several):
-        tuners = [PromptTuner(one, **{**OPTIONS, "method": method}, seeds=2) for method in ("erm", "dpt")]
+        tuners = [Tuner(one, **{**OPTIONS, "method": method}, seeds=2) for method in ("erm", "dpt")]
         training = fit_together(tuners, [tuner.run_group(table, groups_of(table)) for tuner in tuners])
         assert isinstance(training.text_pass, SplitPass) == (one is several)
         found.append([tuner.class_weights_ for tuner in tuners])
@@ -159,15 +159,15 @@ def test_a_fit_goes_on_with_another_number_of_devices(
 
     options, stop = {**OPTIONS, "seeds": 3}, Stop()
     with pytest.raises(KeyboardInterrupt):
-        PromptTuner(several, **options).fit(table, groups_of(table), callbacks=[stop])
-    resumed = PromptTuner(backbone, **options).fit(table, groups_of(table), callbacks=[Resume()])
-    whole = PromptTuner(backbone, **options).fit(table, groups_of(table))
+        Tuner(several, **options).fit(table, groups_of(table), callbacks=[stop])
+    resumed = Tuner(backbone, **options).fit(table, groups_of(table), callbacks=[Resume()])
+    whole = Tuner(backbone, **options).fit(table, groups_of(table))
     assert resumed.class_weights_ == pytest.approx(whole.class_weights_, abs=2e-5)
 
 
 def test_what_is_not_worth_splitting(backbone: Backbone, several: Backbone, table: FeatureTable) -> None:
-    head = PromptTuner(several, **OPTIONS, seeds=2).make_head(table.class_names)
-    linear = PromptTuner(several, **OPTIONS, head="linear").make_head(table.class_names)
+    head = Tuner(several, **OPTIONS, seeds=2).make_head(table.class_names)
+    linear = Tuner(several, **OPTIONS, head="linear").make_head(table.class_names)
     assert splits(several, head, runs=2, classes=2)
     assert not splits(backbone, head, runs=2, classes=2)  # one device
     assert not splits(several, head, runs=1, classes=2)

@@ -22,7 +22,7 @@ from debias_pt.training.data import FitData
 from debias_pt.training.loop import Training
 from debias_pt.training.run_group import RunGroup
 from debias_pt.training.selection import Selector
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.gaussian_fit import CPU, TABLE, TRUE, make
 from tests.helpers.tiny_data import gaussian_table
 
@@ -84,7 +84,7 @@ def test_a_loaded_state_goes_on_bit_by_bit(method: str, batch_size: int | None, 
 
 def test_a_prompt_learns_through_the_text_tower(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={})
-    tuner = PromptTuner(backbone, method="erm", steps=40, lr=0.05, seeds=2, context_length=4, select="last")
+    tuner = Tuner(backbone, method="erm", steps=40, lr=0.05, seeds=2, context_length=4, select="last")
     losses: list[Any] = []
 
     class Losses(Callback):
@@ -161,7 +161,7 @@ def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -
     posterior[table.y == 1] = [0.0, 1.0]
     groups = replace(TRUE, values=posterior, source="pseudo")
     with pytest.warns(DebiasWarning, match=r"the pseudo group \(waterbird, land\) is empty; its weight is 0"):
-        tuner = PromptTuner(backbone, steps=3).fit(table, groups)
+        tuner = Tuner(backbone, steps=3).fit(table, groups)
     assert tuner.train_groups_ is not None
     assert tuner.train_groups_.counts.tolist() == [190, 10, 0, 200]
 
@@ -169,13 +169,13 @@ def test_an_empty_pseudo_group_is_named_and_weighs_nothing(backbone: Backbone) -
 def test_features_of_another_backbone_are_refused(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={**backbone.fingerprint, "weights": "other"})
     with pytest.raises(FingerprintError, match="its weights is 'other'"):
-        PromptTuner(backbone, steps=1).fit(table, TRUE)
+        Tuner(backbone, steps=1).fit(table, TRUE)
 
 
 def test_scoring_by_other_groups_has_no_adjusted_average(backbone: Backbone) -> None:
     table = replace(TABLE, fingerprint={})
     pseudo = replace(TRUE, source="pseudo")
-    tuner = PromptTuner(backbone, steps=1).fit(table, pseudo)
+    tuner = Tuner(backbone, steps=1).fit(table, pseudo)
     test = table.split == "test"
     foreign = replace(TRUE.rows(test), attribute_names=("meadow", "lake"))
     by_true = tuner.score(table.where("test"), foreign)
@@ -186,7 +186,7 @@ def test_scoring_by_other_groups_has_no_adjusted_average(backbone: Backbone) -> 
     # Those of the table's own annotations are known, and those of the table's training rows.
     for known in (tuner.score(table.where("test"), TRUE.rows(test)), tuner.score(table, TRUE, split="test")):
         assert known.adjusted_average_accuracy.tolist() == given_counts.adjusted_average_accuracy.tolist()
-    loaded = PromptTuner(backbone, steps=1).load_head(table.class_names, tuner.head_.state_dict())
+    loaded = Tuner(backbone, steps=1).load_head(table.class_names, tuner.head_.state_dict())
     assert (loaded.class_weights_ == tuner.class_weights_).all()
     assert loaded.score(table.where("test"), TRUE.rows(test)).correct.tolist() == by_true.correct.tolist()
 
@@ -201,7 +201,7 @@ def test_a_prompt_head_on_gce_and_soft_groups(backbone: Backbone) -> None:
     rng = np.random.default_rng(0)
     posterior = rng.dirichlet([1, 1], len(TABLE))
     groups = replace(TRUE, values=posterior, source="pseudo")
-    tuner = PromptTuner(backbone, loss="gce", q=0.5, soft=True, steps=3, batch_size=100, class_specific=True)
+    tuner = Tuner(backbone, loss="gce", q=0.5, soft=True, steps=3, batch_size=100, class_specific=True)
     tuner.fit(replace(TABLE, fingerprint={}), groups)
     assert isinstance(tuner.head_, PromptHead)
     assert np.isfinite(tuner.class_weights_).all()
@@ -224,11 +224,11 @@ def test_a_second_rule_watches_the_same_fit() -> None:
 def test_heads_by_name(backbone: Backbone) -> None:
     assert choices(FitSettings.__dataclass_fields__["head"]) == tuple(HEADS)
     table = replace(TABLE, fingerprint={})
-    random = PromptTuner(backbone, head="linear", method="erm", seeds=2, steps=3).fit(table, TRUE)
+    random = Tuner(backbone, head="linear", method="erm", seeds=2, steps=3).fit(table, TRUE)
     assert random.class_weights_.shape == (2, 2, 24)
     assert not np.allclose(random.class_weights_[0], random.class_weights_[1])
-    loaded = PromptTuner(backbone, head="linear", seeds=2).load_head(table.class_names, random.head_.state_dict())
+    loaded = Tuner(backbone, head="linear", seeds=2).load_head(table.class_names, random.head_.state_dict())
     assert (loaded.class_weights_ == random.class_weights_).all()
-    text = PromptTuner(backbone, head="linear-from-text", steps=0).fit(table, TRUE)
+    text = Tuner(backbone, head="linear-from-text", steps=0).fit(table, TRUE)
     zero_shot = backbone.encode_text([f"a photo of a {name}." for name in table.class_names]).numpy()
     assert text.class_weights_[0] == pytest.approx(zero_shot, abs=1e-6)

@@ -11,7 +11,7 @@ import torch
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.utils.membership import Membership
 from tests.helpers.gaussian_fit import TABLE, TRUE
 
@@ -20,18 +20,18 @@ PLAIN = replace(TABLE, fingerprint={})
 
 
 def test_a_tuner_fits_training_and_validation_rows_if_asked(backbone: Backbone) -> None:
-    both = PromptTuner(backbone, head="linear", method="balanced", fit_on="train+val").run_group(PLAIN, TRUE)
+    both = Tuner(backbone, head="linear", method="balanced", fit_on="train+val").run_group(PLAIN, TRUE)
     assert len(both.train) == int(np.isin(TABLE.split, ["train", "val"]).sum())
     assert len(both.val) == int((TABLE.split == "val").sum())
-    tuner = PromptTuner(backbone, head="linear", method="balanced")
+    tuner = Tuner(backbone, head="linear", method="balanced")
     alone = tuner.run_group(PLAIN, TRUE)
     assert len(alone.train) == 400
     assert tuner.train_groups_ is not None
     assert tuner.train_groups_.counts.tolist() == [190, 10, 10, 190]
-    beside = PromptTuner(backbone, head="linear", method="erm").run_group(PLAIN, TRUE, beside=alone)
+    beside = Tuner(backbone, head="linear", method="erm").run_group(PLAIN, TRUE, share_features_with=alone)
     assert beside.train.features is alone.train.features
     assert beside.val.features is alone.val.features
-    assert PromptTuner(backbone, head="linear").run_group(PLAIN, TRUE, beside=both).train.features is not (
+    assert Tuner(backbone, head="linear").run_group(PLAIN, TRUE, share_features_with=both).train.features is not (
         both.train.features
     )
     with pytest.raises(UsageError, match="400 groups for 960 rows"):
@@ -40,14 +40,14 @@ def test_a_tuner_fits_training_and_validation_rows_if_asked(backbone: Backbone) 
 
 def test_a_tuner_selects_by_the_groups_it_is_given_for_that(backbone: Backbone) -> None:
     others = replace(TRUE, values=np.zeros(len(TABLE), dtype=np.int64))
-    tuner = PromptTuner(backbone, head="linear", method="balanced", select="pseudo-wga")
+    tuner = Tuner(backbone, head="linear", method="balanced", select="pseudo-wga")
     found = tuner.run_group(PLAIN, TRUE, validation_groups=others)
     assert found.val.membership.first.unique().tolist() == [0, 2]
     assert found.train.membership.first.unique().tolist() == [0, 1, 2, 3]
 
 
 def test_a_tuners_settings_seeds_and_figures(backbone: Backbone) -> None:
-    tuner = PromptTuner(backbone, FitSettings(seed=3, seeds=2, head="linear"), steps=2, method="balanced")
+    tuner = Tuner(backbone, FitSettings(seed=3, seeds=2, head="linear"), steps=2, method="balanced")
     assert tuner.seeds == (3, 4)
     assert tuner.changed_settings() == {"seed": 3, "seeds": 2, "head": "linear", "steps": 2, "method": "balanced"}
     assert repr(tuner).endswith(": not fitted")
@@ -81,7 +81,7 @@ def test_soft_groups_are_fitted_softly_and_validated_hard(backbone: Backbone, so
     posterior = np.resize([[0.75, 0.25], [0.25, 0.75]], (len(TABLE), 2))
     groups = replace(TRUE, values=posterior, source="pseudo")
     table = replace(TABLE, fingerprint={})
-    tuner = PromptTuner(backbone, head="linear", soft=soft, method="balanced")
+    tuner = Tuner(backbone, head="linear", soft=soft, method="balanced")
     run_group = tuner.run_group(table, groups)
     row = rows_of(run_group.train.membership)[0]
     own = 2 * int(run_group.train.y[0])

@@ -15,7 +15,7 @@ from debias_pt.errors import FingerprintError, OutputError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.tiny_data import FOLDER, write_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")
@@ -31,10 +31,10 @@ def test_it_predicts_as_before(
     head: str, backbone: Backbone, table: FeatureTable, groups: Groups, tmp_path: Path, waterbirds_root: Path
 ) -> None:
     seeds = 1 if head in ("text-encoder", "class-tokens") else 2
-    tuner = PromptTuner(backbone, method="balanced", head=head, steps=3, seeds=seeds).fit(table, groups)
+    tuner = Tuner(backbone, method="balanced", head=head, steps=3, seeds=seeds).fit(table, groups)
     folder = tuner.save(tmp_path / "tuner")
     assert {file.name for file in folder.iterdir()} == {"tuner.json", "tuner.safetensors"}
-    loaded = PromptTuner.load(folder)
+    loaded = Tuner.load(folder)
     assert loaded._backbone is None
     np.testing.assert_array_equal(loaded.logits(table.features), tuner.logits(table.features))
     assert loaded._backbone is None  # features need no model
@@ -46,7 +46,7 @@ def test_it_predicts_as_before(
         np.testing.assert_allclose(loaded.logits(one), tuner.logits(path), atol=1e-4)
     for name, value in tuner.head_.state_dict().items():
         assert np.array_equal(loaded.head_.state_dict()[name].numpy(), value.numpy()), name
-    again = PromptTuner.load(loaded.save(folder), backbone=backbone)
+    again = Tuner.load(loaded.save(folder), backbone=backbone)
     assert again.oracle_ is True
     np.testing.assert_array_equal(again.predict(table), tuner.predict(table))
 
@@ -55,22 +55,22 @@ def test_what_does_not_fit_is_refused(
     backbone: Backbone, table: FeatureTable, groups: Groups, tmp_path: Path, tiny_checkpoint: Path
 ) -> None:
     with pytest.raises(UsageError, match="has learned nothing yet"):
-        PromptTuner(backbone).save(tmp_path / "empty")
+        Tuner(backbone).save(tmp_path / "empty")
     assert not (tmp_path / "empty").exists()
-    tuner = PromptTuner(backbone, method="balanced", steps=2).fit(table, groups)
+    tuner = Tuner(backbone, method="balanced", steps=2).fit(table, groups)
     folder = tuner.save(tmp_path / "tuner")
     other = Backbone.load(f"local-dir:{write_checkpoint(tmp_path / 'other', seed=1)}")
     with pytest.raises(FingerprintError, match="the tuner's model: its weights is"):
-        PromptTuner.load(folder, backbone=other)
+        Tuner.load(folder, backbone=other)
     with pytest.raises(FingerprintError, match="the tuner's model"):
-        _ = PromptTuner.load(folder, pretrained=f"local-dir:{tmp_path / 'other'}").backbone
+        _ = Tuner.load(folder, pretrained=f"local-dir:{tmp_path / 'other'}").backbone
     moved = shutil.copytree(tiny_checkpoint, tmp_path / "moved")
-    assert PromptTuner.load(folder, pretrained=f"local-dir:{moved}").backbone.dim == backbone.dim
+    assert Tuner.load(folder, pretrained=f"local-dir:{moved}").backbone.dim == backbone.dim
     with pytest.raises(UsageError, match="no saved tuner here"):
-        PromptTuner.load(tmp_path)
+        Tuner.load(tmp_path)
     with pytest.raises(OutputError, match="holds something else"):
         tuner.save(tmp_path)
     facts = json.loads((folder / "tuner.json").read_text())
     (folder / "tuner.json").write_text(json.dumps({**facts, "scale": 1.0}))
     with pytest.raises(FingerprintError, match="do not belong together"):
-        PromptTuner.load(folder)
+        Tuner.load(folder)

@@ -18,18 +18,16 @@ from debias_pt.errors import ImageError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.tiny_data import FOLDER
 
 
 @pytest.fixture(scope="module")
-def tuner(backbone: Backbone, table: FeatureTable) -> PromptTuner:
-    return PromptTuner(backbone, method="erm", seeds=2, steps=3).fit(table)
+def tuner(backbone: Backbone, table: FeatureTable) -> Tuner:
+    return Tuner(backbone, method="erm", seeds=2, steps=3).fit(table)
 
 
-def test_everything_at_hand_gives_the_same_answers(
-    tuner: PromptTuner, table: FeatureTable, waterbirds_root: Path
-) -> None:
+def test_everything_at_hand_gives_the_same_answers(tuner: Tuner, table: FeatureTable, waterbirds_root: Path) -> None:
     some = table.rows(np.arange(3))
     paths = [waterbirds_root / FOLDER / name for name in some.ids]
     expected = tuner.predict_proba(some.features)
@@ -52,7 +50,7 @@ def test_everything_at_hand_gives_the_same_answers(
     assert tuner.predict([paths[0], paths[0]]).shape == (2, 2)  # a row for everything that was given
 
 
-def test_an_ensemble_is_one_argument(tuner: PromptTuner, table: FeatureTable) -> None:
+def test_an_ensemble_is_one_argument(tuner: Tuner, table: FeatureTable) -> None:
     alone = tuner.predict_proba(table)
     assert tuner.predict_proba(table, ensemble=True) == pytest.approx(alone.mean(axis=0))
     assert tuner.predict(table, ensemble=True).tolist() == alone.mean(axis=0).argmax(axis=1).tolist()
@@ -73,18 +71,18 @@ def test_an_ensemble_is_one_argument(tuner: PromptTuner, table: FeatureTable) ->
         (3, r"features have shape \(\), "),
     ],
 )
-def test_what_cannot_be_classified_is_one_line(tuner: PromptTuner, inputs: Any, message: str) -> None:
+def test_what_cannot_be_classified_is_one_line(tuner: Tuner, inputs: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         tuner.predict(inputs)
 
 
-def test_a_missing_file_is_one_line(tuner: PromptTuner, tmp_path: Path) -> None:
+def test_a_missing_file_is_one_line(tuner: Tuner, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"none\.jpg"):
         tuner.predict(tmp_path / "none.jpg")
 
 
 def test_before_fit_it_says_so(backbone: Backbone, table: FeatureTable) -> None:
-    fresh = PromptTuner(backbone)
+    fresh = Tuner(backbone)
     for ask in (fresh.predict, fresh.predict_proba, fresh.logits):
         with pytest.raises(UsageError, match="has learned nothing yet; call fit first"):
             ask(table)
@@ -95,27 +93,27 @@ def test_before_fit_it_says_so(backbone: Backbone, table: FeatureTable) -> None:
 def test_groups_are_needed_where_the_method_looks_at_them(backbone: Backbone, table: FeatureTable) -> None:
     by_class = Groups.by_class(table.y, table.class_names)
     for method in ("erm", "class-balanced"):
-        without = PromptTuner(backbone, method=method, steps=2).fit(table)
-        given = PromptTuner(backbone, method=method, steps=2).fit(table, by_class)
+        without = Tuner(backbone, method=method, steps=2).fit(table)
+        given = Tuner(backbone, method=method, steps=2).fit(table, by_class)
         assert (without.class_weights_ == given.class_weights_).all()
     with pytest.raises(UsageError, match="the method 'dpt' needs groups; give them"):
-        PromptTuner(backbone, steps=2).fit(table)
+        Tuner(backbone, steps=2).fit(table)
     with pytest.raises(UsageError, match="the selection rule 'true-wga' needs groups"):
-        PromptTuner(backbone, method="erm", select="true-wga", steps=2).fit(table)
+        Tuner(backbone, method="erm", select="true-wga", steps=2).fit(table)
 
 
-def test_everything_prints_in_a_line(tuner: PromptTuner, table: FeatureTable, waterbirds_root: Path) -> None:
+def test_everything_prints_in_a_line(tuner: Tuner, table: FeatureTable, waterbirds_root: Path) -> None:
     dataset = load_dataset("waterbirds", waterbirds_root, check_counts=False)
     assert repr(table).startswith("FeatureTable(waterbirds: 90 images, 24 features each; train 48, val 20, test 22; 2 ")
     assert repr(dataset).endswith("2 classes (landbird, waterbird); annotated: background)")
-    assert repr(tuner).startswith("PromptTuner(Backbone('tiny")
+    assert repr(tuner).startswith("Tuner(Backbone('tiny")
     assert repr(tuner).endswith("method='erm', steps=3, seeds=2): fitted to 2 classes")
     for thing in (table, dataset, tuner, tuner.backbone):
         assert len(repr(thing)) < 300
         assert " at 0x" not in repr(thing)
 
 
-def test_a_pickle_holds_no_model(tuner: PromptTuner, table: FeatureTable, waterbirds_root: Path) -> None:
+def test_a_pickle_holds_no_model(tuner: Tuner, table: FeatureTable, waterbirds_root: Path) -> None:
     data = pickle.dumps(tuner)
     assert len(data) < 100_000  # the tiny model's weights alone are 6 MB
     again = pickle.loads(data)
@@ -128,7 +126,7 @@ def test_a_pickle_holds_no_model(tuner: PromptTuner, table: FeatureTable, waterb
     assert (again.fit(table).class_weights_ == tuner.class_weights_).all()
 
 
-def test_a_pickle_refuses_another_model(tuner: PromptTuner, backbone: Backbone) -> None:
+def test_a_pickle_refuses_another_model(tuner: Tuner, backbone: Backbone) -> None:
     again = pickle.loads(pickle.dumps(tuner))
     again._source = (None, *again._source[1:])
     with pytest.raises(UsageError, match="was not loaded by name; assign one"):
@@ -142,7 +140,7 @@ def test_both_averages_are_given_in_the_readme_example(backbone: Backbone, table
     true = Groups.true(table.y, table.class_names, [table.attributes["background"]])
     pseudo = replace(true, source="pseudo")
     with pytest.warns(match="the pseudo group"):
-        fitted = PromptTuner(backbone, steps=2).fit(table, pseudo)
+        fitted = Tuner(backbone, steps=2).fit(table, pseudo)
     test = table.split == "test"
     reports = [fitted.score(table.where("test"), true.rows(test)), fitted.score(table, true, split="test")]
     for report in reports:

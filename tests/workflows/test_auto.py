@@ -19,7 +19,7 @@ from debias_pt.groups.guard import NOT_USABLE, ORDER
 from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows import prepared
 from debias_pt.workflows import train as training
 from debias_pt.workflows.evaluate import evaluate
@@ -130,10 +130,10 @@ def test_the_probe_command_tells_the_verdict(asked: TrainSettings, capsys: pytes
 
 def test_validation_rows_are_fitted_where_that_is_asked_for(backbone: Backbone, table: FeatureTable) -> None:
     groups = Groups.true(table.y, table.class_names, tuple(table.attributes.values()))
-    tuner = PromptTuner(backbone, method="balanced", head="standardized", fit_on="train+val", steps=2)
+    tuner = Tuner(backbone, method="balanced", head="standardized", fit_on="train+val", steps=2)
     run_group = tuner.run_group(table, groups)
     assert len(run_group.train) == (table.split != "test").sum()
-    assert len(PromptTuner(backbone, steps=2).run_group(table, groups).train) == (table.split == "train").sum()
+    assert len(Tuner(backbone, steps=2).run_group(table, groups).train) == (table.split == "train").sum()
 
 
 def test_without_validation_rows(backbone: Backbone, table: FeatureTable) -> None:
@@ -142,7 +142,7 @@ def test_without_validation_rows(backbone: Backbone, table: FeatureTable) -> Non
     for method in ("dpt", "erm", "anchored"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DebiasWarning)
-            tuner = PromptTuner(backbone, method=method, steps=3, select="last").fit(left, groups)
+            tuner = Tuner(backbone, method=method, steps=3, select="last").fit(left, groups)
         assert tuner.selected_steps_ == [3]
     with pytest.raises(UsageError, match="no 'val' rows"):
-        PromptTuner(backbone, steps=3, select="pseudo-confidence").fit(left, groups)
+        Tuner(backbone, steps=3, select="pseudo-confidence").fit(left, groups)

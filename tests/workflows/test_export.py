@@ -1,5 +1,5 @@
 """Promises: the exported class weights give, in plain open_clip and by the lines of docs/export.md, the logits of
-PromptTuner; an export is there whole or not at all, and says where it comes from."""
+Tuner; an export is there whole or not at all, and says where it comes from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from debias_pt.cli.main import main
 from debias_pt.errors import FingerprintError, OutputError, RunError, UsageError
 from debias_pt.features.encoding import encode_paths
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows.evaluate import load_tuner, run_settings
 from debias_pt.workflows.export import export
 from debias_pt.workflows.run_folder import RunFolder
@@ -29,7 +29,7 @@ from tests.helpers.tiny_data import FOLDER, write_checkpoint
 
 
 @pytest.fixture(scope="module")
-def tuner(tiny_run: Path, backbone: Backbone) -> PromptTuner:
+def tuner(tiny_run: Path, backbone: Backbone) -> Tuner:
     run = RunFolder(tiny_run)
     return load_tuner(run.read_prompt(), run_settings(run, {}), backbone)
 
@@ -57,7 +57,7 @@ def test_the_lines_of_the_document_give_identical_logits(
     run_index: int,
     tiny_run: Path,
     tiny_checkpoint: Path,
-    tuner: PromptTuner,
+    tuner: Tuner,
     images: list[Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -78,7 +78,7 @@ def test_the_lines_of_the_document_give_identical_logits(
     assert abs(expected[0] - expected[1]).max() > 1e-3  # images differ, so their order matters
 
 
-def test_files_and_fields(tiny_run: Path, tuner: PromptTuner, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_files_and_fields(tiny_run: Path, tuner: Tuner, tiny_checkpoint: Path, tmp_path: Path) -> None:
     result = export(str(tiny_run), out=str(tmp_path / "a" / "b"))
     folder = tmp_path / "a" / "b"
     assert {path.name for path in folder.iterdir()} == {"class_weights.safetensors", "class_weights.json"}
@@ -202,7 +202,7 @@ def test_an_export_that_fails_leaves_the_older_one(
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter and onnxruntime
-def test_a_run_becomes_an_onnx_file(tiny_run: Path, tuner: PromptTuner, images: list[Path], tmp_path: Path) -> None:
+def test_a_run_becomes_an_onnx_file(tiny_run: Path, tuner: Tuner, images: list[Path], tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     pytest.importorskip("torch", minversion="2.8")

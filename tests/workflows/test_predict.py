@@ -23,7 +23,7 @@ from debias_pt.features.encoding import encode_paths
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.models.backbone import Backbone
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from debias_pt.workflows.predict import as_csv, as_jsonl, predict
 from debias_pt.workflows.run_folder import RunFolder
 from tests.conftest import Cli
@@ -73,7 +73,7 @@ def test_probabilities_are_the_mean_over_seeds(
     state, meta = RunFolder(tiny_run).read_prompt()
     alone = []
     for i in range(2):
-        tuner = PromptTuner(backbone).load_head(meta["class_names"], {"context": state["context"][[i]]})
+        tuner = Tuner(backbone).load_head(meta["class_names"], {"context": state["context"][[i]]})
         alone.append(tuner.predict_proba(encode_paths(backbone, [row["path"] for row in result["images"]]).numpy())[0])
     found = [list(row["probabilities"].values()) for row in result["images"]]
     assert np.allclose(found, np.mean(alone, axis=0), atol=1e-7)

@@ -73,7 +73,9 @@ def fit_loops(jobs: Sequence[tuple[Case, Loop]], callbacks: Sequence[Callback] =
         tuner = Tuner(case.prepared.backbone, case.options(**loop.options))
         groups, validation = loop.made_groups(case)
         beside = run_groups[0] if run_groups else None
-        run_groups.append(tuner.run_group(case.prepared.table, groups, validation_groups=validation, beside=beside))
+        run_groups.append(
+            tuner.run_group(case.prepared.table, groups, validation_groups=validation, share_features_with=beside)
+        )
         tuners.append(tuner)
     fitted = run_both_selections(stack(tuners, run_groups), jobs[0][0], callbacks)
     return [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from debias_pt.groups.refinement.biased_head import BiasedHead, fit_biased_head
-from debias_pt.groups.refinement.confirmation import Evidence, confirm
+from debias_pt.groups.refinement.confirmation import ValueEvidence, confirm
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import Refinement, calibrate_apart, pool, summary
 
@@ -64,7 +64,9 @@ def anchor(
         head = fit_biased_head(x, y, n_classes) if head is None else head
         evidence = confirm(head, scores, y, calibration)
     except RefinementError as error:
-        evidence = Evidence.of_words(calibration, scores, y, x.shape[1], {"confirmed": False, "reason": str(error)})
+        evidence = ValueEvidence.of_words(
+            calibration, scores, y, x.shape[1], {"confirmed": False, "reason": str(error)}
+        )
     mixture, training = pool(x, y, evidence.training, n_classes)
     facts = {
         "score_separation": calibration.separation,

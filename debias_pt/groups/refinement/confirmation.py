@@ -19,7 +19,7 @@ ANCHOR = 0.5  # share of the words' own separation that must be left of it
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ValueEvidence:
     """Log-likelihood of an attribute's values, linear in zero-shot scores and features.
 
     Parameters
@@ -43,14 +43,14 @@ class Evidence:
     @classmethod
     def of_words(
         cls, calibration: AttributeMixture, scores: Array, y: NDArray[np.int64], dim: int, facts: dict[str, Any]
-    ) -> Evidence:
+    ) -> ValueEvidence:
         """Return what the calibrated words say alone, about features of `dim` dimensions."""
         weights, bias = calibration.linear()
         training = contrasts(scores) @ weights.T + bias[y]
         return cls(weights, np.zeros((len(weights), dim)), bias, training, calibration.prior, facts)
 
 
-def confirm(head: BiasedHead, scores: Array, y: NDArray[np.int64], calibration: AttributeMixture) -> Evidence:
+def confirm(head: BiasedHead, scores: Array, y: NDArray[np.int64], calibration: AttributeMixture) -> ValueEvidence:
     """Ask a biased head whether it sees the values that the words name; return the evidence to go on with.
 
     A mixture is fitted to both sources at once, the contrasts of the words and the held-out class logits of
@@ -72,7 +72,7 @@ def confirm(head: BiasedHead, scores: Array, y: NDArray[np.int64], calibration: 
 
     Returns
     -------
-    Evidence
+    ValueEvidence
         With ``facts``: ``words_in_logits``, by how many standard deviations of the biased head's logits the
         values named by the words differ within a class; ``logit_separation``, the same for both sources' values;
         ``anchor``, the share of the words' separation that is left; ``confirmed``.
@@ -101,13 +101,13 @@ def confirm(head: BiasedHead, scores: Array, y: NDArray[np.int64], calibration: 
         "confirmed": confirmed,
     }
     if not confirmed:
-        return Evidence.of_words(calibration, scores, y, head.weights.shape[1], facts)
+        return ValueEvidence.of_words(calibration, scores, y, head.weights.shape[1], facts)
     return _linear(mixture, scale, head, both, y, facts)
 
 
 def _linear(
     mixture: AttributeMixture, scale: Array, head: BiasedHead, both: Array, y: NDArray[np.int64], facts: dict[str, Any]
-) -> Evidence:
+) -> ValueEvidence:
     """Write a mixture of contrasts and logits as evidence that is linear in scores and features."""
     v = len(mixture.effect)
     weights, bias = mixture.linear()
@@ -115,7 +115,7 @@ def _linear(
     weights = weights / scale
     of_logits = weights[:, v - 1 :] @ helmert(len(head.weights))
     bias = bias + of_logits @ head.bias
-    return Evidence(weights[:, : v - 1], of_logits @ head.weights, bias, training, mixture.prior, facts)
+    return ValueEvidence(weights[:, : v - 1], of_logits @ head.weights, bias, training, mixture.prior, facts)
 
 
 def posterior(evidence: Array, prior: Array, y: NDArray[np.int64]) -> Array:

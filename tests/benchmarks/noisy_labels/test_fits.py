@@ -27,7 +27,7 @@ from debias_pt.datasets.base import ImageDataset
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.noise.linear_probe import fit_linear_probe
-from debias_pt.training.tuner import PromptTuner
+from debias_pt.training.tuner import Tuner
 from tests.helpers.small_case import noisy_case
 
 pytestmark = [
@@ -41,7 +41,7 @@ def alone(case: NoisyCase, cell: Cell, seed: int) -> float:
     settings = replace(fit_settings(cell, case.settings, len(case.draw(cell, seed))), seed=seed)
     rows = case.draw(cell, seed).of(case.table)
     every = Groups.true(rows.y, rows.class_names, [TrueAttribute(("all",), np.zeros(len(rows), dtype=np.int64))])
-    tuner = PromptTuner(case.backbone, settings).fit(rows, every)
+    tuner = Tuner(case.backbone, settings).fit(rows, every)
     return float((tuner.predict(case.reported.features)[0] == case.reported.y).mean())
 
 
