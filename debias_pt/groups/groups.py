@@ -199,7 +199,7 @@ class Groups:
     def membership(self, *, soft: bool = False) -> NDArray[np.float64]:
         """Return how much each sample belongs to each group, shape ``(N, G)``, rows summing to one.
 
-        For a look at small data: fitting uses :class:`~debias_pt.groups.membership.Membership`, which keeps
+        For a look at small data: fitting uses :class:`~debias_pt.utils.membership.Membership`, which keeps
         one integer per sample, or its posterior.
 
         Parameters
