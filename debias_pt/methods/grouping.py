@@ -104,7 +104,13 @@ def make_groups(
     """
     settings = complete(FitSettings(method=method) if isinstance(method, str) else method)
     of = method_of(settings)
-    if given is None and attributes and of.asks_attribute:
+    if of.choose is not None:
+        among = ", ".join(of.candidates)
+        raise UsageError(f"the method {settings.method!r} only chooses another one; name one of {among}")
+    if attributes:
+        if given is not None or not of.asks_attribute:
+            why = "groups are given" if given is not None else f"the method {settings.method!r} asks for none"
+            raise UsageError(f"attributes change nothing: {why}; leave them out")
         if backbone is None:
             raise UsageError(
                 f"an attribute in words needs the model that made the features of {table.name}; give backbone"
@@ -144,10 +150,12 @@ def _require_fitting(method: Method, settings: FitSettings, table: FeatureTable,
     """Return groups that were made before, if they are of the kind that defines the method."""
     _require_length(given, table)
     origins = given.origin.split("+")
+    if method.infer_groups and not settings.infer_groups and INFERRED in origins:
+        raise UsageError("infer_groups is False, but the groups given are split by inferred values; give others")
     if not method.uses_groups or (method.asks_attribute and "probe" not in method.fixed):
         return given
     if method.asks_attribute:
-        if given.origin == ANNOTATION or method.probe in origins:
+        if given.origin == ANNOTATION or {method.probe} == {*origins} - {INFERRED}:
             return given
         wanted = f"groups of the {method.probe!r} probe, or annotated ones"
         advice = f"make_groups(table, {settings.method!r}, attributes=[...], backbone=backbone)"

@@ -237,11 +237,9 @@ def test_a_method_takes_its_own_groups_and_refuses_others(
 
 
 def test_one_call_makes_the_groups_of_any_method(backbone: Backbone, table: FeatureTable) -> None:
-    origins = {
-        name: make_groups(table, name, attributes=["background=land|forest:water|lake"], backbone=backbone).origin
-        for name in FITTED
-    }
     asked = {name for name in FITTED if METHODS[name].asks_attribute}
+    words = {"attributes": ["background=land|forest:water|lake"], "backbone": backbone}
+    origins = {name: make_groups(table, name, **(words if name in asked else {})).origin for name in FITTED}  # type: ignore[arg-type]
     assert {name for name, origin in origins.items() if origin == "classes"} == {"erm", "class-balanced", "cvar"}
     assert all(origins[name].startswith(METHODS[name].probe) for name in asked)
     assert (origins["anchored"], origins["inferred"]) == ("anchored+inferred", "inferred")
@@ -249,6 +247,13 @@ def test_one_call_makes_the_groups_of_any_method(backbone: Backbone, table: Feat
         make_groups(table, "dpt", attributes=[PLACE])
     with pytest.raises(UsageError, match="'dpt' needs groups"):
         make_groups(table, "dpt")
+    with pytest.raises(UsageError, match="attributes change nothing: the method 'erm' asks for none"):
+        make_groups(table, "erm", attributes=[PLACE])
+    classes = Groups.by_class(table.y, table.class_names)
+    with pytest.raises(UsageError, match="attributes change nothing: groups are given"):
+        make_groups(table, "dpt", classes, attributes=[PLACE])
+    with pytest.raises(UsageError, match="'auto' only chooses another one"):
+        make_groups(table, "auto")
     with pytest.raises(UsageError, match="2 groups for"):
         make_groups(table, "dpt", Groups.by_class(np.array([0, 1]), table.class_names))
 
@@ -263,6 +268,16 @@ def test_groups_made_before_give_the_same_fit(backbone: Backbone, table: Feature
     assert first.inferred_ == second.inferred_ == made.facts["inferred"]
     assert first.parts_ == second.parts_
     assert first.parts_["groups"] == "anchored+inferred"
+    with pytest.raises(UsageError, match="infer_groups is False, but the groups given are split"):
+        Tuner(backbone, method="anchored", infer_groups=False).fit(table, made)
+
+
+def test_groups_of_two_probes_are_those_of_neither(backbone: Backbone, table: FeatureTable) -> None:
+    said = AttributeProbe(backbone, [PLACE]).predict(table.features)[0]
+    both = Groups.pseudo(table.y, table.class_names, [said, dataclasses.replace(said, probe="mixture")])
+    assert both.origin == "zero-shot+mixture"
+    with pytest.raises(UsageError, match="origin of these is 'zero-shot\\+mixture'"):
+        Tuner(backbone, method="dpt-mixture").fit(table, both)
 
 
 def test_dpt_mixture_refuses_zero_shot_answers_and_differs_from_dpt(backbone: Backbone, table: FeatureTable) -> None:
