@@ -37,7 +37,14 @@ class Slip:
 
 
 REWEIGHTING = ("tests/reweighting",)
-GROUPS = tuple(f"tests/groups/test_{name}.py" for name in ("metrics", "groups", "intervals", "refinement"))
+GROUPS = (
+    "tests/groups/test_metrics.py",
+    "tests/groups/test_groups.py",
+    "tests/groups/test_intervals.py",
+    "tests/groups/test_refinement.py::test_words_and_features_count_half_each",
+    "tests/groups/test_refinement.py::test_a_refined_probe_answers_its_training_rows_as_the_mixture_does",
+    "tests/groups/test_refinement.py::test_a_peak_that_lies_where_another_value_scores_highest_is_refused",
+)
 TRAINING = tuple(f"tests/training/test_{name}.py" for name in ("data", "optimizer", "run_group", "selection", "tuner"))
 WORKFLOWS = (
     "tests/workflows/test_report.py",
