@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.slips import SLIPS
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project]")[2]
 # Pages that are made when the site is built (docs/_plugins/pages.py); tests/docs builds it strictly.
@@ -63,3 +65,8 @@ def test_no_test_module_reads_another() -> None:
     reads = re.compile(r"^ *(?:from|import) +(?:tests|\.)[^\n]*\btest_\w+", re.MULTILINE)
     found = {path.name: reads.findall(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("*.py")}
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_every_slip_finds_its_line() -> None:
+    for slip in SLIPS:
+        slip.code()
