@@ -26,7 +26,7 @@ def prepared() -> Any:
     """Training: three of group 0 and one of 1; test: one of 0 and two of 1; classes as groups."""
     split = np.array(["train"] * 4 + ["test"] * 3)
     groups = Groups.by_class(np.array([0, 0, 0, 1, 0, 1, 1]), ("cat", "dog"))
-    return SimpleNamespace(rows=lambda name: split == name, report_groups=groups)
+    return SimpleNamespace(mask=lambda name: split == name, report_groups=groups)
 
 
 def test_the_adjusted_average_weighs_by_training() -> None:

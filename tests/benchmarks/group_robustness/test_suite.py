@@ -287,7 +287,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def test_every_row_has_a_page_that_names_it() -> None:
-    index = (DOCS / "methods" / "README.md").read_text(encoding="utf-8")
+    index = (DOCS / "methods" / "README.md").read_text(encoding="utf-8").partition("## What a method is made of")[0]
     lines = [line for line in index.splitlines() if line.startswith("| `")]
     listed = {name for line in lines for name in re.findall(r"`([a-z-]+)`", line.split("|")[1])}
     assert listed == set(ROWS)
