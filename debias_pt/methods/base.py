@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from debias_pt.errors import UsageError
-from debias_pt.settings import FIT_ON, PROBES, SELECTIONS, ZERO_SHOT, require_choice
+from debias_pt.settings import FIT_ON, PARTS, PROBES, SELECTIONS, ZERO_SHOT, require_choice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,8 @@ class Method:
     def __post_init__(self) -> None:
         if not callable(self.groups) and self.groups not in SOURCES:
             raise UsageError(f"a method's groups are {self.groups!r}; give one of {', '.join(SOURCES)}, or a function")
+        for part in self.fixed:
+            require_choice("a method's fixed part", part, PARTS)
         require_choice("a method's probe", self.probe, PROBES)
         require_choice("a method's fit_on", self.fit_on, FIT_ON)
         require_choice("a method's select", self.select, SELECTIONS)

@@ -136,6 +136,8 @@ def _first(method: Method, settings: FitSettings, table: FeatureTable, rows: NDA
     """Return the groups of a method that needs none to begin with."""
     if callable(method.groups):
         made = method.groups(table, rows)
+        if not isinstance(made, Groups):
+            raise UsageError(f"the groups of the method {settings.method!r} are a {type(made).__name__}; return Groups")
         _require_length(made, table)
         return replace(made, origin=settings.method)
     if method.asks_attribute:

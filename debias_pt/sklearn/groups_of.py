@@ -122,6 +122,11 @@ def _inferred(table: FeatureTable, method: str, facts: dict[str, Any] | None = N
     choose = METHODS[method].choose
     if choose is not None:
         return _made(table, choose({}, False)[0], "inferred", facts=facts)
+    if "probe" in METHODS[method].fixed:
+        raise UsageError(
+            f"the method {method!r} asks the {METHODS[method].probe} probe; give attribute='name=value:value' and "
+            "backbone=..., or take method='inferred'"
+        )
     groups, told = infer_groups(table)
     groups = make_groups(table, FitSettings(method=method, fit_on="train", infer_groups=False), groups)
     return FoundGroups(groups, method, "inferred" if told["used"] else "classes", {**(facts or {}), "inferred": told})

@@ -56,7 +56,8 @@ class Kind(NamedTuple):
         if self.base is float and type(value) is int:
             return float(value)
         if type(value) is not self.base:
-            raise UsageError(f"setting {name!r} is {value!r}; {self.base.__name__} expected")
+            seen = repr(value) if len(repr(value)) <= 80 else f"{repr(value)[:80]}..."
+            raise UsageError(f"setting {name!r} is {seen}; {self.base.__name__} expected")
         return value
 
     def of_text(self, text: str) -> Any:

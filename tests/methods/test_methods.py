@@ -7,6 +7,7 @@ import dataclasses
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,6 +119,32 @@ def test_what_a_method_is_made_of_is_checked() -> None:
         Method(groups="word")
     with pytest.raises(UsageError, match="fit_on is 'test'"):
         Method(fit_on="test")
+    with pytest.raises(UsageError, match="fixed part is 'heads' \\(did you mean 'head'\\?\\)"):
+        Method(fixed=("heads",))
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (None, "the groups of the method 'own' are a NoneType; return Groups"),
+        (Groups.by_class(np.array([0, 1]), ("landbird", "waterbird")), "2 groups for"),
+    ],
+)
+def test_what_a_methods_own_function_returns_is_checked(
+    backbone: Backbone, table: FeatureTable, made: Any, message: str
+) -> None:
+    register(METHODS, "own")(Method(groups=lambda table, rows: made))
+    try:
+        with pytest.raises(UsageError, match=message):
+            Tuner(backbone, method="own").fit(table)
+    finally:
+        del METHODS["own"]
+
+
+def test_a_setting_of_another_type_is_said_briefly(backbone: Backbone) -> None:
+    with pytest.raises(UsageError, match=r"setting 'method' is Method\(.*\.\.\.; str expected") as raised:
+        Tuner(backbone, method=METHODS["dpt"])
+    assert len(str(raised.value)) < 150
 
 
 @pytest.mark.parametrize("method", FITTED)
