@@ -89,8 +89,9 @@ def require_possible(settings: FitSettings, method: Method | None = None) -> Non
     if not method.uses_groups:
         for part in ("soft", "infer_groups"):
             if getattr(settings, part):
-                flag = f"--{part.replace('_', '-')}"
-                raise UsageError(f"{flag} changes nothing: {name} looks at no groups; leave it out")
+                flag = part.replace("_", "-")
+                advice = f"leave it out, or give --no-{flag} if a settings file says so"
+                raise UsageError(f"--{flag} changes nothing: {name} looks at no groups; {advice}")
 
 
 def _contradiction(part: str, own: Any, value: Any) -> str:
