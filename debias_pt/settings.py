@@ -19,6 +19,7 @@ FIT_ON = ("train", "train+val")
 # The settings that a method decides where they are not given (None); see `debias_pt.methods`.
 PARTS = ("probe", "infer_groups", "soft", "head", "fit_on", "select")
 ON_BAD_IMAGE = ("error", "skip")
+RATE = 0.004  # peak learning rate, where none is given
 SELECTIONS = ("pseudo-confidence", "pseudo-wga", "last", "average-accuracy", "true-wga")
 # The settings that are options of single methods, and of single losses: what is not given is the class's default.
 # Others need no setting: --method-option and --loss-option give them by name.
@@ -225,10 +226,15 @@ class FitSettings(Settings):
     )
     class_specific: bool = option(SINGLE, False, "A separate context for every class.")
     class_position: str = option(SINGLE, "end", "Position of the class name.", ("end", "middle", "front"))
-    steps: int = option(OPTIMISER, 200, "Optimiser steps.")
+    steps: int = option(OPTIMISER, 200, "Optimiser steps; of lbfgs, at most so many.")
     batch_size: int | None = option(OPTIMISER, None, "Samples per step; default all of them.")
-    optimizer: str = option(OPTIMISER, "adamw", "Optimiser.", ("adamw", "sgd"))
-    lr: float = option(OPTIMISER, 0.004, "Peak learning rate; cosine decay to 0.")
+    optimizer: str | None = option(
+        OPTIMISER,
+        None,
+        "Optimiser; default lbfgs, to the optimum, where there is one (head standardized), else adamw.",
+        ("adamw", "sgd", "lbfgs"),
+    )
+    lr: float | None = option(OPTIMISER, None, "Peak learning rate; cosine decay to 0. Default 0.004.")
     weight_decay: float = option(FINE, 0.0, "Weight decay.")
     momentum: float = option(FINE, 0.9, "Momentum of sgd.")
     warmup_steps: int = option(FINE, 0, "Steps of linear warm-up.")
@@ -237,6 +243,11 @@ class FitSettings(Settings):
     fit_on: str | None = option(METHOD, None, "Rows to fit on; default the method's, train for most.", FIT_ON)
     seed: int = option(RUN, 0, "First seed.")
     seeds: int = option(RUN, 1, "Number of seeds, fitted together: seed, seed + 1, ...")
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate."""
+        return RATE if self.lr is None else self.lr
 
 
 @dataclass(frozen=True)
@@ -333,6 +344,8 @@ ADDED_LATER: dict[str, tuple[Any, ...]] = {
     "fit_on": ("train", None),
     "infer_groups": (False, None),
     "shots": (None,),
+    "lr": (None, RATE),
+    "optimizer": (None,),
 }
 
 

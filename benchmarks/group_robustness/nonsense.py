@@ -6,8 +6,9 @@ import dataclasses
 from typing import Any
 
 from debias_pt.datasets.attributes import Attribute
-from debias_pt.groups.guard import DOUBTFUL, NOT_USABLE, USABLE, Verdict, guard
+from debias_pt.groups.guard import guard
 from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.verdict import DOUBTFUL, NOT_USABLE, USABLE, Verdict
 from debias_pt.settings import DataSettings
 from debias_pt.workflows.prepare import prepare
 from debias_pt.workflows.prepared import judge

@@ -87,7 +87,7 @@ def fit_settings(cell: Cell, settings: NoisySettings, samples: int) -> FitSettin
     common: dict[str, Any] = {"method": "erm", "select": "last", "head": cell.head, "loss": cell.loss, "q": cell.q}
     common["context_length"] = cell.context if cell.head in WITH_CONTEXT else None
     if settings.protocol == "fast":
-        rate = LEARNING_RATES.get(cell.head, FitSettings().lr)
+        rate = LEARNING_RATES.get(cell.head, FitSettings().rate)
         return FitSettings(**common, steps=STEPS if settings.steps is None else settings.steps, lr=rate)
     epoch = -(-samples // BATCH)
     sgd: dict[str, Any] = {

@@ -50,6 +50,11 @@ class MappedRows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(N, D)``."""
+        return len(self.rows), int(self.array.shape[1])
+
     def take(self, rows: Tensor | slice) -> Tensor:
         """Return rows ``(..., D)``, given their numbers among these N."""
         places = self.rows[rows if isinstance(rows, slice) else rows.cpu().numpy()]

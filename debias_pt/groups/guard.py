@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,48 +10,24 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.features.table import FeatureTable
+from debias_pt.groups.association import association
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement.biased_head import BiasedHead, biased_head_of
 from debias_pt.groups.refinement.calibration import contrasts
 from debias_pt.groups.refinement.confirmation import confirm, posterior
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import calibrate_apart
+from debias_pt.groups.verdict import DOUBTFUL, NOT_USABLE, USABLE, Verdict
 from debias_pt.groups.visibility import EverydayWords
 from debias_pt.models.backbone import Backbone
 
-USABLE, DOUBTFUL, NOT_USABLE = "usable", "doubtful", "not usable"
-ORDER = (USABLE, DOUBTFUL, NOT_USABLE)
-
 VISIBLE, HARDLY_VISIBLE = 0.85, 0.75  # share of draws of everyday words that do worse
+HARDLY_MATCHED = 0.65  # the same, of how well the words fit the images
+TOGETHER = 0.5  # association of the answers with the classes
 IF_CONFIRMED = 0.6  # the same, where a biased head sees the very values that the words name
 IN_LOGITS = 0.35  # standard deviations of a biased head's logits between the values
 FEW = 5.0  # expected images of a small group
 ENOUGH_ROWS = 20_000  # of a larger training split, as many drawn at random
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the guard says of one attribute.
-
-    Parameters
-    ----------
-    verdict : {"usable", "doubtful", "not usable"}
-    reasons : tuple of str
-        Why not usable without reserve; empty if it is.
-    advice : str
-        What to do.
-    numbers : dict
-        Plain JSON, see :func:`judge`.
-    """
-
-    verdict: str
-    reasons: tuple[str, ...]
-    advice: str
-    numbers: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain JSON."""
-        return {**asdict(self), "reasons": list(self.reasons)}
 
 
 def guard(
@@ -95,17 +70,6 @@ def guard(
     return found
 
 
-def overall(verdicts: Mapping[str, Verdict]) -> str:
-    """Return the worst of several verdicts.
-
-    Examples
-    --------
-    >>> overall({"place": Verdict("usable", (), "", {}), "size": Verdict("doubtful", ("...",), "", {})})
-    'doubtful'
-    """
-    return max((one.verdict for one in verdicts.values()), key=ORDER.index)
-
-
 def measure(head: BiasedHead | None, scores: Array, y: NDArray[np.int64]) -> dict[str, Any]:
     """Return the numbers that rest on the images: see :func:`judge`."""
     classes = int(y.max()) + 1
@@ -116,25 +80,25 @@ def measure(head: BiasedHead | None, scores: Array, y: NDArray[np.int64]) -> dic
     numbers: dict[str, Any] = {"score_separation": calibration.separation}
     words = posterior(calibration.log_likelihood(contrasts(scores), y), calibration.prior, y)
     if head is None:
-        return numbers | {"small_groups": small_groups(words, y)}
+        return numbers | sizes(words, y)
     try:
         evidence = confirm(head, scores, y, calibration)
     except RefinementError:
-        return numbers | {"small_groups": small_groups(words, y)}
-    numbers |= evidence.facts
-    return numbers | {"small_groups": small_groups(posterior(evidence.training, evidence.prior, y), y)}
+        return numbers | sizes(words, y)
+    return numbers | evidence.facts | sizes(posterior(evidence.training, evidence.prior, y), y)
 
 
-def small_groups(answers: Array, y: NDArray[np.int64]) -> list[float]:
-    """Return the expected images of each class outside its most frequent value.
+def sizes(answers: Array, y: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how many images of each class are expected outside its most frequent value, and the association.
 
     Examples
     --------
-    >>> small_groups(np.array([[1.0, 0.0], [0.75, 0.25], [0.0, 1.0]]), np.array([0, 0, 1]))
-    [0.25, 0.0]
+    >>> sizes(np.array([[1.0, 0.0], [0.75, 0.25], [0.0, 1.0]]), np.array([0, 0, 1]))
+    {'small_groups': [0.25, 0.0], 'association': 0.875}
     """
-    sizes = np.stack([answers[y == k].sum(axis=0) for k in range(int(y.max()) + 1)])
-    return [round(float(row.sum() - row.max()), 2) for row in sizes]
+    expected = np.stack([answers[y == k].sum(axis=0) for k in range(int(y.max()) + 1)])
+    small = [round(float(row.sum() - row.max()), 2) for row in expected]
+    return {"small_groups": small, "association": association(expected)}
 
 
 def judge(numbers: dict[str, Any]) -> Verdict:
@@ -145,7 +109,8 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     numbers : dict
         ``variation`` and ``match``: shares of everyday words that do worse, see
         :class:`~debias_pt.groups.visibility.Visibility`. ``no_humps``: why the scores could not be calibrated,
-        if so. ``small_groups``: expected images of each class outside its usual value. ``words_in_logits``,
+        if so. ``small_groups``: expected images of each class outside its usual value. ``association``: how far values
+        and classes go together, see :func:`~debias_pt.groups.association.association`. ``words_in_logits``,
         ``confirmed``: see :func:`~debias_pt.groups.refinement.confirmation.confirm`.
 
     Examples
@@ -155,7 +120,7 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     """
     refused, doubts = _refusals(numbers), _doubts(numbers)
     if refused:
-        advice = "take other words, or --method inferred, which needs none; look at debias-pt probe --csv"
+        advice = "take other words, or --method auto, which falls back; look at debias-pt probe --csv"
         return Verdict(NOT_USABLE, tuple(refused), advice, numbers)
     if doubts:
         advice = "compare with --method class-balanced, and look at the small groups in debias-pt probe --csv"
@@ -170,10 +135,11 @@ def _visible(numbers: dict[str, Any]) -> float:
 def _refusals(numbers: dict[str, Any]) -> list[str]:
     found = []
     needed = IF_CONFIRMED if numbers.get("confirmed") else HARDLY_VISIBLE
-    if _visible(numbers) < needed:
+    matched = min(needed, HARDLY_MATCHED)
+    if numbers["variation"] < needed or numbers["match"] < matched:
         found.append(
             f"the model hardly sees it: along these words images vary more than along {numbers['variation']:.0%} of "
-            f"everyday words, and match them better than {numbers['match']:.0%} ({needed:.0%} of both needed)"
+            f"everyday words ({needed:.0%} needed), and match them better than {numbers['match']:.0%} ({matched:.0%})"
         )
     if "no_humps" in numbers:
         found.append(f"the answers cannot be told apart: {numbers['no_humps']}")
@@ -181,6 +147,11 @@ def _refusals(numbers: dict[str, Any]) -> list[str]:
         found.append(
             "values and classes coincide: no class has five images of another value than its usual one, so "
             "nothing tells one from the other"
+        )
+    elif numbers.get("association", 1.0) < TOGETHER:
+        found.append(
+            f"the answers hardly go with the classes (association {numbers['association']:.2f}, {TOGETHER} needed): "
+            "the attribute is no shortcut here, or the words name something else"
         )
     return found
 

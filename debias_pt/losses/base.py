@@ -25,11 +25,14 @@ class Loss(Stateful, ABC):
     ----------
     sees_epochs : bool
         Whether :meth:`start_epoch` is called.
+    convex : bool
+        Whether the loss is convex in the logits, so that a penalized linear head has one optimum.
     named_values : mapping
         Values of options that have a name, by option: ``{"q": {"ptnl": 0.5}}``.
     """
 
     sees_epochs: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
     named_values: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     @abstractmethod

@@ -22,6 +22,8 @@ class CrossEntropy(Loss):
     tensor([[0.6931]])
     """
 
+    convex = True
+
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return ``-log p_y`` of every sample, shape ``(R, B)``."""
         return -of_true_class(log_probabilities(logits), y)

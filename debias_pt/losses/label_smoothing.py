@@ -35,6 +35,8 @@ class LabelSmoothing(Loss):
     tensor([[0.6931]])
     """
 
+    convex = True
+
     eps: float = 0.1
 
     def __post_init__(self) -> None:

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from debias_pt.methods.composition import complete, parts, parts_text
     from debias_pt.methods.grouping import make_groups
 
-METHODS = MethodRegistry("method", __name__, shared=("base", "composition", "grouping", "registry"))
+METHODS = MethodRegistry("method", __name__, shared=("base", "composition", "grouping", "optimizer", "registry"))
 __all__ = ["METHODS", "Method", "complete", "make_groups", "parts", "parts_text"]
 __getattr__ = lazy_names(__name__)

@@ -15,16 +15,53 @@ if TYPE_CHECKING:
 
     from debias_pt.features.table import FeatureTable
     from debias_pt.groups.groups import Groups
-    from debias_pt.groups.guard import Verdict
+    from debias_pt.groups.verdict import Verdict
     from debias_pt.models.heads import HeadKind
     from debias_pt.reweighting import Reweighter
 
     GroupMaker = Callable[[FeatureTable, NDArray[np.bool_]], Groups]
-    Choose = Callable[[Mapping[str, Verdict], bool], tuple[str, str]]
+    Choose = Callable[["Evidence"], "Choice"]
 
 # Where groups come from.
 PROBE, INFERRED, BOTH, CLASSES = "probe", "inferred", "probe+inferred", "classes"
 SOURCES = (PROBE, INFERRED, BOTH, CLASSES)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a method that chooses another one is told.
+
+    Parameters
+    ----------
+    words : mapping of str to Verdict
+        The guard's verdicts, by attribute; empty if none is named.
+    inferred : Verdict or None
+        Of values inferred from the images; None if there are none.
+    annotated : bool
+        Whether the groups to fit with are annotated.
+    """
+
+    words: Mapping[str, Verdict] = field(default_factory=dict)
+    inferred: Verdict | None = None
+    annotated: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The method that was chosen.
+
+    Parameters
+    ----------
+    method : str
+    why : str
+        In a line.
+    parts : mapping
+        Parts that it is to have, where the user set none.
+    """
+
+    method: str
+    why: str
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,8 +91,7 @@ class Method:
     search : mapping
         What `debias-pt tune` searches over besides learning rate, steps and weight decay.
     choose : callable, optional
-        For a method that only chooses another one: takes the guard's verdicts by attribute, and whether groups are
-        annotated; returns the method's name and why.
+        For a method that only chooses another one: takes the :class:`Evidence`, returns the :class:`Choice`.
     candidates : tuple of str
         What it chooses from.
 

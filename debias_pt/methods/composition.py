@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from debias_pt.errors import UsageError
 from debias_pt.methods import METHODS
-from debias_pt.methods.base import INFERRED, Method
+from debias_pt.methods.base import INFERRED, Choice, Method
 from debias_pt.settings import PARTS, PROBES, FitSettings
 from debias_pt.utils.registry import lookup
 
@@ -48,6 +48,12 @@ def complete(settings: S) -> S:
         return settings
     require_possible(settings, method)
     return fill(settings, method)
+
+
+def take_choice(settings: S, choice: Choice) -> S:
+    """Return complete settings of the method that was chosen; what was given stays."""
+    parts = {name: value for name, value in choice.parts.items() if getattr(settings, name, None) is None}
+    return complete(replace(settings, method=choice.method, **parts))
 
 
 def fill(settings: S, method: Method | None = None) -> S:
@@ -115,9 +121,11 @@ def parts(settings: FitSettings, groups: Groups | None = None, *, why: str = "")
     Returns
     -------
     dict
-        ``method``, ``groups`` (where they come from), ``soft``, ``scheduler``, ``head``, ``fit_on``, ``select``, and
-        ``auto`` where that chose the method.
+        ``method``, ``groups`` (where they come from), ``soft``, ``scheduler``, ``head``, ``fit_on``, ``select``,
+        ``optimizer``, and ``auto`` where that chose the method.
     """
+    from debias_pt.methods.optimizer import optimizer_of  # heads and losses need torch
+
     method = method_of(settings)
     origin = groups.origin or "elsewhere" if groups is not None else expected_origin(settings)
     return {
@@ -128,6 +136,7 @@ def parts(settings: FitSettings, groups: Groups | None = None, *, why: str = "")
         "head": settings.head,
         "fit_on": settings.fit_on,
         "select": settings.select,
+        "optimizer": optimizer_of(settings),
         **({"auto": why} if why else {}),
     }
 
@@ -157,14 +166,18 @@ def parts_text(made_of: dict[str, Any]) -> str:
     Examples
     --------
     >>> parts_text(parts(complete(FitSettings(method="erm"))))
-    'groups: the classes alone; scheduler: erm; head: prompt; fitted on: train; step kept: last'
+    'groups: the classes alone; scheduler: erm; head: prompt; fitted on: train; optimizer: adamw; step kept: last'
     """
     origins = made_of["groups"].split("+")
     groups = " x ".join(f"the {one} probe's answers" if one in PROBES else WORDS.get(one, one) for one in origins)
     spread = "" if origins == ["classes"] else f" ({'soft' if made_of['soft'] else 'hard'})"
+    optimizer = made_of.get("optimizer")  # runs of earlier versions do not say
+    steps = "; optimizer: lbfgs, to the optimum" if optimizer == "lbfgs" else f"; step kept: {made_of['select']}"
+    if optimizer not in (None, "lbfgs"):
+        steps = f"; optimizer: {optimizer}{steps}"
     return (
         f"groups: {groups}{spread}; scheduler: {made_of['scheduler']}; head: {made_of['head']}; "
-        f"fitted on: {made_of['fit_on']}; step kept: {made_of['select']}"
+        f"fitted on: {made_of['fit_on']}{steps}"
     )
 
 

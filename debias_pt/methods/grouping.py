@@ -12,7 +12,7 @@ from debias_pt.datasets.attributes import Attribute, PseudoAttribute
 from debias_pt.errors import UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import ANNOTATION, INFERRED, Groups
-from debias_pt.groups.inferred_groups import infer_groups
+from debias_pt.groups.inferred_groups import Inferred, infer_groups
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.methods.base import Method
@@ -57,9 +57,14 @@ def ask(backbone: Backbone, table: FeatureTable, attributes: Sequence[Attribute]
     return Answers(refined.answer(table), refined)
 
 
+def splits_of(settings: FitSettings) -> list[str]:
+    """Return the splits that complete settings fit on."""
+    return str(settings.fit_on).split("+")
+
+
 def fitted_rows(table: FeatureTable, settings: FitSettings) -> NDArray[np.bool_]:
     """Return which rows complete settings fit on, shape ``(N,)``."""
-    return np.isin(table.split, str(settings.fit_on).split("+"))
+    return np.isin(table.split, splits_of(settings))
 
 
 def make_groups(
@@ -69,6 +74,7 @@ def make_groups(
     *,
     attributes: Sequence[Attribute | str] = (),
     backbone: Backbone | None = None,
+    inferred: Inferred | None = None,
 ) -> Groups:
     """Return the groups of all rows that a method fits with.
 
@@ -85,6 +91,8 @@ def make_groups(
         What to ask the method's probe about, if no groups are given; ``"background=land:water"`` will do.
     backbone : Backbone, optional
         The model that made the features, to be asked.
+    inferred : Inferred, optional
+        What was inferred from the images of the rows to fit on, if that was done already.
 
     Returns
     -------
@@ -123,7 +131,7 @@ def make_groups(
     if not settings.infer_groups or groups.source == "true" or is_inferred(groups):
         return groups
     groups.rows(rows).warn_if_small(soft=bool(settings.soft))
-    split, facts = infer_groups(table, groups, splits=str(settings.fit_on).split("+"))
+    split, facts = infer_groups(table, groups, splits=splits_of(settings), found=inferred)
     return replace(split, facts={**groups.facts, "inferred": facts})
 
 

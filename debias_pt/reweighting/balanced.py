@@ -27,5 +27,7 @@ class Balanced(Reweighter):
     tensor([[0.6667, 2.0000]])
     """
 
+    fixed = True
+
     def _update(self, p: Tensor, losses: Tensor, membership: Membership) -> None:
         """Nothing to update."""

@@ -33,6 +33,8 @@ class BalancedWithinClass(Reweighter):
     tensor([[20., 20., 40.,  0.]])
     """
 
+    fixed = True
+
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         share = (self.counts_ / LEAST).clamp_max(1.0)
         per_class = self.counts_.new_zeros(*self.counts_.shape[:-1], int(class_of_group.max()) + 1)

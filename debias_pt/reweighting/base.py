@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,12 +24,15 @@ class Reweighter(Stateful, ABC):
 
     Attributes
     ----------
+    fixed : bool
+        Whether the weights stay as they are set first, whatever the head predicts.
     counts_ : Tensor, shape (G,) or (R, G)
         Training samples of each group (expected numbers, if soft), of all runs or of each.
     weights_ : Tensor, shape (R, G)
         Current weight of a sample of each group, for R runs.
     """
 
+    fixed: ClassVar[bool] = False
     counts_: Tensor
     weights_: Tensor
 

@@ -29,6 +29,8 @@ class ClassBalanced(Reweighter):
     tensor([[0.6667, 0.6667, 2.0000, 2.0000]])
     """
 
+    fixed = True
+
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         sizes = self.counts_.new_zeros(*self.counts_.shape[:-1], int(class_of_group.max()) + 1)
         of_class = sizes.index_add(-1, class_of_group, self.counts_)[..., class_of_group]

@@ -26,6 +26,8 @@ class Uniform(Reweighter):
     tensor([[1., 1.]])
     """
 
+    fixed = True
+
     def _first_weights(self, class_of_group: Tensor) -> Tensor:
         return torch.ones_like(self.counts_)
 

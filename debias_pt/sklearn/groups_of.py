@@ -15,10 +15,12 @@ from debias_pt.discovery import find_attributes
 from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable, table_from_arrays
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.guard import NOT_USABLE, Verdict, guard, overall
-from debias_pt.groups.inferred_groups import infer_groups
+from debias_pt.groups.guard import guard
+from debias_pt.groups.inferred_groups import Inferred, infer_groups, infer_values
 from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.verdict import NOT_USABLE, Verdict, overall
 from debias_pt.methods import METHODS
+from debias_pt.methods.base import Evidence
 from debias_pt.methods.grouping import ask, make_groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import FitSettings
@@ -81,7 +83,7 @@ def find_groups(asked: Asked, method: str, table: FeatureTable, backbone: Backbo
         return _inferred(table, method)
     if not is_words(asked, len(table)):
         columns = [TrueAttribute(*column) for column in values_of(asked, len(table))]  # type: ignore[arg-type]
-        name = method if of.choose is None else of.choose({}, True)[0]
+        name = method if of.choose is None else of.choose(Evidence(annotated=True)).method
         return _made(table, name, "given", Groups.true(table.y, table.class_names, columns))
     if backbone is None:
         raise UsageError(f"attribute is {asked!r}: words need the model that made the features; give backbone=...")
@@ -105,12 +107,20 @@ def attributes_of(asked: Any) -> list[Attribute]:
 
 
 def _made(
-    table: FeatureTable, method: str, source: str, given: Groups | None = None, facts: dict[str, Any] | None = None
+    table: FeatureTable,
+    method: str,
+    source: str,
+    given: Groups | None = None,
+    facts: dict[str, Any] | None = None,
+    *,
+    infer: bool | None = None,
+    inferred: Inferred | None = None,
 ) -> FoundGroups:
     """Return the groups of a method, made as everywhere; on training rows, which is all that an estimator has."""
-    infer = None if given is None or given.source != "true" else False
+    if given is not None and given.source == "true":
+        infer = False
     settings = FitSettings(method=method, fit_on="train", infer_groups=infer)
-    groups = make_groups(table, settings, given)
+    groups = make_groups(table, settings, given, inferred=inferred)
     told = {"inferred": groups.facts["inferred"]} if "inferred" in groups.facts else {}
     if source == "inferred" and told and not told["inferred"]["used"]:
         source = "classes"
@@ -121,7 +131,13 @@ def _inferred(table: FeatureTable, method: str, facts: dict[str, Any] | None = N
     """Return inferred groups; a method that asks for an attribute only weighs them, if its name allows that."""
     choose = METHODS[method].choose
     if choose is not None:
-        return _made(table, choose({}, False)[0], "inferred", facts=facts)
+        inferred = infer_values(table)
+        choice = choose(Evidence(inferred=inferred.verdict))
+        source = "inferred" if METHODS[choice.method].uses_groups else "classes"
+        told = {**(facts or {}), "why": choice.why}
+        if source == "classes":
+            _warn(f"{choice.method} is fitted: {choice.why}")
+        return _made(table, choice.method, source, facts=told, inferred=inferred)
     if "probe" in METHODS[method].fixed:
         raise UsageError(
             f"the method {method!r} asks the {METHODS[method].probe} probe; give attribute='name=value:value' and "
@@ -155,17 +171,22 @@ def _by_words(
     verdicts: Mapping[str, Verdict] | None = None,
 ) -> FoundGroups:
     facts: dict[str, Any] = {"attributes": [one.describe() for one in attributes]}
+    infer, inferred = None, None
     choose = METHODS[method].choose
     if choose is not None:
         if verdicts is None:
             verdicts = guard(backbone, table, attributes, AttributeProbe(backbone, attributes, table.class_names))
         facts["verdict"] = overall(verdicts)
-        method, why = choose(verdicts, False)
+        inferred = infer_values(table)
+        choice = choose(Evidence(verdicts, inferred.verdict))
+        method, infer, facts["why"] = choice.method, choice.parts.get("infer_groups"), choice.why
         if not METHODS[method].asks_attribute:
-            _warn(f"the words are not used, {method} is: {why}")
-            return _made(table, method, "inferred", facts={**facts, "reason": why})
+            _warn(f"the words are not used, {method} is: {choice.why}")
+            source = "inferred" if METHODS[method].uses_groups else "classes"
+            return _made(table, method, source, facts={**facts, "reason": choice.why}, inferred=inferred)
     answers = ask(backbone, table, attributes, METHODS[method].probe)
-    return _made(table, method, "words", Groups.pseudo(table.y, table.class_names, answers.attributes), facts)
+    given = Groups.pseudo(table.y, table.class_names, answers.attributes)
+    return _made(table, method, "words", given, facts, infer=infer, inferred=inferred)
 
 
 def _warn(message: str) -> None:

@@ -86,6 +86,8 @@ class FitData:
 
     def at(self, rows: Rows) -> FitData:
         """Return some of the rows."""
+        if isinstance(rows, slice) and rows == slice(None):  # as they are: mapped ones stay in their file
+            return self
         features = self.features
         found = features.take(rows) if isinstance(features, MappedRows) else take_rows(features, rows, -2)
         return FitData(found, take_rows(self.y, rows, -1), self.membership.at(rows))

@@ -12,6 +12,7 @@ from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
 from debias_pt.methods.composition import method_of
+from debias_pt.methods.optimizer import optimizer_of
 from debias_pt.models.heads import HEADS, HeadKind
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import REWEIGHTERS, Reweighter
@@ -53,6 +54,7 @@ def check_fit(settings: FitSettings) -> None:
     criterion(settings)
     head_kind(settings)
     _require_prompt_options(settings)
+    optimizer_of(settings)
     require_distinct_runs(settings)
 
 
@@ -81,7 +83,7 @@ def require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
     """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
     full = settings.batch_size is None or (n is not None and settings.batch_size >= n)
     kind = head_kind(settings)
-    if settings.seeds < 2 or not full or kind.random_start(settings):
+    if settings.seeds < 2 or not full or kind.random_start(settings) or kind.convex:
         return
     if "context_init" in kind.takes:
         raise UsageError(

@@ -11,6 +11,7 @@ import torch
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.mapped import is_mapped
 from debias_pt.features.table import FeatureTable
+from debias_pt.methods.optimizer import OPTIMUM, optimizer_of
 from debias_pt.settings import FitSettings
 from debias_pt.utils.memory import free_bytes, gib
 
@@ -58,6 +59,14 @@ def plan(table: FeatureTable, n: int, settings: FitSettings, device: torch.devic
     free = int(LEFT * free_bytes(device))
     if features + logits <= free:
         return FitPlan(settings)
+    if optimizer_of(settings) == OPTIMUM:
+        warnings.warn(
+            f"{len(table):,} rows of {table.features.shape[1]} features need {gib(features + logits)} in memory, "
+            f"{gib(free)} are free: every pass of L-BFGS reads them from the file",
+            DebiasWarning,
+            stacklevel=3,
+        )
+        return FitPlan(settings, mapped=True)
     batch = min(settings.batch_size or BATCH, n)
     seen = settings.steps * batch / max(1, n)
     warnings.warn(

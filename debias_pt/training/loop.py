@@ -12,6 +12,7 @@ from debias_pt.errors import NonFiniteError
 from debias_pt.features.mapped import MappedRows
 from debias_pt.models.heads import Head
 from debias_pt.training.optimizer import learning_rate, make_optimizer
+from debias_pt.training.optimum import Optimum, find_optimum
 from debias_pt.training.run_group import RunGroup, require_shared_settings
 from debias_pt.utils.membership import Membership, group_means
 from debias_pt.utils.tensors import of_true_class
@@ -49,6 +50,10 @@ class Training:
         The first run group's, for what is common.
     step_ : int
         Updates made so far.
+    optimizer : torch.optim.Optimizer or None
+        None where L-BFGS goes straight to the only optimum.
+    optima_ : list of Optimum
+        By run group: where L-BFGS ended, if it was used.
 
     Raises
     ------
@@ -73,7 +78,9 @@ class Training:
             run_group.start(parameters, first)
             head.fit_statistics(run_group.train.features, run_group.runs)
             first = run_group.runs.stop
-        self.optimizer = make_optimizer(self.settings, [run_group.params.parameters for run_group in self.run_groups])
+        self.optima_: list[Optimum] = []
+        parts = [run_group.params.parameters for run_group in self.run_groups]
+        self.optimizer = None if run_groups[0].has_optimum else make_optimizer(self.settings, parts)
         self.step_ = 0
 
     def run(self, callbacks: Sequence[Callback] = ()) -> None:
@@ -91,7 +98,11 @@ class Training:
         """
         for callback in callbacks:
             callback.on_start(self)
-        while self.step_ < self.settings.steps:
+        if self.optimizer is None:
+            self._find_optimum()
+            for callback in callbacks:
+                callback.on_step(self)
+        while self.optimizer is not None and self.step_ < self.settings.steps:
             weights = self.text_pass()  # of all runs at once: the expensive part
             passes = [self._forward(run_group, own) for run_group, own in self._by_group(weights)]
             scores = self._validate(weights)  # None where it is not time
@@ -114,6 +125,19 @@ class Training:
         self._validate(self.text_pass(), last=True)
         for run_group in self.run_groups:
             run_group.selector.restore()
+
+    def _find_optimum(self) -> None:
+        """Fit each run group to its single optimum; two rows of history: before and after."""
+        for run_group in self.run_groups:
+            for step in (0, None):
+                if step is None:
+                    found = find_optimum(self.head, run_group, self.settings.steps)
+                    self.optima_.append(found)
+                    self.step_ = found.steps
+                own = dict(self._by_group(self.text_pass().detach()))[run_group]
+                forward = self._forward(run_group, own)
+                require_finite(run_group, forward, "the fit", self.settings.rate)
+                self._record(run_group, forward, None)
 
     def _forward(self, run_group: RunGroup, weights: Tensor) -> Forward:
         """Go from class weights ``(r, K, D)`` to one objective per run."""
@@ -167,7 +191,8 @@ class Training:
         state: dict[str, dict[str, Tensor]] = {"head": dict(self.head.state_dict())}
         for number, run_group in enumerate(self.run_groups):
             state |= {f"{kind}.{number}": values for kind, values in run_group.state_dict().items()}
-        for index, of_parameter in self.optimizer.state_dict()["state"].items():
+        moments = self.optimizer.state_dict()["state"] if self.optimizer is not None else {}
+        for index, of_parameter in moments.items():
             state[f"optimizer.{index}"] = {
                 name: torch.as_tensor(value) for name, value in of_parameter.items() if value is not None
             }
@@ -185,6 +210,8 @@ class Training:
         self.head.load_state_dict(kinds["head"][""])
         for i, run_group in enumerate(self.run_groups):
             run_group.load_state_dict({kind: values[str(i)] for kind, values in kinds.items() if str(i) in values})
+        if self.optimizer is None:
+            return
         optimizer = self.optimizer.state_dict()
         optimizer["state"] = {int(index): values for index, values in kinds.get("optimizer", {}).items()}
         self.optimizer.load_state_dict(optimizer)

@@ -20,9 +20,9 @@ def learning_rate(step: int, settings: FitSettings) -> float:
     [1.0, 0.854, 0.5, 0.146]
     """
     if step < settings.warmup_steps:
-        return settings.lr * (step + 1) / (settings.warmup_steps + 1)
+        return settings.rate * (step + 1) / (settings.warmup_steps + 1)
     done = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    return settings.lr * 0.5 * (1 + math.cos(math.pi * done))
+    return settings.rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def make_optimizer(settings: FitSettings, parts: Sequence[Sequence[nn.Parameter]]) -> torch.optim.Optimizer:
@@ -30,10 +30,10 @@ def make_optimizer(settings: FitSettings, parts: Sequence[Sequence[nn.Parameter]
 
     Both kinds work element by element, so that stacked runs stay independent.
     """
-    groups = [{"params": list(parameters), "lr": settings.lr} for parameters in parts]
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    groups = [{"params": list(parameters), "lr": settings.rate} for parameters in parts]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.rate, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
 
 
 class RunSlice:

@@ -12,6 +12,7 @@ from debias_pt.errors import UsageError
 from debias_pt.features.mapped import MappedRows
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss
+from debias_pt.methods.optimizer import OPTIMUM, optimizer_of
 from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings
 from debias_pt.training.data import BLOCK, FitData, Minibatches
@@ -93,10 +94,15 @@ class RunGroup:
         """Take the runs from `first` on of a head's parameters, and reset everything."""
         self.runs = slice(first, first + len(self.seeds))
         self.params = RunSlice(parameters, self.runs)
-        first_step = int(self.settings.select_after * self.settings.steps)
+        first_step = 0 if self.has_optimum else int(self.settings.select_after * self.settings.steps)
         self.selector = Selector(self.settings.select or "last", self.params.parameters, first_step)
         class_of_group = torch.from_numpy(self.groups.class_of_group).to(self.train.y.device)
         self.reweighter.start(self.train.membership, class_of_group, len(self.seeds))
+
+    @property
+    def has_optimum(self) -> bool:
+        """Whether L-BFGS fits it, to its only optimum."""
+        return optimizer_of(self.settings) == OPTIMUM and self.reweighter.fixed
 
     def validates(self, step: int) -> bool:
         """Tell whether it is time to look at the validation rows.
@@ -155,6 +161,10 @@ def require_shared_settings(run_groups: Sequence[RunGroup]) -> None:
     """
     if not run_groups:
         raise UsageError("no run groups to fit; give one or more")
+    if len({run_group.has_optimum for run_group in run_groups}) > 1:
+        raise UsageError(
+            "some run groups have a single optimum and others none: fit these apart, or give --optimizer adamw"
+        )
     for name in SHARED_SETTINGS:
         first, *others = [getattr(run_group.settings, name) for run_group in run_groups]
         other = next((value for value in others if value != first), first)

@@ -14,7 +14,7 @@ from torch import Tensor
 from debias_pt.datasets.attributes import PseudoAttribute, TrueAttribute
 from debias_pt.datasets.splits import require_split
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.guard import Verdict
+from debias_pt.groups.verdict import Verdict
 from debias_pt.methods.composition import fill, parts
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import SCHEMAS

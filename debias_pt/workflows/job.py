@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.guard import Verdict
+from debias_pt.groups.inferred_groups import Inferred, infer_values
+from debias_pt.groups.verdict import Verdict
 from debias_pt.methods import METHODS
-from debias_pt.methods.composition import complete, method_of, parts
+from debias_pt.methods.base import Evidence
+from debias_pt.methods.composition import complete, method_of, parts, take_choice
 from debias_pt.methods.grouping import make_groups
 from debias_pt.settings import TrainSettings
 from debias_pt.training.fit_checks import check_fit
 from debias_pt.training.selection import RULES
 from debias_pt.workflows.prepared import Prepared, answered_by, guard_result, judge
+
+ALL_ROWS = "train+val"  # that values are inferred from, before a method is chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,8 @@ class Job:
         What the guard says of each attribute; empty where the method does not rest on words.
     why : str
         Why ``auto`` chose the method, if it did.
+    inferred : Inferred or None
+        What the images themselves suggest, if that was asked before the method was chosen.
     """
 
     settings: TrainSettings
@@ -47,6 +54,7 @@ class Job:
     validation_groups: Groups
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     why: str = ""
+    inferred: Inferred | None = None
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -79,15 +87,20 @@ def first_groups(settings: TrainSettings, prepared: Prepared) -> Groups | None:
 
 
 def make_job(
-    settings: TrainSettings, prepared: Prepared, verdicts: Mapping[str, Verdict] | None = None, why: str = ""
+    settings: TrainSettings,
+    prepared: Prepared,
+    verdicts: Mapping[str, Verdict] | None = None,
+    why: str = "",
+    inferred: Inferred | None = None,
 ) -> Job:
     """Resolve complete settings on data: answers of their probe, groups, the guard's verdicts.
 
-    `verdicts` are the guard's, if it was asked already, and `why` says why ``auto`` chose the method.
+    `verdicts` are the guard's, if it was asked already, and `inferred` what the images suggest; `why` says why ``auto``
+    chose the method.
     """
     method, prepared = method_of(settings), answered_by(prepared, settings.probe or prepared.probe)
     first = first_groups(settings, prepared)
-    groups = make_groups(prepared.table, settings, first)
+    groups = make_groups(prepared.table, settings, first, inferred=inferred)
     if first is None:
         table = prepared.table
         first = groups if method.makes_groups else Groups.by_class(table.y, table.class_names)
@@ -97,27 +110,42 @@ def make_job(
         validation = prepared.require_true(f"--select {settings.select}")
     if verdicts is None:
         verdicts = judge(prepared) if rests_on_words(settings) else {}
-    return Job(settings, prepared, first, groups, validation, verdicts, why)
+    return Job(settings, prepared, first, groups, validation, verdicts, why, inferred)
 
 
-def choose_method(settings: TrainSettings, prepared: Prepared) -> tuple[TrainSettings, dict[str, Verdict], str]:
-    """Replace a method that only chooses by the one that it chooses.
+@dataclass(frozen=True)
+class Chosen:
+    """What ``auto`` chose.
 
-    The same data and words give the same method, so that a run can be resumed.
-
-    Returns
-    -------
+    Parameters
+    ----------
     settings : TrainSettings
         Complete, with the method chosen.
-    verdicts : dict of str to Verdict
+    verdicts : mapping of str to Verdict
         What the guard said.
     why : str
+    inferred : Inferred or None
+        What the images themselves suggest; None where groups are annotated.
+    """
+
+    settings: TrainSettings
+    verdicts: Mapping[str, Verdict]
+    why: str
+    inferred: Inferred | None
+
+
+def choose_method(settings: TrainSettings, prepared: Prepared) -> Chosen:
+    """Replace a method that only chooses by the one that the evidence supports.
+
+    The same data and words give the same method, so that a run can be resumed.
     """
     choose = method_of(settings).choose
     assert choose is not None
+    annotated = settings.groups == "true"
     verdicts = judge(prepared) if prepared.attributes else {}
-    name, why = choose(verdicts, settings.groups == "true")
-    return complete(dataclasses.replace(settings, method=name)), verdicts, why
+    inferred = None if annotated else infer_values(prepared.table, (settings.fit_on or ALL_ROWS).split("+"))
+    choice = choose(Evidence(verdicts, inferred.verdict if inferred else None, annotated))
+    return Chosen(take_choice(settings, choice), verdicts, choice.why, inferred)
 
 
 def check_settings(settings: TrainSettings) -> TrainSettings:
@@ -129,5 +157,8 @@ def check_settings(settings: TrainSettings) -> TrainSettings:
         return settings
     for name in method.candidates:
         if settings.groups != "true" or METHODS[name].asks_attribute:
-            check_fit(complete(dataclasses.replace(settings, method=name)))
+            try:
+                check_fit(complete(dataclasses.replace(settings, method=name)))
+            except UsageError as error:
+                raise UsageError(f"--method {settings.method} may choose {name}: {error}") from None
     return settings

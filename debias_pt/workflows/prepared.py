@@ -15,10 +15,11 @@ from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
-from debias_pt.groups.guard import Verdict, guard, overall
+from debias_pt.groups.guard import guard
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.probe_report import probe_report
 from debias_pt.groups.refinement import RefinedProbe
+from debias_pt.groups.verdict import Verdict, overall
 from debias_pt.methods.grouping import ask
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import ZERO_SHOT

@@ -69,14 +69,13 @@ def train(
     require_trackers(track)
     if settings.out and not resume:
         RunFolder.require_free(Path(settings.out))
-    asked = settings.method
     settings, discovery = with_found_attribute(settings)
-    prepared, verdicts = None, None
-    why = "" if settings.method == asked else "no attribute was found that the guard supports"
+    prepared, chosen = None, None
     settings = check_train(settings)
     if method_of(settings).choose is not None:
         prepared = prepare(settings)
-        settings, verdicts, why = choose_method(settings, prepared)
+        chosen = choose_method(settings, prepared)
+        settings = chosen.settings
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:
@@ -90,7 +89,11 @@ def train(
         prepared = prepare(settings, same_model)
     else:  # the guard has looked at these very data
         same_model(prepared.backbone)
-    job = make_job(settings, prepared, verdicts, why)
+    job = (
+        make_job(settings, prepared, chosen.verdicts, chosen.why, chosen.inferred)
+        if chosen
+        else make_job(settings, prepared)
+    )
     if run is None:
         path = Path(settings.out) if settings.out else new_path(settings.dataset, settings.method)
         run = RunFolder.create(path, config)
@@ -136,6 +139,8 @@ def train_in(
         result |= compare(settings, prepared, answers, by_erm, tuner.seeds, settings.split)
     if tuner.inferred_:
         result["inferred"] = tuner.inferred_
+    if job.inferred is not None and job.inferred.verdict is not None:  # whether they are used or not
+        result["inferred_verdict"] = job.inferred.verdict.to_dict()
     result |= {
         "skipped_images": len(prepared.stats.skipped),
         "selected_steps": tuner.selected_steps_,

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.everyday_words import EVERYDAY_WORDS
-from debias_pt.groups.guard import ORDER, guard, judge, measure, overall, small_groups
+from debias_pt.groups.guard import guard, judge, measure, small_groups
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement.biased_head import fit_biased_head
+from debias_pt.groups.verdict import ORDER, overall
 from debias_pt.groups.visibility import Visibility, visibility
 from debias_pt.models.backbone import Backbone
 

@@ -15,8 +15,8 @@ import pytest
 from debias_pt import Attribute, AttributeProbe, Backbone, FeatureTable, Groups, RefinedProbe, Tuner, make_groups
 from debias_pt.datasets.attributes import PseudoAttribute
 from debias_pt.errors import UnknownNameError, UsageError
-from debias_pt.groups.guard import DOUBTFUL, NOT_USABLE, ORDER, USABLE, Verdict
 from debias_pt.groups.inferred_groups import infer_groups
+from debias_pt.groups.verdict import DOUBTFUL, NOT_USABLE, ORDER, USABLE, Verdict
 from debias_pt.methods import METHODS, Method, complete, parts, parts_text
 from debias_pt.methods.composition import fill
 from debias_pt.models.heads import HEADS, HeadKind, LinearHead

@@ -15,7 +15,7 @@ from debias_pt.cli.output import print_probe, print_report
 from debias_pt.errors import DebiasWarning, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups import Groups
-from debias_pt.groups.guard import NOT_USABLE, ORDER
+from debias_pt.groups.verdict import NOT_USABLE, ORDER
 from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve

@@ -164,7 +164,7 @@ class PPA:
         run_group = RunGroup(
             LogitAdjusted(self._offsets(train.counts / len(train))),
             make_reweighter("erm"),
-            case.options(head="linear", method="erm", lr=self.rate * case.settings.lr),
+            case.options(head="linear", method="erm", lr=self.rate * case.settings.rate),
             seeds,
             FitData(features, y, membership_of(train)),
             FitData.of(table.where("val"), case.val_groups(groups).rows(table.split == "val"), y.device),

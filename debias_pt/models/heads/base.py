@@ -79,11 +79,15 @@ class HeadKind:
         Which of :data:`PROMPT_OPTIONS` it takes.
     random_start : callable
         Whether a seed changes what it starts from, for given settings.
+    convex : bool
+        Whether the objective has a single optimum, given a convex loss and fixed weights: logits are linear in the
+        parameters, and a penalty on them is strictly convex. Parameters and buffers have the run as their first axis.
     """
 
     build: Build
     takes: tuple[str, ...] = ()
     random_start: Callable[[FitSettings], bool] = lambda settings: False
+    convex: bool = False
 
     def __call__(
         self, backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings
@@ -93,10 +97,14 @@ class HeadKind:
 
 
 def provides_head(
-    name: str, *, takes: tuple[str, ...] = (), random_start: Callable[[FitSettings], bool] = lambda settings: False
+    name: str,
+    *,
+    takes: tuple[str, ...] = (),
+    random_start: Callable[[FitSettings], bool] = lambda settings: False,
+    convex: bool = False,
 ) -> Callable[[Build], HeadKind]:
     """Return a decorator that registers what builds a head; see :class:`HeadKind`."""
-    return lambda build: register(HEADS, name)(HeadKind(build, takes, random_start))
+    return lambda build: register(HEADS, name)(HeadKind(build, takes, random_start, convex))
 
 
 def random_context(settings: FitSettings) -> bool:

@@ -25,7 +25,7 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
     -------
     settings : DataSettings
         With the attribute in words; as they were if ``auto`` was not asked for. If nothing was found and the method is
-        ``auto`` too, with groups inferred from the images and without an attribute.
+        ``auto`` too, without an attribute.
     discovery : dict
         What a result says of it: ``attribute`` (None if nothing was found), score, evidence and the guard's verdict,
         or the ``reason``. Empty if ``auto`` was not asked for.
@@ -48,9 +48,6 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
                 {name: one[name] for name in TOLD} | {"found": len(result["found"])},
             )
     reason = result["reason"] or "the guard supports none of: " + ", ".join(one["attribute"] for one in result["found"])
-    choose = method_of(settings).choose if isinstance(settings, TrainSettings) else None
-    if choose is not None:
-        method, _ = choose({}, False)
-        without_words = dataclasses.replace(settings, attribute=(), method=method)  # type: ignore[call-arg]
-        return without_words, {"attribute": None, "reason": reason}
+    if isinstance(settings, TrainSettings) and method_of(settings).choose is not None:
+        return dataclasses.replace(settings, attribute=()), {"attribute": None, "reason": reason}
     raise UsageError(f"--attribute auto: nothing to use was found: {reason}; name an attribute, or use --method auto")

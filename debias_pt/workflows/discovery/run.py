@@ -10,8 +10,9 @@ from debias_pt.datasets.base import ImageDataset
 from debias_pt.discovery import Discovery, find_attributes, read_vocabulary
 from debias_pt.discovery.words import Vocabulary
 from debias_pt.features.table import FeatureTable
-from debias_pt.groups.guard import NOT_USABLE, guard
+from debias_pt.groups.guard import guard
 from debias_pt.groups.probe import AttributeProbe
+from debias_pt.groups.verdict import NOT_USABLE
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_text

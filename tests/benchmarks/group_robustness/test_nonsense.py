@@ -8,7 +8,7 @@ import pytest
 
 from debias_pt.benchmarks.group_robustness.nonsense import NONSENSE, check_guard, count, table
 from debias_pt.datasets.attributes import Attribute
-from debias_pt.groups.guard import ORDER
+from debias_pt.groups.verdict import ORDER
 from debias_pt.settings import DataSettings
 
 
