@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.everyday_words import EVERYDAY_WORDS
-from debias_pt.groups.guard import guard, judge, measure, small_groups
+from debias_pt.groups.guard import guard, judge, measure, sizes
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement.biased_head import fit_biased_head
 from debias_pt.groups.verdict import ORDER, overall
@@ -112,7 +112,7 @@ def test_the_worst_verdict_counts(verdicts: list[str]) -> None:
 
 def test_small_groups_are_all_but_the_usual_value() -> None:
     answers = np.array([[0.9, 0.1, 0.0], [0.7, 0.1, 0.2], [0.0, 0.0, 1.0]])
-    assert small_groups(answers, np.array([0, 0, 1])) == [0.4, 0.0]
+    assert sizes(answers, np.array([0, 0, 1]))["small_groups"] == [0.4, 0.0]
 
 
 def test_coinciding_values_and_classes_are_refused() -> None:
