@@ -14,7 +14,6 @@ from debias_pt.workflows.prepare import names_model
 
 from .case import Case, Fit
 from .groupings import Probed, Pseudo, Shuffled
-from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import Loop
 from .rivals.ppa import PPA

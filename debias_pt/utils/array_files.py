@@ -120,7 +120,9 @@ def texts(path: Path | str, name: str, array: NDArray[Any]) -> list[str]:
         If it is no column.
     """
     if array.ndim != 1 or array.dtype.kind not in "fiubUS":
-        raise DatasetError(f"{path}: {name!r} is {array.dtype} of shape {array.shape}; one word or number a row expected")
+        raise DatasetError(
+            f"{path}: {name!r} is {array.dtype} of shape {array.shape}; one word or number a row expected"
+        )
     if array.dtype.kind == "S":
         return [word.decode("utf-8", "replace") for word in array.tolist()]
     return [str(int(one)) if isinstance(one, float) and one.is_integer() else str(one) for one in array.tolist()]

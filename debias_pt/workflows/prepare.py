@@ -60,28 +60,20 @@ def attributes_of_features(settings: DataSettings, dataset: FeatureDataset) -> t
     UsageError
         If an attribute is asked for and nothing is there to read its words.
     """
-    if names_model(settings):
-        known = dataset.suspects
-        asks = settings.attribute or known or needs_attribute(settings)
-    elif settings.words is not None:
+    known, templates = dict(dataset.suspects), settings.attribute_template
+    if not names_model(settings):
+        if settings.words is None:
+            _refuse_words(settings)
+            require_nothing_asked(settings)
+            return ()
         if settings.attribute_template or settings.class_conditional:
             option = "--class-conditional" if settings.class_conditional else "--attribute-template"
             raise UsageError(f"{option} is for a model that reads prompts; {settings.words} has words: leave it out")
-        words = read_words(settings.words)
-        known = {name: one for name, one in dataset.suspects.items() if _looked_up(one, words)}
-        asks = settings.attribute or known or needs_attribute(settings)
-    else:
-        known, asks = {}, settings.attribute
-        if asks:
-            raise UsageError(
-                f"--attribute {settings.attribute[0]} is in words, and nothing reads them: give text features "
-                f"(--words), or {ADVICE}"
-            )
+        words, templates = read_words(settings.words), ("{attribute}",)
+        known = {name: one for name, one in known.items() if _looked_up(one, words)}
+    if not (settings.attribute or known or needs_attribute(settings)):
         require_nothing_asked(settings)
-        _refuse_words(settings)
-    if not asks:
         return ()
-    templates = ("{attribute}",) if settings.words and not names_model(settings) else settings.attribute_template
     return choose_attributes(
         settings.attribute, known, templates=templates, class_conditional=settings.class_conditional
     )
@@ -92,10 +84,10 @@ def _looked_up(attribute: Attribute, words: Words) -> bool:
 
 
 def _refuse_words(settings: DataSettings) -> None:
-    """Refuse a method that asks in words where there are none."""
-    if not isinstance(settings, TrainSettings):
-        raise UsageError(f"{settings.dataset}: nothing reads an attribute's words; give text features (--words), or "
-                         f"{ADVICE}")  # fmt: skip
+    """Refuse an attribute, or a method that asks for one, where nothing reads its words."""
+    if settings.attribute or not isinstance(settings, TrainSettings):
+        what = f"--attribute {settings.attribute[0]}" if settings.attribute else f"an attribute of {settings.dataset}"
+        raise UsageError(f"{what} is in words, and nothing reads them: give text features (--words), or {ADVICE}")
     method = method_of(settings)
     if method.choose is None and method.asks_attribute and settings.groups == "pseudo":
         raise UsageError(

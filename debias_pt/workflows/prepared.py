@@ -90,7 +90,7 @@ class Prepared:
 
         The requested ones, if all of them are annotated; else all that the data set has, which are its benchmark.
         """
-        if self.true is None:
+        if self.true is None or not self.answers:
             return self.table.attributes
         return {
             answer.name: true for answer, true in zip(self.answers, self.annotated, strict=True) if true is not None

@@ -79,8 +79,8 @@ def from_listing(
     """
     labels, class_names = _classes(listing, own.class_names, known)
     attributes = {name: TrueAttribute.of(values) for name, values in listing.attributes.items()}
-    known = {name: true.labels for name, true in attributes.items()}
-    split, rule = complete(listing.ids, labels, listing.splits, own.shares, known)
+    annotated = {name: true.labels for name, true in attributes.items()}
+    split, rule = complete(listing.ids, labels, listing.splits, own.shares, annotated)
     _refuse_shares(path, own, rule)
     _warn_of_untrained(path, labels[split == "train"], class_names)
     group = own.group_column or "group"
@@ -117,8 +117,10 @@ def _read(path: Place, own: CustomData) -> Listing:
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder; give a folder of images or a table")
     if not table:
-        what = "holds features, not images: debias-pt and debias_pt.train take it" if path.suffix in ARRAYS else (
-            f"ends in {path.suffix or 'nothing'!r}; give a folder, or a table ({', '.join(ENDINGS)})"
+        what = (
+            "holds features, not images: debias-pt and debias_pt.train take it"
+            if path.suffix in ARRAYS
+            else (f"ends in {path.suffix or 'nothing'!r}; give a folder, or a table ({', '.join(ENDINGS)})")
         )
         raise DatasetError(f"{path}: {what}")
     return read_table(path, own)

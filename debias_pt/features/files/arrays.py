@@ -139,8 +139,8 @@ def _whole(path: Path, arrays: Arrays) -> FeatureRows:
     keys = [name for wanted in FEATURES for name in arrays if name.lower() == wanted]
     if not keys:
         raise DatasetError(
-            f"{path}: has no features, only {', '.join(arrays) or 'nothing'}; call them 'features', or 'train_features' "
-            "and so on"
+            f"{path}: has no features, only {', '.join(arrays) or 'nothing'}; call them 'features', or "
+            "'train_features' and so on"
         )
     features = numbers(path, keys[0], arrays[keys[0]])
     others = {name: array for name, array in arrays.items() if name not in (keys[0], NAMES, "logit_scale")}
@@ -195,5 +195,5 @@ def _with_table_beside(path: Path, rows: FeatureRows) -> FeatureRows:
     both = sorted({*columns} & {*rows.columns})
     if both:
         raise DatasetError(f"{beside}: has {both[0]!r}, and {path.name} has it too; remove one")
-    warnings.warn(f"{path}: what is known of its rows is read from {beside.name} beside it", DebiasWarning, stacklevel=3)
+    warnings.warn(f"{path}: labels and the like are read from {beside.name} beside it", DebiasWarning, stacklevel=3)
     return FeatureRows(rows.features, {**rows.columns, **columns}, rows.class_names)
