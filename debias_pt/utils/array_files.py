@@ -26,10 +26,12 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         If the file is missing or cannot be read, or an array needs pickle.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened:  # closed even if it is no archive
+            file = np.load(opened, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise DatasetError(f"{path}: is no archive of arrays; save it with numpy.savez")
-            return {name: _member(path, file, name) for name in file.files}
+            with file:
+                return {name: _member(path, file, name) for name in file.files}
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); give a file that is there") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -57,7 +59,8 @@ def read_npy(path: Path) -> NDArray[Any]:
         If the file is missing or cannot be read, or needs pickle.
     """
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        with open(path, "rb") as opened:
+            array: NDArray[Any] = np.load(opened, allow_pickle=False)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); give a file that is there") from error
     except (ValueError, EOFError) as error:

@@ -197,7 +197,7 @@ def feature_sets(root: Path, seed: int = 0) -> dict[str, DrawnSet]:
         If a file is not there, or has no class that a set names.
     """
     pools = {source: pool_of(root, source) for source in ("fgvc", "caltech101", "oxford_flowers")}
-    found = {}
+    found: dict[str, DrawnSet] = {}
     for name, family in FAMILIES.items():
         found |= {f"{name}-{tag}": drawn_set(family, one, pools[family.source]) for tag, one in DRAWS.items()}
     for name, (species, val, test) in FLOWERS.items():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets.custom.feature_paths import FEATURES
 from debias_pt.datasets.custom.table import USUAL, Table, read_cells
-from debias_pt.datasets.splits import split_of
+from debias_pt.datasets.splits import SPLITS, split_of
 from debias_pt.errors import DatasetError, DebiasWarning
 from debias_pt.utils.array_files import numbers, read_npy, read_npz, texts
 from debias_pt.utils.words import counted
@@ -92,9 +92,13 @@ def _listed(path: Path, text: str) -> NDArray[Any]:
 def _by_split(path: Path, arrays: Arrays) -> FeatureRows | None:
     """Return ``SPLIT_features``, ``SPLIT_labels`` and whatever else each split has, one under another."""
     parts = {name: found for name in arrays if (found := _split_part(name))}
-    splits = list(dict.fromkeys(split for split, what in parts.values() if what.lower() in FEATURES))
+    here = {split for split, what in parts.values() if what.lower() in FEATURES}
+    splits = [split for split in SPLITS if split in here]
     if not splits:
         return None
+    twice = [part for part in parts.values() if list(parts.values()).count(part) > 1]
+    if twice:
+        raise DatasetError(f"{path}: two arrays are the {twice[0][1]} of {twice[0][0]}; leave one out")
     of_split = {split: {what: arrays[name] for name, (of, what) in parts.items() if of == split} for split in splits}
     matrices, columns = [], dict[str, list[Any]]()
     for split, part in of_split.items():
