@@ -27,7 +27,8 @@ def refused(cli: Cli, *words: object) -> str:
     done = cli(*words)
     assert done.returncode == 2, done.stderr
     lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
-    assert len(lines) == 1 and lines[0].startswith("error: "), done.stderr
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: "), done.stderr
     return str(lines[0])
 
 
@@ -42,7 +43,8 @@ def test_one_command_trains_on_every_layout(layout: str, cli: Cli, tmp_path: Pat
     path = LAYOUTS[layout][0](columns(), tmp_path)
     named = () if layout.startswith("saved") else ("--attribute-column", "place")
     result = told(cli, "train", path, *FIT, *named, "--out", tmp_path / "run")
-    assert result["model"] == "no model" and result["groups_from"] == "true"
+    assert result["model"] == "no model"
+    assert result["groups_from"] == "true"
     assert result["average_accuracy"] > 0.55
     again = told(cli, "eval", tmp_path / "run")
     assert again["groups"] == result["groups"]
@@ -80,7 +82,8 @@ def test_a_run_with_words_goes_all_the_way(cli: Cli, files: tuple[Path, Path], t
 def test_true_groups_need_no_words(cli: Cli, files: tuple[Path, Path], tmp_path: Path) -> None:
     options = ("--method", "balanced", "--head", "linear", "--groups", "true", "--steps", 20)
     result = told(cli, "train", files[0], *options, "--attribute-column", "place", "--out", tmp_path / "run")
-    assert result["oracle"] and result["parts"]["groups"] == "annotation"
+    assert result["oracle"]
+    assert result["parts"]["groups"] == "annotation"
     assert "name the column that has them" in refused(cli, "train", files[0], *options)
 
 
@@ -129,7 +132,6 @@ def test_a_suite_takes_features_and_names_the_rows_it_leaves_out(
     assert {"anchored", "erm", "zero-shot"} <= {*bare["without_words"]}
     assert {"erm", "dpt", "zero-shot-ensemble"} <= {*with_words["without_words"]}
     assert bare["left_out"] == with_words["left_out"] == []
-    assert {"erm"} == {"erm"} & {*bare["without_words"]} & {*with_words["without_words"]}
 
 
 def test_python_does_the_same(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -150,7 +152,8 @@ def test_features_of_a_model_that_is_here_get_its_words(
     saved = table.save(tmp_path / "birds.safetensors")
     model = tiny[tiny.index("--pretrained") : tiny.index("--pretrained") + 2]
     result = told(cli, "train", saved, *model, "--steps", 3, "--out", tmp_path / "run")  # a prompt, by its own words
-    assert result["parts"]["head"] == "prompt" and result["probe"]["accuracy"] > 0
+    assert result["parts"]["head"] == "prompt"
+    assert result["probe"]["accuracy"] > 0
     linear = told(cli, "train", saved, *FIT, "--out", tmp_path / "linear")
     assert linear["model"] == "no model"
     image = Path(debias_pt.open_run(tiny_run).config["data_root"]) / "waterbirds_v1.0" / table.ids[0]
