@@ -15,8 +15,8 @@ import debias_pt
 from debias_pt.datasets.custom.listing import CustomData
 from debias_pt.errors import DebiasWarning
 from debias_pt.features.files.read import read_features
-from tests.features.files.test_read import LAYOUTS, write_npz
 from tests.helpers.feature_files import columns, write_words
+from tests.helpers.feature_layouts import LAYOUTS, write_npz
 
 Cli = Callable[..., Any]
 FIT = ("--method", "class-balanced", "--head", "linear", "--steps", 20)
