@@ -9,10 +9,10 @@ from debias_pt.settings import DataSettings
 from .format import say
 from .options import DatasetName, Engine, Json, require_engine, with_settings
 
-PROBE_ONLY = ("attribute", "attribute_template", "class_conditional", "words")
+PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
 
-@with_settings(DataSettings, without=("dataset", *PROBE_ONLY))
+@with_settings(DataSettings, without=("dataset", "words", *PROBE_ONLY))
 def encode(
     dataset: DatasetName,
     engine: Engine = None,
