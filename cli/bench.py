@@ -121,6 +121,8 @@ def _print_several(result: dict[str, Any]) -> None:
         print_table(header, lines, title=title)
         title = ""
     print(f"{set_tables.NOTE}.")
+    for line in set_tables.left_out_lines(result):
+        print(line)
     print_stored("rows", sum(len(one["rows"]) for one in result["sets"]), result["stored_rows"])
 
 
@@ -147,11 +149,10 @@ def _print_rows(result: dict[str, Any]) -> None:
         row_tables.groups_line(result).rstrip("."),
         row_tables.probe_line(result),
         row_tables.distance_line(result),
+        row_tables.left_out_line(result),
     ):
         if line:
             print(f"{line}.")
-    if result["left_out"]:
-        print(f"{row_tables.left_out_line(result)}.")
     print_stored("rows", len(result["rows"]), result["stored_rows"])
 
 

@@ -12,7 +12,7 @@ from debias_pt.settings import SUITE
 from .options import DatasetName, Engine, Json, names_in, require_engine, with_settings
 
 
-@with_settings(NoisySettings, without=("dataset", "probe"))
+@with_settings(NoisySettings, without=("dataset", "probe", "words"))
 def noisy_labels(
     dataset: DatasetName = "shapes-mini",
     experiment: Annotated[

@@ -13,7 +13,7 @@ from .options import DatasetName, Json, names_in, with_settings
 # What is timed is plain prompt tuning; these change nothing about its cost.
 NOT_TIMED = (
     "method", "method_option", *METHOD_OPTIONS, "groups", "head", "dataset", "out", "checkpoint_every", "seeds",
-    "split",
+    "split", "words",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from .options import DatasetName, Engine, Json, require_engine, with_settings
 PROBE_ONLY = ("attribute", "attribute_template", "class_conditional")
 
 
-@with_settings(DataSettings, without=("dataset", *PROBE_ONLY))
+@with_settings(DataSettings, without=("dataset", "words", *PROBE_ONLY))
 def encode(
     dataset: DatasetName,
     engine: Engine = None,
@@ -29,13 +29,17 @@ def encode(
 
     if engine is not None:
         require_engine(engine)
+    from debias_pt.datasets.custom.feature_paths import holds_features
+    from debias_pt.errors import UsageError
     from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images
     from debias_pt.workflows.source import data_names
 
     from .format import data_name, print_json
 
+    if holds_features(settings.dataset):
+        raise UsageError(f"{settings.dataset}: holds features already; there is nothing to encode: debias-pt train it")
     images = load_images(settings)
-    backbone = load_backbone(settings)
+    backbone = load_backbone(settings, images)
     _, stats = encode_dataset(settings, backbone, images, engine)
     named = {**data_names(settings, images.name), "synthetic": images.synthetic, "model": backbone.name}
     if as_json:

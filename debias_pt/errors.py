@@ -35,6 +35,10 @@ class BackboneError(UsageError):
     """A model that cannot be loaded, or whose text tower is not supported."""
 
 
+class NoModelError(BackboneError):
+    """Something that needs a model, asked of features that came without one."""
+
+
 class DatasetError(UsageError):
     """A data set that is missing, incomplete or not what it claims to be."""
 

@@ -37,7 +37,7 @@ HEAD = "Head and loss"
 OPTIMISER = "Optimiser"
 SELECTION = "Selection"
 RUN = "Run and output"
-OWN = "Rarely used: your own folder or table of images"
+OWN = "Rarely used: your own images or features"
 SINGLE = "Rarely used: options of one method, loss or head"
 READING = "Rarely used: reading and encoding images"
 FINE = "Rarely used: probe and training"
@@ -117,7 +117,9 @@ class SourceSettings(Settings):
     """Which images."""
 
     dataset: str = option(
-        DATA, "waterbirds", "Data set by name (debias-pt data list), or path of a folder, a table or tar shards."
+        DATA,
+        "waterbirds",
+        "Data set by name (debias-pt data list), or path of a folder, a table, tar shards or a file of features.",
     )
     data_root: str = option(
         DATA, "data", "Folder that holds the data set's own folder (waterbirds_v1.0); may be s3://..."
@@ -173,6 +175,9 @@ class DataSettings(SourceSettings):
     )
     class_conditional: bool = option(
         FINE, False, "Ask the probe within each image's class (training labels are known)."
+    )
+    words: str | None = option(
+        PROBE, None, "Features without a model: file with text features (words, features) to look attributes up in."
     )
     probe: str | None = option(
         PROBE, None, "How the model is asked for the attribute; default the method's, zero-shot for most.", PROBES
@@ -346,6 +351,7 @@ ADDED_LATER: dict[str, tuple[Any, ...]] = {
     "shots": (None,),
     "lr": (None, RATE),
     "optimizer": (None,),
+    "words": (None,),
 }
 
 

@@ -163,7 +163,7 @@ def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}. {probe_line(result)}"]
-    parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
+    parts += [distance_line(result), left_out_line(result)]
     parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
     if result["published"]:
@@ -192,8 +192,13 @@ def distance_line(result: dict[str, Any]) -> str:
 
 
 def left_out_line(result: dict[str, Any]) -> str:
-    """Name the rows that need missing annotations."""
-    return f"Left out, since the attribute is not annotated: {', '.join(result['left_out'])}"
+    """Name the rows that need missing annotations, and those that read words where features came without."""
+    reasons = {
+        "the attribute is not annotated": result["left_out"],
+        "there are no words for them, and no model": result.get("without_words", []),  # older results do not say
+    }
+    parts = [f"since {why}: {', '.join(names)}" for why, names in reasons.items() if names]
+    return f"Left out, {'; '.join(parts)}" if parts else ""
 
 
 def cell(part: dict[str, Any], field: str) -> str:

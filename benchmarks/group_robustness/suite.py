@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.errors import NoModelError
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.metrics import GroupReport
+from debias_pt.models.feature_backbone import ADVICE
 from debias_pt.settings import TrainSettings
 from debias_pt.utils.fingerprint import digest
 from debias_pt.utils.progress import progress
@@ -27,6 +29,7 @@ from .published import published
 from .rivals.loop import Loop
 from .rows import BASELINE, ORACLES, Row, choose
 from .stacked_fits import Timed, fit_missing, timed
+from .without_model import can_fit, to_prepare
 
 
 def group_robustness(
@@ -48,20 +51,26 @@ def group_robustness(
     Returns
     -------
     dict
-        Settings, versions, fingerprints, ``probe``, ``rows``, ``distance_to_oracle``, ``left_out`` and ``published``.
+        Settings, versions, fingerprints, ``probe``, ``rows``, ``distance_to_oracle``, ``left_out`` (rows that need
+        missing annotations), ``without_words`` (rows that read words, where features came without) and ``published``.
 
     Raises
     ------
     UsageError
-        For an unknown row, or a requested one that needs missing annotations.
+        For an unknown row, or a requested one that needs missing annotations or words.
     """
     rows = choose(names)
     check_settings(settings)
-    case = Case(settings, prepare(settings))
+    case = Case(settings, prepare(to_prepare(settings)))
     known = case.prepared.true is not None
     if names and not known and any(row.oracle for row in rows):
         case.prepared.require_true(f"the row {next(row.name for row in rows if row.oracle)}")
     possible = [row for row in rows if known or not row.oracle]
+    unread = [row.name for row in possible if not can_fit(row.fit, case)]
+    if names and unread:
+        raise NoModelError(f"the row {unread[0]} reads words, and {settings.dataset} has no words for it; {ADVICE}, or "
+                           "leave the row out")  # fmt: skip
+    possible = [row for row in possible if row.name not in unread]
     store = result_store(settings.cache_dir, fresh)
     ready = fit_missing([(case, row.fit) for row in possible], store, engine)
     with progress("rows", len(possible), "rows") as advance:
@@ -76,7 +85,8 @@ def group_robustness(
         "rows": results,
         "distance_to_oracle": distances(results),
         "stored_rows": sum(row["stored"] for row in results),
-        "left_out": [row.name for row in rows if row not in possible],
+        "left_out": [row.name for row in rows if row not in possible and row.name not in unread],
+        "without_words": unread,
         "unused_options": unused_options(case, possible),
         "published": published(settings.dataset),
     }

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets import ImageDataset
 from debias_pt.datasets.splits import require_split
+from debias_pt.errors import NoModelError
 from debias_pt.features.augmentation import encode_views
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import ADVICE, FeatureBackbone
 from debias_pt.noise import NoisyLabels, add_noise, pseudo_labels
 from debias_pt.noise.few_shot import FewShot
 from debias_pt.noise.pseudo_labels import zero_shot_probabilities
@@ -48,7 +50,10 @@ class NoisyCase:
     def load(cls, settings: NoisySettings) -> NoisyCase:
         """Read, encode what the cache does not hold."""
         require_split(settings.split)
-        dataset, backbone = load_images(settings), load_backbone(settings)
+        dataset = load_images(settings)
+        backbone = load_backbone(settings, dataset)
+        if isinstance(backbone, FeatureBackbone):
+            raise NoModelError(f"{settings.dataset}: features alone; the experiments learn prompts: {ADVICE}")
         return cls(settings, backbone, encode_dataset(settings, backbone, dataset)[0], dataset)
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 import open_clip
 
 from debias_pt.datasets import ImageDataset
+from debias_pt.datasets.custom.feature_paths import holds_features
 from debias_pt.errors import UsageError
 from debias_pt.features.encoding import EncodeStats
 from debias_pt.features.table import FeatureTable
@@ -56,12 +57,14 @@ class SpeedCase:
 
 def load_case(settings: TrainSettings, *, rounds: int, quick: bool, random_weights: bool) -> SpeedCase:
     """Load images and model; with random weights, features are drawn and none is encoded."""
+    if holds_features(settings.dataset):
+        raise UsageError(f"{settings.dataset} holds features; the suite measures encoding too: give images")
     dataset, attributes = read_dataset(settings)
     if random_weights:
         backbone = random_backbone(settings)
         table, stats = random_table(dataset, backbone), EncodeStats(len(dataset), 0, 0.0, "")
     else:
-        backbone = load_backbone(settings)
+        backbone = load_backbone(settings, dataset)
         table, stats = encode_dataset(settings, backbone, dataset)
     prepared = probe_table(backbone, table, stats, attributes)
     return SpeedCase(settings, dataset, prepared, rounds, quick, random_weights)

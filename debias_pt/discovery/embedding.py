@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from debias_pt.datasets.attributes import TEMPLATES
 from debias_pt.errors import DebiasWarning
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import FeatureBackbone
 from debias_pt.models.text.tokens import require_fit
 
 Array = NDArray[np.float64]
@@ -45,6 +46,8 @@ def embed_prompts(backbone: Backbone, texts: Sequence[str]) -> Array:
 
 @torch.no_grad()
 def _embed(backbone: Backbone, texts: Sequence[str]) -> Array:
+    if isinstance(backbone, FeatureBackbone):
+        return backbone.encode_text(texts).double().cpu().numpy()
     tower = backbone.text
     tokens = require_fit(tower.ids, texts)
     end = tower.end_positions(tokens)
@@ -53,7 +56,12 @@ def _embed(backbone: Backbone, texts: Sequence[str]) -> Array:
 
 
 def were_read(backbone: Backbone, words: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which words a model can know: those with a token whose embedding is zero were never in its training."""
+    """Tell which words a model can know: those with a token whose embedding is zero were never in its training.
+
+    Of features without a model, those that came along.
+    """
+    if isinstance(backbone, FeatureBackbone):
+        return backbone.knows(words)
     tower = getattr(backbone.model, "text", backbone.model)
     if not hasattr(tower, "token_embedding"):
         return np.ones(len(words), dtype=bool)

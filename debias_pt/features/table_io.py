@@ -61,6 +61,20 @@ def read_table(path: str | Path) -> dict[str, Any]:
                     rows["hashes"])  # fmt: skip
 
 
+def is_ours(path: Path) -> bool:
+    """Tell whether a file says that :func:`write_table` wrote it; a damaged one may not be able to."""
+    if path.suffix.lower() == ".parquet":
+        with one_line(path):
+            return META in (_pyarrow("parquet").read_schema(str(path)).metadata or {})
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:
+            return META.decode() in (file.metadata() or {}) and "rows" in file.keys()  # noqa: SIM118  no mapping
+    except (OSError, SafetensorError):
+        return False
+
+
 @contextmanager
 def one_line(path: str | Path) -> Iterator[None]:
     """Turn whatever a damaged or hostile file does to the readers of two formats into one line.
@@ -114,7 +128,7 @@ def from_arrow(
             raise DatasetError(f"the table has no column {name!r}; it has {', '.join(data.column_names)}")
         if data[name].null_count:
             raise DatasetError(f"the column {name!r} is empty in {data[name].null_count} rows; fill it in")
-    matrix: NDArray[Any] = _matrix(data[features], features)
+    matrix: NDArray[Any] = matrix_of(data[features], features)
     if not facts:
         length = np.linalg.norm(matrix, axis=1, keepdims=True)
         matrix = matrix / np.where(length > 0, length, 1).astype(np.float32)
@@ -194,7 +208,7 @@ def _attribute(words: Sequence[str], values: Sequence[str] | None) -> TrueAttrib
     return TrueAttribute(tuple(values), np.array([number[word] for word in words], dtype=np.int64))
 
 
-def _matrix(column: Any, name: str) -> NDArray[np.float32]:
+def matrix_of(column: Any, name: str) -> NDArray[np.float32]:
     """Return a column of lists as an array ``(N, D)``."""
     lists = column.combine_chunks()
     flat = np.asarray(lists.flatten(), dtype=np.float32)

@@ -18,7 +18,7 @@ from debias_pt.groups.refinement.confirmation import confirm, posterior
 from debias_pt.groups.refinement.mixture import Array, RefinementError
 from debias_pt.groups.refinement.pooling import calibrate_apart
 from debias_pt.groups.verdict import DOUBTFUL, NOT_USABLE, USABLE, Verdict
-from debias_pt.groups.visibility import EverydayWords
+from debias_pt.groups.visibility import ENOUGH_WORDS, EverydayWords
 from debias_pt.models.backbone import Backbone
 
 VISIBLE, HARDLY_VISIBLE = 0.85, 0.75  # share of draws of everyday words that do worse
@@ -63,8 +63,10 @@ def guard(
     head = biased_head_of(train)
     found = {}
     for attribute, scores in zip(attributes, of_all, strict=True):
-        seen = everyday.compare(attribute, train.features, train.y)
-        numbers: dict[str, Any] = {"variation": seen.variation, "match": seen.match}
+        numbers: dict[str, Any] = {"everyday_words": len(everyday.weights)}
+        if len(everyday.weights) >= ENOUGH_WORDS:
+            seen = everyday.compare(attribute, train.features, train.y)
+            numbers = {"variation": seen.variation, "match": seen.match}
         numbers |= measure(head, scores.astype(np.float64), train.y)
         found[attribute.name] = judge(numbers)
     return found
@@ -108,9 +110,10 @@ def judge(numbers: dict[str, Any]) -> Verdict:
     ----------
     numbers : dict
         ``variation`` and ``match``: shares of everyday words that do worse, see
-        :class:`~debias_pt.groups.visibility.Visibility`. ``no_humps``: why the scores could not be calibrated,
-        if so. ``small_groups``: expected images of each class outside its usual value. ``association``: how far values
-        and classes go together, see :func:`~debias_pt.groups.association.association`. ``words_in_logits``,
+        :class:`~debias_pt.groups.visibility.Visibility`; or ``everyday_words``, how many there are where they are too
+        few to compare with. ``no_humps``: why the scores could not be calibrated, if so. ``small_groups``: expected
+        images of each class outside its usual value. ``association``: how far values and classes go together, see
+        :func:`~debias_pt.groups.association.association`. ``words_in_logits``,
         ``confirmed``: see :func:`~debias_pt.groups.refinement.confirmation.confirm`.
 
     Examples
@@ -136,7 +139,7 @@ def _refusals(numbers: dict[str, Any]) -> list[str]:
     found = []
     needed = IF_CONFIRMED if numbers.get("confirmed") else HARDLY_VISIBLE
     matched = min(needed, HARDLY_MATCHED)
-    if numbers["variation"] < needed or numbers["match"] < matched:
+    if "everyday_words" not in numbers and (numbers["variation"] < needed or numbers["match"] < matched):
         found.append(
             f"the model hardly sees it: along these words images vary more than along {numbers['variation']:.0%} of "
             f"everyday words ({needed:.0%} needed), and match them better than {numbers['match']:.0%} ({matched:.0%})"
@@ -158,7 +161,12 @@ def _refusals(numbers: dict[str, Any]) -> list[str]:
 
 def _doubts(numbers: dict[str, Any]) -> list[str]:
     found = []
-    if _visible(numbers) < VISIBLE and not numbers.get("confirmed"):
+    if "everyday_words" in numbers:
+        found.append(
+            f"whether the model sees it is not known: {numbers['everyday_words']} words came with the features, "
+            f"{ENOUGH_WORDS} are needed to compare with"
+        )
+    elif _visible(numbers) < VISIBLE and not numbers.get("confirmed"):
         found.append("everyday words do nearly as well")
     if numbers.get("words_in_logits", IN_LOGITS) < IN_LOGITS and not numbers.get("confirmed"):
         found.append(

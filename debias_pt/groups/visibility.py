@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ from debias_pt.datasets.attributes import Attribute
 from debias_pt.errors import DebiasWarning
 from debias_pt.groups.everyday_words import EVERYDAY_WORDS
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import FeatureBackbone
 
 Array = NDArray[np.float64]
 TEMPLATE = "a photo of {}."
 DRAWS = 200
+ENOUGH_WORDS = 50  # everyday words, to compare with
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,21 @@ class EverydayWords:
     Parameters
     ----------
     backbone : Backbone
-        The frozen model.
+        The frozen model. Where words came with features instead, the everyday ones among them; all of them, if those
+        are fewer than :data:`ENOUGH_WORDS`.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (W, D)
     """
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
-        self.weights = embed(backbone, [(word,) for word in EVERYDAY_WORDS])
+        words: Sequence[str] = EVERYDAY_WORDS
+        if isinstance(backbone, FeatureBackbone) and backbone.words is not None:
+            words = [word for word, known in zip(words, backbone.knows(words), strict=True) if known]
+            words = words if len(words) >= ENOUGH_WORDS else backbone.words.names
+        self.weights = embed(backbone, [(word,) for word in words])
 
     def compare(self, attribute: Attribute, features: NDArray[Any], y: NDArray[np.int64]) -> Visibility:
         """Compare an attribute's words with draws of as many everyday words, on images of known class.

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets.splits import require_split
 from debias_pt.errors import BackboneError, DatasetError, DebiasWarning
+from debias_pt.features.files.dataset import FeatureDataset
 from debias_pt.groups.groups import Groups, group_name
-from debias_pt.models.zero_shot import zero_shot_weights
-from debias_pt.workflows.baselines import baseline_text
+from debias_pt.workflows.baselines import baseline_text, zero_shot_answers
 from debias_pt.workflows.evaluate import Reopened, reopen
 from debias_pt.workflows.run_folder import RunFolder
 from debias_pt.workflows.source import load_source
@@ -29,8 +29,8 @@ class Answers:
     Parameters
     ----------
     ids : tuple of str
-    path : callable
-        Gives where an image is by its id.
+    path : callable or None
+        Gives where an image is by its id; None where there are features alone.
     groups : Groups
         That the report is by.
     predictions : ndarray of int, shape (R, N)
@@ -38,11 +38,11 @@ class Answers:
     probabilities : ndarray of float, shape (N, K)
         The mean over runs: the one answer that ``predict`` gives.
     before : ndarray of int, shape (N,)
-        The answers of what the run is compared with.
+        The answers of what the run is compared with; its own if with nothing.
     """
 
     ids: tuple[str, ...]
-    path: Callable[[str], str]
+    path: Callable[[str], str] | None
     groups: Groups
     predictions: NDArray[np.int64]
     probabilities: NDArray[np.float64]
@@ -142,12 +142,12 @@ def answers_of(reopened: Reopened, split: str) -> Answers:
     if reopened.erm is not None:
         before = reopened.erm.predict(table.features, ensemble=True)
     else:
-        frozen = zero_shot_weights(prepared.backbone, table.class_names, table.template).cpu().numpy()
-        before = np.asarray((table.features @ frozen.T).argmax(axis=1), dtype=np.int64)
+        asked = zero_shot_answers(prepared, split)
+        before = tuner.predict(table.features, ensemble=True) if asked is None else asked
     images = load_source(reopened.job.settings, check_counts=False, check_images=False)
     return Answers(
         table.ids,
-        images.path,
+        None if isinstance(images, FeatureDataset) else images.path,
         prepared.report_groups.rows(prepared.mask(split)),
         tuner.predict(table.features),
         tuner.predict_proba(table.features, ensemble=True),

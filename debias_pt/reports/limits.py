@@ -21,6 +21,8 @@ def limits_section(evidence: RunEvidence) -> Section:
     result, found = evidence.result, []
     if result["synthetic"]:
         found.append("The images are synthetic, drawn by a program. Nothing here carries over to photographs.")
+    if evidence.answers is not None and evidence.answers.path is None:
+        found.append("There are features without images, so that no page can show what was mistaken.")
     if result["oracle"]:
         found.append("The run is an oracle: it used annotated attributes, and tells what could be reached with them.")
     if result["groups_from"] == "pseudo":

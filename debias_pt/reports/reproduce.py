@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from debias_pt.datasets import DATASETS
 from debias_pt.methods.composition import fill, parts_text
+from debias_pt.models.feature_backbone import is_without_model
 from debias_pt.pages.blocks import Block, Code, Facts, Paragraph, Section, Table
 from debias_pt.reports.evidence import RunEvidence
 from debias_pt.settings import TrainSettings, resolve
@@ -97,7 +99,7 @@ def _facts(evidence: RunEvidence, facts: dict[str, Any]) -> list[tuple[str, str]
         ("Method", f"{facts['method']['name']}{f' ({method})' if method else ''}"),
         ("Seeds", ", ".join(map(str, result["seeds"]))),
         ("Classes", ", ".join(classes[:NAMED]) + more),
-        ("Model", f"{result['model']}, weights SHA-256 {backbone['weights']}"),
+        ("Model", _model(result["model"], backbone)),
         ("Data", f"{data['name']}, {data['rows']} images"),
         *[(f"Data, {name} SHA-256", str(data[name])) for name in ("labels", "content") if name in data],
         ("Splits", _splits(facts)),
@@ -118,3 +120,10 @@ def counts_table(facts: dict[str, Any]) -> Table:
     kind = "annotated groups" if facts["groups"] == "true" else "groups it was fitted with"
     rows = [[name, *[str(counts[split].get(name, 0)) for split in counts]] for name in next(iter(counts.values()))]
     return Table(f"Images by the {kind}", ["group", *counts], rows)
+
+
+def _model(name: str, backbone: Mapping[str, Any]) -> str:
+    if not is_without_model(backbone):
+        return f"{name}, weights SHA-256 {backbone['weights']}"
+    words = f", words SHA-256 {backbone['words']}" if backbone["words"] else ""
+    return f"{name}, {backbone['features']} features a row{words}"

@@ -18,7 +18,7 @@ SHOWN = 12  # in each gallery: all together stay far below the page's limit of 3
 def samples(evidence: RunEvidence) -> Section | None:
     """Return sample images, or None where there are none to show."""
     answers = evidence.answers
-    if answers is None:
+    if answers is None or answers.path is None:
         return None
     inside, was_right = answers.groups.index == evidence.worst_index, answers.before == answers.groups.y
     before = evidence.before_text
@@ -44,6 +44,7 @@ def _several(answers: Answers) -> bool:
 
 def pictures(answers: Answers, rows: NDArray[np.bool_]) -> list[Picture]:
     """Return some of the images as thumbnails, the same ones every time."""
+    assert answers.path is not None
     chosen = np.random.default_rng(0).permutation(np.flatnonzero(rows))[:SHOWN]
     names = answers.groups.class_names
     found = []

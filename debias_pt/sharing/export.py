@@ -11,8 +11,9 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from debias_pt.errors import OutputError, UsageError
+from debias_pt.errors import NoModelError, OutputError, UsageError
 from debias_pt.models.backbone import Backbone, no_logging
+from debias_pt.models.feature_backbone import ADVICE, FeatureBackbone
 from debias_pt.models.names import without_folders
 from debias_pt.training.tuner import Tuner
 from debias_pt.training.tuner_files import describe
@@ -101,6 +102,9 @@ def export_tuner(tuner: Tuner, path: str | Path, seed: int | None = None) -> Pat
     >>> export_tuner(tuner, "birds.onnx")                            # doctest: +SKIP
     """
     facts = describe(tuner.state())
+    if isinstance(tuner.backbone, FeatureBackbone):
+        raise NoModelError(f"{path}: would hold an image tower, and this tuner has features alone; {ADVICE}, or export "
+                           "its class weights alone: debias-pt export")  # fmt: skip
     target, run = Path(path), _run_of(tuner, seed)
     facts |= {name: without_folders(facts[name]) for name in ("model", "pretrained")}  # it is there to be shared
     facts |= {"preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from debias_pt.errors import DebiasWarning, UsageError
+from debias_pt.errors import DebiasWarning, NoModelError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
 from debias_pt.methods.composition import method_of
 from debias_pt.methods.optimizer import optimizer_of
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import ADVICE, FeatureBackbone
 from debias_pt.models.heads import HEADS, HeadKind
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import REWEIGHTERS, Reweighter
@@ -56,6 +59,25 @@ def check_fit(settings: FitSettings) -> None:
     _require_prompt_options(settings)
     optimizer_of(settings)
     require_distinct_runs(settings)
+
+
+def require_head(settings: FitSettings, backbone: Backbone, class_names: Sequence[str]) -> None:
+    """Refuse a head that needs more than features, where there is no more; built once to see, as that takes no time.
+
+    Raises
+    ------
+    NoModelError
+        Names the head, and the heads that features are enough for.
+    """
+    if not isinstance(backbone, FeatureBackbone):
+        return
+    try:
+        head_kind(settings)(backbone, class_names, (settings.seed,), settings)
+    except NoModelError as error:
+        raise NoModelError(
+            f"--head {settings.head} reads words by a model, and there are only its features; take --head linear or "
+            f"standardized, or {ADVICE}"
+        ) from error
 
 
 def validation_rows(

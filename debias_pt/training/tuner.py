@@ -19,6 +19,7 @@ from debias_pt.groups.metrics import GroupReport, known_counts
 from debias_pt.methods.composition import complete, fill, method_of, parts
 from debias_pt.methods.grouping import fitted_rows, is_inferred, make_groups
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import FeatureBackbone, is_without_model, require_features, require_maker
 from debias_pt.models.heads import Head
 from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings, resolve
@@ -29,6 +30,7 @@ from debias_pt.training.fit_checks import (
     criterion,
     head_kind,
     require_distinct_runs,
+    require_head,
     scheduler,
     validation_rows,
 )
@@ -44,6 +46,14 @@ from debias_pt.utils.progress import progress
 __all__ = ["PromptTuner", "Tuner", "check_fit", "criterion", "scheduler"]
 
 
+Origin = tuple[str | None, str | None, dict[str, Any], str, str]  # name, weights, fingerprint, device, precision
+NO_MODEL: Origin = (None, None, {}, "cpu", "fp32")
+
+
+def _source_of(backbone: Backbone) -> Origin:
+    return (*backbone.source, backbone.fingerprint, str(backbone.device), backbone.precision)
+
+
 class Tuner:
     """Learns a prompt, or another head, for a frozen model, with group weights that adapt during training.
 
@@ -52,8 +62,9 @@ class Tuner:
 
     Parameters
     ----------
-    backbone : Backbone
-        The frozen model.
+    backbone : Backbone or None
+        The frozen model. None, for features of a model that is not here: heads that read no words (``head="linear"``,
+        ``"standardized"``) can be fitted, and features classified.
     settings : FitSettings, optional
         All settings at once.
     **options
@@ -100,14 +111,16 @@ class Tuner:
     _oracle: bool | None = None
     _annotated: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
 
-    def __init__(self, backbone: Backbone, settings: FitSettings | None = None, **options: Any) -> None:
+    def __init__(self, backbone: Backbone | None, settings: FitSettings | None = None, **options: Any) -> None:
         self._backbone: Backbone | None = backbone
-        self._source = (*backbone.source, backbone.fingerprint, str(backbone.device), backbone.precision)
+        self._source = NO_MODEL if backbone is None else _source_of(backbone)
         self._head: Head | dict[str, torch.Tensor] | None = None
         names = FitSettings.__dataclass_fields__  # only the settings that concern fitting
         given = {name: getattr(settings, name) for name in names} if settings else {}
         self.settings = complete(resolve(FitSettings, given, options))
         check_fit(self.settings)
+        if backbone is None:
+            require_head(self.settings, FeatureBackbone(1), ("one", "other"))
 
     def __repr__(self) -> str:
         """Name the settings that are not the default, the model, and whether it is fitted."""
@@ -124,6 +137,8 @@ class Tuner:
         return fragment(*tuner_blocks(self._model(), self.settings, self.changed_settings(), state, self.train_groups_))
 
     def _model(self) -> str:
+        if self._backbone is None and self._source[0] is None:
+            return "no backbone"
         return repr(self._backbone) if self._backbone else f"Backbone({self._source[0]!r}, not loaded)"
 
     def changed_settings(self) -> dict[str, Any]:
@@ -150,16 +165,22 @@ class Tuner:
         if self._backbone is None:
             model, pretrained, fingerprint, device, precision = self._source
             device = device if device == "cpu" or torch.cuda.is_available() else "auto"
+            if model is None and is_without_model(fingerprint):
+                self._backbone = FeatureBackbone(fingerprint["features"], made_by=fingerprint["made_by"])
+                return self._backbone
             if model is None:
                 raise UsageError("this tuner's backbone was not loaded by name; assign one: tuner.backbone = ...")
-            loaded = Backbone.load(model, pretrained, device=device, precision=precision)
-            require_match(loaded.fingerprint, fingerprint, f"the tuner's model {model}", "give the model it was")
-            self._backbone = loaded
+            self.backbone = Backbone.load(model, pretrained, device=device, precision=precision)
+            assert self._backbone is not None
         return self._backbone
 
     @backbone.setter
     def backbone(self, backbone: Backbone) -> None:
-        require_match(backbone.fingerprint, self._source[2], "the tuner's model", "give the model it was")
+        known = self._source[2]
+        if is_without_model(known) and not isinstance(backbone, FeatureBackbone):
+            require_maker(known, known["features"], backbone, "this tuner")
+        else:
+            require_match(backbone.fingerprint, known, "the tuner's model", "give the model it was")
         self._backbone = backbone
 
     @property
@@ -267,8 +288,10 @@ class Tuner:
         FingerprintError
             If the features come from another backbone.
         """
-        if table.fingerprint:
-            require_match(table.fingerprint, self.backbone.fingerprint, f"features of {table.name}", "encode again")
+        if self._source == NO_MODEL:
+            backbone = FeatureBackbone(table.features.shape[1], made_by=table.fingerprint)
+            self._backbone, self._source = backbone, _source_of(backbone)
+        require_features(table.fingerprint, table.features.shape[1], self.backbone, table.name)
         require_classes(table.name, table.class_names)
         reweighter = scheduler(self.settings) if reweighter is None else reweighter
         if groups is None and RULES[self.rule].uses_true_attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from debias_pt.errors import DebiasWarning, NoModelError, UsageError
 from debias_pt.groups.attribute_effect import REPLICATES, PairedBootstrap, usual_values
 from debias_pt.groups.groups import Groups
 from debias_pt.groups.paired import Difference, worst_group_difference
 from debias_pt.methods.composition import complete
+from debias_pt.models.feature_backbone import FeatureBackbone
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import METHOD_OPTIONS, FitSettings, TrainSettings
 from debias_pt.training.selection import RULES
@@ -66,12 +69,12 @@ def compare(
         One per run.
     split : str
     """
-    features = prepared.table.where(split).features
-    frozen = zero_shot_weights(prepared.backbone, prepared.table.class_names, prepared.table.template)
-    asked = np.asarray((features @ frozen.cpu().numpy().T).argmax(axis=1), dtype=np.int64)[None]
-    zero_shot = scores_of(prepared, prepared.report_groups, asked, split, (0,))
-    del zero_shot["per_seed"]  # nothing is drawn in it
-    baselines = {"zero-shot": {"oracle": False, "what": "the frozen model (zero-shot)", **zero_shot}}
+    baselines: dict[str, Any] = {}
+    asked = zero_shot_answers(prepared, split)
+    if asked is not None:
+        zero_shot = scores_of(prepared, prepared.report_groups, asked[None], split, (0,))
+        del zero_shot["per_seed"]  # nothing is drawn in it
+        baselines["zero-shot"] = {"oracle": False, "what": "the frozen model (zero-shot)", **zero_shot}
     predictions = {settings.method: answers}
     if erm is not None:
         predictions["erm"] = erm
@@ -82,6 +85,26 @@ def compare(
     names = reported_by(prepared)
     effect = attribute_effect(prepared, prepared.report_groups, names, predictions, split)
     return {"baselines": baselines, "attribute_effect": effect, **_effect_of_asked(prepared, names, predictions, split)}
+
+
+def zero_shot_answers(prepared: Prepared, split: str) -> NDArray[np.int64] | None:
+    """Return what the frozen model answers on a split, shape ``(N,)``; None where nothing reads the class names.
+
+    Warns
+    -----
+    DebiasWarning
+        If so, says why.
+    """
+    table = prepared.table
+    try:
+        frozen = zero_shot_weights(prepared.backbone, table.class_names, table.template).cpu().numpy()
+    except UsageError as error:
+        if not isinstance(prepared.backbone, FeatureBackbone):
+            raise
+        why = "there is no model" if isinstance(error, NoModelError) else str(error)
+        warnings.warn(f"the zero-shot model is left out: {why}", DebiasWarning, stacklevel=2)
+        return None
+    return np.asarray((table.where(split).features @ frozen.T).argmax(axis=1), dtype=np.int64)
 
 
 def _effect_of_asked(

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from debias_pt.datasets import DATASETS
 from debias_pt.datasets.base import ImageDataset
+from debias_pt.datasets.custom.feature_paths import holds_features
 from debias_pt.datasets.images import open_rgb
 from debias_pt.datasets.splits import SPLITS, require_split
 from debias_pt.datasets.synthetic.layouts import LAYOUTS
@@ -60,6 +61,8 @@ def picture(settings: SourceSettings, out: Path, *, split: str, columns: int, se
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"{out}: ends in {out.suffix or 'nothing'!r}; give a file name that ends in .png or .jpg")
     require_split(split)
+    if holds_features(settings.dataset):
+        raise UsageError(f"{settings.dataset} holds features, and no images to show; give the images")
     dataset = load_source(settings, check_counts=settings.check_counts, check_images=True)
     image = contact_sheet(dataset, split, columns=columns, seed=seed)
     encoded = io.BytesIO()

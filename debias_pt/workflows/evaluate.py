@@ -17,14 +17,16 @@ from debias_pt.groups.groups import Groups
 from debias_pt.groups.verdict import Verdict
 from debias_pt.methods.composition import fill, parts
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import FeatureBackbone, is_without_model, require_maker
 from debias_pt.models.names import SCHEMAS
+from debias_pt.models.words import read_words
 from debias_pt.settings import TrainSettings, resolve
 from debias_pt.training.tuner import Tuner
 from debias_pt.utils.files import require_writable, write_csv
 from debias_pt.utils.fingerprint import require_match
 from debias_pt.workflows.baselines import compare, erm_settings
 from debias_pt.workflows.job import Job, first_groups
-from debias_pt.workflows.prepare import load_backbone, prepare
+from debias_pt.workflows.prepare import load_named, names_model, prepare
 from debias_pt.workflows.prepared import Prepared
 from debias_pt.workflows.report import report, warn_of_report
 from debias_pt.workflows.run_folder import RunFolder, find_run
@@ -50,9 +52,35 @@ Prompt = tuple[dict[str, Tensor], dict[str, Any]]  # what RunFolder.read_prompt 
 
 
 def require_same_model(run: RunFolder, prompt: Prompt, backbone: Backbone) -> None:
-    """Raise if the model is not the one the prompt was learned with."""
+    """Raise if the model is not the one the prompt was learned with, or that made the features it was learned from."""
+    known = prompt[1]["backbone"]
+    if is_without_model(known) and not isinstance(backbone, FeatureBackbone):
+        require_maker(known, known["features"], backbone, str(run.path))
+        return
     advice = "give the run's --model and --pretrained"
     require_match(prompt[1]["backbone"], backbone.fingerprint, str(run.path), advice)
+
+
+def run_backbone(run: RunFolder, prompt: Prompt, settings: TrainSettings) -> Backbone:
+    """Load a run's model, which may have moved; for a run on features what stands for one, unless a model is named.
+
+    Raises
+    ------
+    FingerprintError
+        If the model is not the run's.
+    """
+    known = prompt[1]["backbone"]
+    of_features = is_without_model(known) and not names_model(settings)
+    backbone = features_of(prompt, settings) if of_features else load_named(settings)
+    require_same_model(run, prompt, backbone)
+    return backbone
+
+
+def features_of(prompt: Prompt, settings: TrainSettings) -> FeatureBackbone:
+    """Return what stands for the model of a run on features."""
+    known = prompt[1]["backbone"]
+    words = None if settings.words is None else read_words(settings.words)
+    return FeatureBackbone(known["features"], words=words, made_by=known["made_by"], device=settings.device)
 
 
 def load_tuner(prompt: Prompt, settings: TrainSettings, backbone: Backbone) -> Tuner:
@@ -73,9 +101,7 @@ def open_tuner(folder: RunFolder, **moved: Any) -> Tuner:
     """
     prompt = folder.read_prompt()
     settings = run_settings(folder, moved)
-    backbone = load_backbone(settings)
-    require_same_model(folder, prompt, backbone)
-    return with_origin(load_tuner(prompt, settings, backbone), folder)
+    return with_origin(load_tuner(prompt, settings, run_backbone(folder, prompt, settings)), folder)
 
 
 def with_origin(tuner: Tuner, run: RunFolder) -> Tuner:

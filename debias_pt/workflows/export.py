@@ -15,8 +15,7 @@ from debias_pt.training.tuner import Tuner
 from debias_pt.utils.checked_json import with_checksum
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
 from debias_pt.utils.versions import versions
-from debias_pt.workflows.evaluate import load_tuner, origin, require_same_model, run_settings, with_origin
-from debias_pt.workflows.prepare import load_backbone
+from debias_pt.workflows.evaluate import load_tuner, origin, run_backbone, run_settings, with_origin
 from debias_pt.workflows.run_folder import find_run
 
 WEIGHTS, FACTS = "class_weights.safetensors", "class_weights.json"
@@ -64,8 +63,7 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     if not whole:
         require_replaceable(folder)
     settings = run_settings(run, moved)
-    backbone = load_backbone(settings)
-    require_same_model(run, prompt, backbone)
+    backbone = run_backbone(run, prompt, settings)
     tuner = load_tuner(prompt, settings, backbone)
     weights = torch.from_numpy(tuner.class_weights_[seeds.index(seed)])
     facts = {**describe(tuner, backbone), "seed": seed, **origin(run)}

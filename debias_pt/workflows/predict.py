@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute, PseudoAttribute
+from debias_pt.datasets.custom.feature_paths import holds_features
 from debias_pt.datasets.image_files import gather
-from debias_pt.errors import UsageError
+from debias_pt.errors import NoModelError, UsageError
 from debias_pt.features.encoding import encode_paths, warn_of_skipped
+from debias_pt.features.files.read import ids_of, read_rows
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import RefinedProbe
+from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import ADVICE, FeatureBackbone, is_without_model
 from debias_pt.utils.files import csv_text
 from debias_pt.utils.registry import lookup
 from debias_pt.utils.stores.addresses import shown
-from debias_pt.workflows.evaluate import load_tuner, origin, require_same_model, run_settings
-from debias_pt.workflows.prepare import load_backbone
+from debias_pt.workflows.evaluate import features_of, load_tuner, origin, run_backbone, run_settings
 from debias_pt.workflows.run_folder import find_run
 
 
@@ -32,7 +35,8 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     path : str, optional
         The run's folder; default the newest finished run under ``./runs``.
     images : sequence of str
-        Image files, and folders to search for them; see :func:`debias_pt.datasets.image_files.gather`.
+        Image files, and folders to search for them; see :func:`debias_pt.datasets.image_files.gather`. Or files of
+        features of the run's model.
     skip_bad : bool
         Leave out images that cannot be read, warn, and give their reasons under ``skipped``.
     **moved
@@ -54,20 +58,30 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     """
     run = find_run(path)
     prompt = run.read_prompt()
-    paths, left_out = gather(images)
     settings = run_settings(run, moved)
-    backbone = load_backbone(settings)
-    require_same_model(run, prompt, backbone)
+    left_out: list[str] = []
+    skipped: dict[str, str] = {}
+    if any(map(holds_features, images)):
+        backbone = run_backbone(run, prompt, settings)
+        paths, features = _given(images, backbone, skip_bad)
+    else:
+        files, left_out = gather(images)
+        backbone = run_backbone(run, prompt, settings)
+        if isinstance(backbone, FeatureBackbone):
+            raise NoModelError(f"{run.path}: learned from features without a model, which {files[0]} needs: {ADVICE}, "
+                               "or give a file of features")  # fmt: skip
+        bad: dict[int, str] | None = {} if skip_bad else None
+        sizes = {"batch_size": settings.encode_batch_size, "workers": settings.workers}
+        features = encode_paths(backbone, files, **sizes, bad=bad).numpy()
+        paths = [shown(path) for path in files]
+        skipped = {paths[row]: reason for row, reason in (bad or {}).items()}
+        warn_of_skipped(skipped, len(paths))
+        paths = [name for name in paths if name not in skipped]
     tuner = load_tuner(prompt, settings, backbone)
-    bad: dict[int, str] | None = {} if skip_bad else None
-    sizes = {"batch_size": settings.encode_batch_size, "workers": settings.workers}
-    features = encode_paths(backbone, paths, **sizes, bad=bad).numpy()
-    paths = [shown(path) for path in paths]
-    skipped = {paths[row]: reason for row, reason in (bad or {}).items()}
-    warn_of_skipped(skipped, len(paths))
-    paths = [name for name in paths if name not in skipped]
     probabilities = tuner.predict_proba(features).mean(axis=0)
     attributes = [Attribute(**wording) for wording in run.facts["attributes"]]
+    if attributes and is_without_model(prompt[1]["backbone"]):  # the words that the run was asked by
+        backbone = features_of(prompt, settings)
     probe = RefinedProbe(AttributeProbe(backbone, attributes, tuner.class_names_)).load_state_dict(run.read_probe())
     answers = probe.predict(features, probabilities.argmax(axis=1))
     rows = [
@@ -76,6 +90,25 @@ def predict(path: str | None, images: Sequence[str], *, skip_bad: bool = False, 
     ]
     names = {"class_names": list(tuner.class_names_), "attributes": [one.name for one in answers]}
     return {"run": str(run.path), **origin(run), **names, "images": rows, "left_out": left_out, "skipped": skipped}
+
+
+def _given(inputs: Sequence[str], backbone: Backbone, skip_bad: bool) -> tuple[list[str], NDArray[np.float32]]:
+    """Return names and features of the rows of files; a name begins with its file's where there are several."""
+    images = [one for one in inputs if not holds_features(one)]
+    if images or skip_bad:
+        what = f"{images[0]} holds none" if images else "--on-bad-image skip is for images"
+        raise UsageError(f"{next(filter(holds_features, inputs))} holds features, and {what}; give one kind at a time")
+    names: list[str] = []
+    parts = []
+    for one in inputs:
+        rows = read_rows(Path(one))
+        if rows.features.shape[1] != backbone.dim:
+            raise UsageError(
+                f"{one}: {rows.features.shape[1]} features a row, the run has {backbone.dim}; give those of its model"
+            )
+        names += [name if len(inputs) == 1 else f"{one}/{name}" for name in ids_of(Path(one), rows)]
+        parts.append(rows.features)
+    return names, np.concatenate(parts)
 
 
 def _answer(class_names: Sequence[str], p: NDArray[np.float64]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.groups.verdict import Verdict, overall
 from debias_pt.methods.grouping import ask
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import FeatureBackbone
 from debias_pt.settings import ZERO_SHOT
 
 
@@ -73,7 +74,12 @@ class Prepared:
 
     @cached_property
     def true(self) -> Groups | None:
-        """Class x the same attributes as annotated, for all rows, if all of them are."""
+        """Class x the same attributes as annotated, for all rows, if all of them are.
+
+        Where features are given without words nothing is asked for, and it is class x all that is annotated.
+        """
+        if not self.attributes and isinstance(self.backbone, FeatureBackbone) and self.table.attributes:
+            return Groups.true(self.table.y, self.table.class_names, tuple(self.table.attributes.values()))
         known = [true for true in self.annotated if true is not None]
         if not known or len(known) < len(self.annotated):
             return None
@@ -85,7 +91,7 @@ class Prepared:
 
         The requested ones, if all of them are annotated; else all that the data set has, which are its benchmark.
         """
-        if self.true is None:
+        if self.true is None or not self.answers:
             return self.table.attributes
         return {
             answer.name: true for answer, true in zip(self.answers, self.annotated, strict=True) if true is not None
@@ -119,6 +125,8 @@ class Prepared:
         UsageError
             If a requested attribute is not annotated.
         """
+        if self.true is None and isinstance(self.backbone, FeatureBackbone) and not self.attributes:
+            raise UsageError(f"{option} needs annotations; name the column that has them: --attribute-column NAME")
         if self.true is None and not self.answers:
             raise UsageError(f"{option} needs an attribute; name one: --attribute background=land:water")
         if self.true is None:
@@ -144,7 +152,7 @@ class Prepared:
                 for answer, true in zip(self.answers, self.annotated, strict=True)
                 if true is not None
             }
-        if self.true is not None:
+        if self.true is not None and self.answers:
             return {**probe_report(pseudo, self.true.rows(rows)).to_dict(), **result}
         return result
 

@@ -329,7 +329,7 @@ def _modified(run: RunFolder) -> float:
 # Settings that may change when a run is resumed: where things are, and how fast.
 MOVABLE = {
     "checkpoint_every", "workers", "cache_dir", "download", "encode_batch_size", "split", "data_root",
-    "device", "model", "pretrained",
+    "device", "model", "pretrained", "words",
 }  # fmt: skip
 
 

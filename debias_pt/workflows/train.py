@@ -208,7 +208,7 @@ def portable(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings as JSON, with absolute paths."""
     config = dataclasses.asdict(settings)
     del config["out"]  # the folder itself
-    for name in ("data_root", "cache_dir", "image_root"):
+    for name in ("data_root", "cache_dir", "image_root", "words"):
         if config[name] is not None:
             config[name] = absolute_place(config[name])
     if settings.dataset not in DATASETS:

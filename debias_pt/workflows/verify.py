@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from debias_pt.datasets import DATASETS, ImageDataset
+from debias_pt.datasets.custom.feature_paths import holds_features
 from debias_pt.datasets.download.fetch import wrong_files
 from debias_pt.datasets.images import open_rgb
 from debias_pt.datasets.load import group_counts, missing_images
 from debias_pt.datasets.splits import SPLITS
-from debias_pt.errors import ImageError
+from debias_pt.errors import ImageError, UsageError
 from debias_pt.groups.groups import known_groups
 from debias_pt.settings import SourceSettings
 from debias_pt.utils.progress import progress
@@ -45,7 +46,11 @@ def verify(settings: SourceSettings, *, read_images: bool = False) -> dict[str, 
     """
     dataset = load_source(settings, check_counts=False, check_images=False)
     splits = {split: _groups(dataset, settings.dataset, split) for split in SPLITS if (dataset.split == split).any()}
-    missing = missing_images(dataset)
+    without_images = holds_features(settings.dataset)
+    if without_images and read_images:
+        raise UsageError(f"--read-images: {settings.dataset} holds features, and there are no images to read; leave it "
+                         "out")  # fmt: skip
+    missing = [] if without_images else missing_images(dataset)
     problems = [*_wrong_files(dataset, settings), *_wrong_classes(dataset, settings)]
     problems += _wrong_counts(splits, settings.check_counts)
     problems += [{"where": dataset.ids[row], "what": "no such file"} for row in missing]

@@ -64,7 +64,12 @@ def draw_rows(chosen: DrawnSet, root: Path, seed: int = 0) -> list[Row]:
     DatasetError
         If the photographs are not there, or too few of a group.
     """
-    pools = pools_of(chosen, SOURCES[chosen.source](root), seed)
+    return rows_of(chosen, SOURCES[chosen.source](root), seed)
+
+
+def rows_of(chosen: DrawnSet, photos: Iterable[Photo], seed: int = 0) -> list[Row]:
+    """Return the rows of a set drawn from these photographs; see :func:`draw_rows`."""
+    pools = pools_of(chosen, photos, seed)
     rows: list[Row] = []
     for label in chosen.classes:
         for group, split, number in counts(chosen, {group: len(pool) for group, pool in pools.items()}, label):

@@ -17,6 +17,7 @@ from debias_pt.workflows.prepare import read_dataset
 
 from ..rows import BASELINE, choose
 from ..suite import group_robustness
+from ..without_model import to_prepare
 
 FIELD = "worst_group_accuracy"
 
@@ -28,7 +29,7 @@ def settings_of(name: str, given: Mapping[str, Any]) -> TrainSettings:
     ----------
     name : str
         A data set's name or path; or a JSON file with ``dataset`` and whatever else is to be known of it, named as
-        the settings are (``attribute_column``, ``attribute``, ``image_root``, ...). Paths start from its folder.
+        the settings are (``attribute_column``, ``attribute``, ``words``, ...). Paths start from its folder.
     given : mapping
         What holds for all data sets; wins over the file.
 
@@ -49,7 +50,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     foreign = [key for key in own if key not in known]
     if foreign:
         raise UsageError(f"{path}: {foreign[0]!r} is no setting of a data set{nearest(foreign[0], known)}")
-    for key in ("dataset", "image_root", "data_root"):
+    for key in ("dataset", "image_root", "data_root", "words"):
         if own.get(key) and not is_remote(own[key]) and (key != "dataset" or (path.parent / own[key]).exists()):
             own[key] = str(path.parent / own[key])
     resolve(DataSettings, own)  # types, before anything slow begins
@@ -93,7 +94,7 @@ def group_robustness_on(
     choose(names)
     for settings in sets.values():
         check_settings(settings)
-        read_dataset(settings)
+        read_dataset(to_prepare(settings))
     results = [{"set": name, **group_robustness(settings, names, fresh=fresh)} for name, settings in sets.items()]
     return {
         "suite": "group-robustness",

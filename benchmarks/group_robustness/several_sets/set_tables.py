@@ -66,8 +66,16 @@ def markdown(result: dict[str, Any]) -> str:
     synthetic = [one["set"] for one in result["sets"] if one["synthetic"]]
     parts = [f"Synthetic: {', '.join(synthetic)}."] if synthetic else []
     parts += [markdown_table(*overview(result)), f"{NOTE}; {row_tables.seeds_note(result['sets'][0])}."]
-    parts += [markdown_table(*set_table(result), left=1)]
+    parts += [markdown_table(*set_table(result), left=1), *left_out_lines(result)]
     return "\n\n".join(parts)
+
+
+def left_out_lines(result: dict[str, Any]) -> list[str]:
+    """Name the rows that were left out, once for all sets that lack the same."""
+    sets: dict[str, list[str]] = {}
+    for one in result["sets"]:
+        sets.setdefault(row_tables.left_out_line(one), []).append(one["set"])
+    return [f"{line} ({', '.join(names)})." for line, names in sets.items() if line]
 
 
 def csv_table(result: dict[str, Any]) -> Table:

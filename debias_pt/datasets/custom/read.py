@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute, TrueAttribute, in_order, is_number
 from debias_pt.datasets.base import ImageDataset
+from debias_pt.datasets.custom.feature_paths import ARRAYS
 from debias_pt.datasets.custom.folders import read_tree
 from debias_pt.datasets.custom.imagefolder import metadata_files, read_imagefolder
 from debias_pt.datasets.custom.listing import AS_USUAL, CustomData, Listing
@@ -30,7 +31,7 @@ def is_path(name: str) -> bool:
     >>> is_path("waterbirds"), is_path("photos.csv"), is_path("./waterbirds")
     (False, True, True)
     """
-    return exists(name) or "/" in name or "\\" in name or name.lower().endswith((*ENDINGS, ".tar"))
+    return exists(name) or "/" in name or "\\" in name or name.lower().endswith((*ENDINGS, *ARRAYS, ".tar"))
 
 
 def read_custom(where: str | Path, own: CustomData = AS_USUAL, cache_dir: Path | None = None) -> ImageDataset:
@@ -57,12 +58,29 @@ def read_custom(where: str | Path, own: CustomData = AS_USUAL, cache_dir: Path |
     DatasetError
         If it is missing or of another form; says what was found and what to do.
     """
-    path = str(where)
-    listing = _listing(path, own, cache_dir)
-    labels, class_names = _classes(listing, own.class_names)
+    return from_listing(str(where), _listing(str(where), own, cache_dir), own)
+
+
+def from_listing(
+    path: str, listing: Listing, own: CustomData = AS_USUAL, known: tuple[str, ...] | None = None
+) -> ImageDataset:
+    """Make a data set of what a path lists; splits that are not given are drawn.
+
+    Parameters
+    ----------
+    path : str
+        As typed.
+    listing : Listing
+    own : CustomData
+        What labels mean, and how to draw splits.
+    known : tuple of str, optional
+        The labels in the order of the classes, where that is known. They are the class names then, and may be numbers:
+        what has such an order is features, of which not every head reads names.
+    """
+    labels, class_names = _classes(listing, own.class_names, known)
     attributes = {name: TrueAttribute.of(values) for name, values in listing.attributes.items()}
-    known = {name: true.labels for name, true in attributes.items()}
-    split, rule = complete(listing.ids, labels, listing.splits, own.shares, known)
+    annotated = {name: true.labels for name, true in attributes.items()}
+    split, rule = complete(listing.ids, labels, listing.splits, own.shares, annotated)
     _refuse_shares(path, own, rule)
     _warn_of_untrained(path, labels[split == "train"], class_names)
     group = own.group_column or "group"
@@ -99,16 +117,21 @@ def _read(path: Place, own: CustomData) -> Listing:
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder; give a folder of images or a table")
     if not table:
-        raise DatasetError(
-            f"{path}: ends in {path.suffix or 'nothing'!r}; give a folder, or a table ({', '.join(ENDINGS)})"
+        what = (
+            "holds features, not images: debias-pt and debias_pt.train take it"
+            if path.suffix in ARRAYS
+            else (f"ends in {path.suffix or 'nothing'!r}; give a folder, or a table ({', '.join(ENDINGS)})")
         )
+        raise DatasetError(f"{path}: {what}")
     return read_table(path, own)
 
 
-def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _classes(
+    listing: Listing, renamed: Sequence[str], given: tuple[str, ...] | None = None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return class numbers, and names for prompts."""
-    known = in_order(listing.labels)
-    words = {label: label.replace("_", " ") for label in known}
+    known = given or in_order(listing.labels)
+    words = {label: label if given else label.replace("_", " ") for label in known}
     for text in renamed:
         label, equals, name = text.partition("=")
         if not equals or not name.strip() or label not in words:
@@ -118,7 +141,7 @@ def _classes(listing: Listing, renamed: Sequence[str]) -> tuple[NDArray[np.int64
             )
         words[label] = name.strip()
     numbers = [label for label, word in words.items() if is_number(word)]
-    if numbers:
+    if numbers and not given:
         raise DatasetError(
             f"{listing.source}: the label {numbers[0]!r} is a number, which means nothing in a prompt; say what it is: "
             f"--class-name {numbers[0]}=WORDS, for every label"

@@ -41,12 +41,12 @@ def read_table(path: Place, own: CustomData = AS_USUAL) -> Listing:
     DatasetError
         If it cannot be read, a column is missing, or a row lacks a value; names column and row.
     """
-    table = _read(path)
+    table = read_cells(path)
     image = _column(path, table, "image", own.image_column)
     assert image is not None
     labels, splits, attributes = read_columns(path, table, own)
     root = place(own.image_root) if own.image_root else path.parent
-    written = _words(path, table, image)
+    written = words_of(path, table, image)
     files = {shown(word): word for word in written if is_remote(word)}
     return Listing(path, root, [shown(word) for word in written], labels, splits, attributes, files)
 
@@ -84,12 +84,12 @@ def read_columns(
         )
     group = None if own.attribute_columns else _column(source, table, "group", own.group_column)
     named = [_column(source, table, "attribute", name) or "" for name in own.attribute_columns]
-    attributes = {name: _words(source, table, name, called) for name in (*named, *([group] if group else []))}
-    splits = None if split is None else _splits(source, split, _words(source, table, split, called), called)
-    return _words(source, table, label, called), splits, attributes
+    attributes = {name: words_of(source, table, name, called) for name in (*named, *([group] if group else []))}
+    splits = None if split is None else _splits(source, split, words_of(source, table, split, called), called)
+    return words_of(source, table, label, called), splits, attributes
 
 
-def _read(path: Place) -> Table:
+def read_cells(path: Place) -> Table:
     """Read a table, cells of text as they are written."""
     ending = path.suffix.lower()
     try:
@@ -178,7 +178,7 @@ def _column(path: Place | str, table: Table, role: str, asked: str | None) -> st
     return usual[0] if usual else None
 
 
-def _words(path: Place | str, table: Table, column: str, called: Callable[[int], str] = "row {}".format) -> list[str]:
+def words_of(path: Place | str, table: Table, column: str, called: Callable[[int], str] = "row {}".format) -> list[str]:
     """Return a column as text, whole numbers without a decimal point."""
     words = []
     for row, value in enumerate(table[column], start=1):

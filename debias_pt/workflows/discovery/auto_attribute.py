@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
-from debias_pt.discovery import read_vocabulary
 from debias_pt.errors import UsageError
 from debias_pt.methods.composition import method_of
 from debias_pt.settings import DataSettings, TrainSettings
-from debias_pt.workflows.discovery.run import discover_and_judge, load_and_encode
+from debias_pt.workflows.discovery.run import discover_and_judge, load_and_encode, words_for
 
 AUTO = "auto"
 S = TypeVar("S", bound=DataSettings)
@@ -40,7 +39,7 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
     if len(settings.attribute) > 1:
         raise UsageError(f"--attribute auto is given with {len(settings.attribute) - 1} more; give auto or the others")
     _, backbone, table = load_and_encode(settings)
-    result, _ = discover_and_judge(table, backbone, read_vocabulary(None))
+    result, _ = discover_and_judge(table, backbone, words_for(backbone))
     for one in result["found"]:
         if one["attribute"] == result["supported"]:
             return (

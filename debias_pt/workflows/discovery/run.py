@@ -9,11 +9,14 @@ from typing import Any
 from debias_pt.datasets.base import ImageDataset
 from debias_pt.discovery import Discovery, find_attributes, read_vocabulary
 from debias_pt.discovery.words import Vocabulary
+from debias_pt.errors import UsageError
+from debias_pt.features.files.dataset import FeatureDataset
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.guard import guard
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.verdict import NOT_USABLE
 from debias_pt.models.backbone import Backbone
+from debias_pt.models.feature_backbone import FeatureBackbone
 from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_text
 from debias_pt.workflows.discovery.contact_sheet import contact_sheet, examples
@@ -41,12 +44,14 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
         :meth:`~debias_pt.discovery.finding.Discovery.to_dict`. Every attribute found has the guard's verdict and the
         ids of example images by value and class.
     """
-    words = read_vocabulary(vocabulary)
+    words = None if vocabulary is None else read_vocabulary(vocabulary)
     if html_path is not None:
         require_writable(Path(html_path), "--html")
     dataset, backbone, table = load_and_encode(settings)
+    if html_path is not None and isinstance(dataset, FeatureDataset):
+        raise UsageError(f"--html {html_path} shows images, and {settings.dataset} holds features; leave it out")
     start = time.perf_counter()
-    result, found = discover_and_judge(table, backbone, words)
+    result, found = discover_and_judge(table, backbone, words or words_for(backbone))
     result = {
         **data_names(settings, table.name),
         "synthetic": dataset.synthetic,
@@ -63,13 +68,21 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
 def load_and_encode(settings: DataSettings) -> tuple[ImageDataset, Backbone, FeatureTable]:
     """Load images, model and features."""
     dataset = with_shots(settings, load_images(settings))
-    backbone = load_backbone(settings)
+    backbone = load_backbone(settings, dataset)
     return dataset, backbone, encode_dataset(settings, backbone, dataset)[0]
+
+
+def words_for(backbone: Backbone) -> Vocabulary:
+    """Return the words to name an attribute with: those of the package, or those that came with the features."""
+    if isinstance(backbone, FeatureBackbone) and backbone.words is not None:
+        return Vocabulary.of(backbone.words.names, "given", backbone.words.source)
+    return read_vocabulary(None)
 
 
 def discover_and_judge(table: FeatureTable, backbone: Backbone, words: Vocabulary) -> tuple[dict[str, Any], Discovery]:
     """Return the discovery, as plain JSON with the guard's verdicts and example images, and itself."""
-    found = find_attributes(table, backbone, words)
+    reads = not isinstance(backbone, FeatureBackbone) or backbone.words is not None
+    found = find_attributes(table, backbone if reads else None, words)
     attributes = found.attributes
     verdicts = guard(backbone, table, attributes, AttributeProbe(backbone, attributes)) if attributes else {}
     result = found.to_dict()
