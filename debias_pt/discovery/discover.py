@@ -38,8 +38,8 @@ def find_attributes(
 ) -> Discovery:
     """Look for attributes that a head leans on, from training features and class labels.
 
-    An attribute is named only if the head's errors carry it, this model sees it in the images, no words of another meaning
-    fit better, and it is found again in resampled images.
+    An attribute is named only if the head's errors carry it, this model sees it in the images, no words of another
+    meaning fit better, and it is found again in resampled images.
 
     Parameters
     ----------

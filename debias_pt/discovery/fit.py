@@ -1,4 +1,4 @@
-"""Whether a model sees an attribute's values in the images: do its phrases fit there, only there, and best of all?"""
+"""Whether a model sees an attribute in the images: phrases fit their value's images, only those, and best of all."""
 
 from __future__ import annotations
 

@@ -28,9 +28,10 @@ class Poles:
     directions : ndarray, shape (V, D)
         Of the values, see :meth:`~debias_pt.discovery.reading.Reading.directions`.
     effect : float
-        By how many standard deviations errors from class k to class j lie nearer to j's value, and farther from k's, than
-        the right answers of k do: the mean over pairs of classes, weighted by the root of the number of errors.
-        Pairs of one value count as zero.
+        By how many standard deviations errors from class k to class j lie nearer to j's value, and farther from k's,
+        than the right answers of k do: the mean over pairs of classes, weighted by the root of the number of errors.
+        Pairs of one value count as zero. For one pair it is the score of B2T (Kim et al., 2024, arXiv 2301.11104) on
+        cross-fitted errors, in units of spread.
     contrast : float
         By how many standard deviations the classes of these pairs differ.
     """
@@ -58,8 +59,8 @@ class Poles:
     def answers(self, x: Array, y: NDArray[np.int64]) -> Array:
         """Return scores ``(N, V)`` of images, the value with the highest being the answer.
 
-        A model prefers some words whatever the image shows. So scores are centered where the values balance: at the mean
-        over values of the mean over the classes that go with each.
+        A model prefers some words whatever the image shows. So scores are centered where the values balance: at the
+        mean over values of the mean over the classes that go with each.
         """
         scores = x @ self.read.centers.T
         by_class = np.stack([scores[y == k].mean(axis=0) for k in range(len(self.goes_with))])
@@ -71,8 +72,8 @@ class Poles:
 def find_poles(whole: ReadAttribute, reading: Reading, errors: HeadErrors) -> Poles | None:
     """Choose for each class the value it goes with, and measure; None if the classes do not go with two values.
 
-    A class goes with the value in which it exceeds the other classes most, among the values that fit it better than four
-    fifths of the everyday words.
+    A class goes with the value in which it exceeds the other classes most, among the values that fit it better than
+    four fifths of the everyday words.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a model makes of the vocabulary: embeddings of all phrases, without those it cannot know or that name a class."""
+"""What a model makes of the vocabulary: embeddings of the phrases that it can know and that name no class."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class Reading:
     facts: dict[str, Any]
 
     def directions(self, rows: Array) -> Array:
-        """Return embeddings ``(M, D)`` without the everyday words' mean and without what tells the class texts apart."""
+        """Return embeddings ``(M, D)`` without the everyday words' mean and what tells the class texts apart."""
         relative = rows - self.embedded.mean(axis=0)
         found: Array = relative - (relative @ self.class_basis.T) @ self.class_basis
         return found
 
     def share_below(self, images: Array, phrases: Array) -> Array:
-        """Return the share of everyday words that fit mean images ``(M, D)`` less than phrases ``(P, D)``: ``(M, P)``."""
+        """Return the share ``(M, P)`` of everyday words that fit images ``(M, D)`` less than phrases ``(P, D)``."""
         everyday = np.sort(images @ self.embedded.T, axis=1)
         own = images @ phrases.T
         below = [np.searchsorted(row, of_phrases) for row, of_phrases in zip(everyday, own, strict=True)]

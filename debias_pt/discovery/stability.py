@@ -20,8 +20,8 @@ def found_again(
 ) -> float:
     """Return the share of bootstrap resamples of the images in which an attribute is found again.
 
-    That is: its classes go with the same values, and its words are seen by the same rules. The heads are not fitted again;
-    whether errors carry it is for the interval of the errors explained to say.
+    That is: its classes go with the same values, and its words are seen by the same rules. The heads are not fitted
+    again; whether errors carry it is for the interval of the errors explained to say.
 
     Parameters
     ----------
@@ -41,9 +41,5 @@ def found_again(
             continue
         again = sum_up(x[rows], y[rows], errors.predicted[rows], errors.head, few=1)
         other = find_poles(whole, reading, again)
-        hits += (
-            other is not None
-            and other.same(poles)
-            and not not_seen(fits(other, reading, x[rows], y[rows], again))
-        )
+        hits += other is not None and other.same(poles) and not not_seen(fits(other, reading, x[rows], y[rows], again))
     return hits / RESAMPLES

@@ -119,9 +119,9 @@ def read_vocabulary(name: str | None) -> Vocabulary:
     Parameters
     ----------
     name : str, optional
-        Path of a text file in UTF-8: attributes as ``--attribute`` takes them, one a line, or words, which are the values
-        of one attribute named after the file. Lines that begin with ``#`` are comments, empty lines do not count.
-        Without it, the built-in attributes.
+        Path of a text file in UTF-8: attributes as ``--attribute`` takes them, one a line, or words, which are the
+        values of one attribute named after the file. Lines that begin with ``#`` are comments, empty lines do not
+        count. Without it, the built-in attributes.
 
     Raises
     ------

@@ -25,10 +25,10 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
     -------
     settings : DataSettings
         With the attribute in words; as they were if ``auto`` was not asked for. If nothing was found and the method is
-        ``auto`` too, with groups inferred from the images and without an attribute.
+        ``auto`` too, without an attribute and with the method it chooses then.
     discovery : dict
         What a result says of it: ``attribute`` (None if nothing was found), score, evidence and the guard's verdict,
-        or the ``reason``. Empty if ``auto`` was not asked for.
+        or the ``reason`` and the method that is used ``instead``. Empty if ``auto`` was not asked for.
 
     Raises
     ------
@@ -52,5 +52,5 @@ def with_found_attribute(settings: S) -> tuple[S, dict[str, Any]]:
     if choose is not None:
         method, _ = choose({}, False)
         without_words = dataclasses.replace(settings, attribute=(), method=method)  # type: ignore[call-arg]
-        return without_words, {"attribute": None, "reason": reason}
+        return without_words, {"attribute": None, "reason": reason, "instead": method}
     raise UsageError(f"--attribute auto: nothing to use was found: {reason}; name an attribute, or use --method auto")
