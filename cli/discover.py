@@ -18,14 +18,14 @@ def discover(
     dataset: DatasetName,
     vocabulary: Annotated[
         str | None,
-        typer.Option(help="File of words, one per line, instead of the built-in ones; +FILE adds to them."),
+        typer.Option(help="File of attributes to try, one a line, instead of the built-in ones; +FILE adds to them."),
     ] = None,
     html: Annotated[str | None, typer.Option("--html", help="Write a page with example images to this file.")] = None,
     as_json: Json = False,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Find what a model leans on, without naming it: attributes in words that explain errors."""
+    """Find what a model leans on, without naming it: attributes that errors carry and that the images show."""
     from debias_pt.settings import resolve
 
     settings = resolve(DataSettings, given, {"dataset": dataset})  # wrong words are refused before torch comes
@@ -40,7 +40,7 @@ def discover(
 
 def print_discovery(result: dict[str, Any]) -> None:
     """Print the result of ``discover``."""
-    from debias_pt.utils.words import counted, first_of
+    from debias_pt.utils.words import counted
 
     from .format import data_name, print_table
     from .output import print_guard
@@ -50,36 +50,41 @@ def print_discovery(result: dict[str, Any]) -> None:
         f"{counted(result['images'], 'training image')} wrong"
     )
     if not result["found"]:
-        say(f"nothing found: {result['reason']}")
+        say(f"nothing named: {result['reason']}")
     else:
         print_table(
-            ["suspected attribute", "goes with", "score", "errors explained, %"], [_row(one) for one in result["found"]]
+            ["suspected attribute", "goes with", "score", "errors explained, %", "found again, %"],
+            [_row(one) for one in result["found"]],
         )
     for one in result["found"]:
         print_guard({"guard": {"attributes": {one["name"]: one["guard"]}}})
         say(f'  --attribute "{one["attribute"]}"')
     for one in result["unnamed"]:
-        near = (
-            f"; nearest word {one['nearest_word']!r}, correlation {one['correlation']:.2f}"
-            if one["nearest_word"]
-            else ""
-        )
         say(
-            f"unnamed: {one['errors']} of {one['label']!r} taken for {one['predicted']!r} differ by "
-            f"{one['effect']:.1f} standard deviations in a direction without a name{near} (--html shows images)"
+            f"without a name: {counted(one['errors'], 'image')} of {one['label']!r} taken for {one['predicted']!r} "
+            f"differ from the others by {one['effect']:.1f} standard deviations ({_where(result)})"
         )
-    words = result["words"]
-    if words:
-        ranked = ", ".join(one["word"] for one in words["ranked"][:10])
-        say(f"words that errors carry: {ranked}" if ranked else "no word left to score")
-        left = [
-            f"{words[name]} {text}" for name, text in (("unread", "never read by the model"), ("repeated", "repeated"))
-        ]
-        aside = words["set_aside"]
-        near = f"; {len(aside)} set aside as near the class names ({first_of(aside)})" if aside else ""
-        say(f"{words['scored']} words scored ({words['source']}); {', '.join(left)}{near}")
+    if result["words"]:
+        say(_tried(result["words"]))
     if result["html"]:
         say(f"written: {result['html']}")
+
+
+def _where(result: dict[str, Any]) -> str:
+    return f"images of either side: {result['html']}" if result["html"] else "--html FILE shows images of either side"
+
+
+def _tried(words: dict[str, Any]) -> str:
+    from debias_pt.utils.words import counted, first_of
+
+    aside, replaced = words["set_aside"], words["replaced"]
+    parts = [
+        f"{counted(words['tried'], 'attribute')} tried ({words['source']}), against {words['everyday']} everyday words",
+        f"{counted(words['unread'], 'phrase')} never read by the model, {words['repeated']} repeated",
+        f"{len(aside)} set aside as near the class names ({first_of(aside)})" if aside else "",
+        f"in place of built-in ones: {first_of(replaced)}" if replaced else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _row(one: dict[str, Any]) -> list[str]:
@@ -93,4 +98,5 @@ def _row(one: dict[str, Any]) -> list[str]:
         goes,
         f"{one['score']:.2f}",
         f"{percent(one['explained'])} ({interval(one['explained_interval'])})",
+        percent(one["found_again"]),
     ]

@@ -78,7 +78,8 @@ def print_found(result: dict[str, Any]) -> None:
     if found is None:
         return
     if found["attribute"] is None:
-        say(f"--attribute auto: nothing to use was found, no attribute is used: {found['reason']}")
+        instead = f"; instead: --method {found['instead']}, without an attribute" if "instead" in found else ""
+        say(f"--attribute auto: no attribute is named: {found['reason']}{instead}")
         return
     share = f"{percent(found['explained'])} % ({interval(found['explained_interval'])})"
     say(

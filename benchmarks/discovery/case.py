@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from debias_pt.discovery.embedding import Array, embed_prompts, embed_words, were_read
 from debias_pt.discovery.head_errors import HeadErrors, head_errors
-from debias_pt.discovery.words import built_in
+from debias_pt.discovery.words import everyday_words
 from debias_pt.features.table import FeatureTable
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.zero_shot import class_prompts
@@ -45,7 +45,7 @@ class DiscoveryCase:
     def of(cls, table: FeatureTable, backbone: Backbone, true: TrueWords) -> DiscoveryCase:
         """Embed the vocabulary with the hyponyms mixed in, and fit the heads."""
         train = table.where("train")
-        every = list(dict.fromkeys([*built_in(), *listed(true.hyponyms)]))
+        every = list(dict.fromkeys([*everyday_words(), *listed(true.hyponyms)]))
         words = [word for word, read in zip(every, were_read(backbone, every), strict=True) if read]
         classes = embed_prompts(backbone, class_prompts(train.class_names, train.template))
         errors = head_errors(train.features, train.y, len(train.class_names))

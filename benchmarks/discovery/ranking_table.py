@@ -30,6 +30,6 @@ def verdict(result: dict[str, Any]) -> str:
     right = result["called_found"] == result["shortcut"]
     there = f"there is a shortcut ({result['attribute']})" if result["shortcut"] else "there is no shortcut"
     said = "an attribute is found" if result["called_found"] else "nothing is found"
-    agrees = "" if result["agreement"] is None else f"; the first candidate is right for {result['agreement']:.0%}"
-    rank = "none of the candidates is it" if result["true_rank"] is None else f"rank {result['true_rank']}"
+    agrees = "" if result["agreement"] is None else f"; the first is right for {result['agreement']:.0%}"
+    rank = "nothing named is it" if result["true_rank"] is None else f"rank {result['true_rank']}"
     return f"{there}; {said} ({'right' if right else 'WRONG'}); the annotated attribute: {rank}{agrees}"

@@ -1,4 +1,4 @@
-"""Ways to rank words by how much a head leans on them: ours and four from the literature, on the same errors."""
+"""Ways to rank words by how much a head leans on them: four from the literature, on the same errors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from debias_pt.discovery.embedding import Array
-from debias_pt.discovery.scores import score_words
-from debias_pt.discovery.set_aside import class_similarity, near_classes, unit
+from debias_pt.discovery.set_aside import unit
 from debias_pt.groups.refinement.biased_head import fit_biased_head
 
 from ..group_robustness.rivals.projection import off_span
@@ -26,13 +25,6 @@ class Ranking:
     name: str
     source: str
     score: Callable[[DiscoveryCase], Array]
-
-
-def discover(case: DiscoveryCase) -> Array:
-    """Score words as ``debias-pt discover`` does; those set aside come last."""
-    scores = score_words(case.embedded, case.classes, case.errors).score
-    aside = near_classes(case.words, class_similarity(case.embedded, case.classes), case.train.class_names)
-    return np.where(aside, scores.min() - 1, scores)
 
 
 def b2t(case: DiscoveryCase) -> Array:
@@ -95,7 +87,6 @@ def annotated(case: DiscoveryCase) -> Array:
 
 
 RANKINGS = (
-    Ranking("discover", "ours", discover),
     Ranking("b2t", "B2T's score alone (arXiv 2301.11104)", b2t),
     Ranking("ppa", "PPA's biased head x word (arXiv 2503.09487)", ppa),
     Ranking("domino", "after Domino's mixture (arXiv 2203.14960)", domino),

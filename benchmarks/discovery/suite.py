@@ -38,7 +38,7 @@ def discovery(settings: DataSettings) -> dict[str, Any]:
     -------
     dict
         ``rankings`` (``auroc``, ``precision_at_10``, ``rank`` of the first true word, ``first`` ten, ``seconds``),
-        ``found`` (attributes), ``true_rank`` of the annotated attribute among all candidates and ``called_found``.
+        ``found`` (attributes), ``true_rank`` of the annotated attribute among them and ``called_found``.
 
     Raises
     ------
@@ -100,13 +100,12 @@ def figures(values: Array, is_true: NDArray[np.bool_], words: list[str]) -> dict
 
 
 def rank_of_true(found: Discovery, train: FeatureTable, name: str, *, agreement: float = 0.75) -> dict[str, Any]:
-    """Return the rank among all candidates of the first whose answers tell the annotated values apart.
+    """Return the rank among what is named of the first whose answers tell the annotated values apart.
 
-    ``true_rank`` is None if no candidate is right for three quarters of the images, the mean over true groups;
-    ``agreement`` is that share for the first candidate.
+    ``true_rank`` is None if nothing named is right for three quarters of the images, the mean over true groups;
+    ``agreement`` is that share for the first.
     """
-    tried = [*found.findings, *found.candidates]
-    shares = [agreement_with(one, train.y, train.attributes[name]) for one in tried]
+    shares = [agreement_with(one, train.y, train.attributes[name]) for one in found.findings]
     right = [rank for rank, share in enumerate(shares, 1) if share >= agreement]
     return {
         "true_rank": right[0] if right else None,

@@ -11,37 +11,53 @@ from numpy.typing import NDArray
 
 from debias_pt.datasets.attributes import Attribute
 from debias_pt.discovery.evidence import ErrorEvidence
+from debias_pt.discovery.fit import ValueFit
 from debias_pt.discovery.unnamed import UnnamedDirection
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A suspected attribute.
+    """An attribute that errors carry: named, or not and why.
 
     Parameters
     ----------
     attribute : Attribute
-        Ready for an :class:`~debias_pt.groups.probe.AttributeProbe`; its values are the poles.
-    score : float
-        Of its best word, in standard deviations; findings are ranked by it.
+        Ready for an :class:`~debias_pt.groups.probe.AttributeProbe`, with the values that classes go with.
+    effect, contrast : float
+        In standard deviations, see :class:`~debias_pt.discovery.poles.Poles`.
+    fit : tuple of ValueFit
+        How its words fit the images, by value.
     evidence : ErrorEvidence
         What it explains.
     value_of : ndarray of int, shape (N,)
-        The zero-shot probe's answer for each training image.
+        The value of each training image, by centered scores.
     confidence : ndarray of float, shape (N,)
-        Its confidence, to choose examples by.
+        By how much the best score exceeds the next, to choose examples by.
+    again : float or None
+        Share of resamples in which it is found again; None where another rule was broken before.
+    missing : tuple of str
+        The rules that it breaks; empty for one that is named.
     """
 
     attribute: Attribute
-    score: float
+    effect: float
+    contrast: float
+    fit: tuple[ValueFit, ...]
     evidence: ErrorEvidence
     value_of: NDArray[np.int64] = field(repr=False)
     confidence: NDArray[np.float64] = field(repr=False)
+    again: float | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """The lower of effect and contrast; findings are ranked by it."""
+        return min(self.effect, self.contrast)
 
     @property
     def spec(self) -> str:
         """The attribute as ``--attribute`` takes it."""
-        return f"{self.attribute.name}=" + ":".join("|".join(phrases) for phrases in self.attribute.values.values())
+        return self.attribute.in_words()
 
 
 @dataclass(frozen=True)
@@ -51,21 +67,21 @@ class Discovery:
     Parameters
     ----------
     findings : tuple of Finding
-        The strongest first; empty if nothing was found.
+        Those that are named, the strongest first; empty if nothing was found.
     candidates : tuple of Finding
-        The attributes that did not pass, the strongest first: the nearest things to a shortcut.
+        Those that errors carry as much and that are not named, each with the rules that it breaks.
     unnamed : tuple of UnnamedDirection
-        Directions that no word names.
+        What divides the images and no finding explains.
     class_names : tuple of str
     images : int
         Training images looked at.
     errors : int
         Of them, those that heads which did not see them get wrong.
     words : mapping of str to object
-        ``scored`` (how many), ``unread``, ``repeated``, ``set_aside`` (list of words near the class names) and
-        ``ranked`` (the best words, each with ``word``, ``class``, ``score``, ``effect``, ``contrast``, ``fit``).
+        What was tried: ``attributes`` given, ``tried`` of them, ``everyday`` words to compare with, ``unread``,
+        ``repeated``, ``replaced``, ``set_aside`` (words near the class names).
     reason : str
-        Why nothing was found; empty otherwise.
+        Why nothing was named; empty otherwise.
     """
 
     findings: tuple[Finding, ...]
@@ -113,6 +129,11 @@ def finding_json(finding: Finding, class_names: tuple[str, ...]) -> dict[str, An
         "values": {value: list(phrases) for value, phrases in finding.attribute.values.items()},
         "classes": goes,
         "score": finding.score,
+        "effect": finding.effect,
+        "contrast": finding.contrast,
+        "fit": {value: one.to_dict() for value, one in zip(values, finding.fit, strict=True)},
+        "found_again": finding.again,
+        "missing": list(finding.missing),
         "explained": evidence.explained,
         "explained_interval": list(evidence.interval),
         "groups": groups,
@@ -126,6 +147,4 @@ def unnamed_json(one: UnnamedDirection, class_names: tuple[str, ...]) -> dict[st
         "predicted": class_names[one.predicted],
         "errors": one.errors,
         "effect": one.effect,
-        "nearest_word": one.nearest,
-        "correlation": one.correlation,
     }

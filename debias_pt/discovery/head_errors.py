@@ -73,14 +73,28 @@ def head_errors(features: NDArray[np.float32], y: NDArray[np.int64], n_classes: 
     """
     x = features.astype(np.float64)
     head = fit_biased_head(x, y, n_classes)
-    predicted = head.held_out.argmax(axis=1)
+    return sum_up(x, y, head.held_out.argmax(axis=1), head, few=FEW)
+
+
+def sum_up(x: Array, y: NDArray[np.int64], predicted: NDArray[np.int64], head: BiasedHead, *, few: int) -> HeadErrors:
+    """Sum up images ``(N, D)`` of known class and predicted class; pairs have at least `few` errors.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, D)
+    y, predicted : ndarray of int, shape (N,)
+        Every class of the head must be there.
+    head : BiasedHead
+    few : int
+    """
+    n_classes = len(head.weights)
     means = np.stack([x[y == k].mean(axis=0) for k in range(n_classes)])
     right = np.stack([_mean(x[(y == k) & (predicted == k)], means[k]) for k in range(n_classes)])
-    centred = x - means[y]
+    centered = x - means[y]
     table = np.zeros((n_classes, n_classes), dtype=np.int64)
     np.add.at(table, (y, predicted), 1)
-    enough = table >= FEW
-    pairs = np.argwhere(enough & ~np.eye(n_classes, dtype=bool) & (np.diag(table) >= FEW)[:, None])
+    enough = table >= few
+    pairs = np.argwhere(enough & ~np.eye(n_classes, dtype=bool) & (np.diag(table) >= few)[:, None])
     wrong = [x[(y == k) & (predicted == j)].mean(axis=0) for k, j in pairs]
     return HeadErrors(
         means,
@@ -88,7 +102,7 @@ def head_errors(features: NDArray[np.float32], y: NDArray[np.int64], n_classes: 
         np.array(wrong).reshape(-1, x.shape[1]),
         pairs,
         table[pairs[:, 0], pairs[:, 1]],
-        centred.T @ centred / len(x),
+        centered.T @ centered / len(x),
         predicted,
         head,
     )

@@ -1,7 +1,8 @@
-"""Attributes from words: words that go together are a pole, poles that exclude each other the values."""
+"""Which values of an attribute the classes go with, and how much a head's errors carry them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,79 +10,121 @@ from numpy.typing import NDArray
 
 from debias_pt.discovery.embedding import Array
 from debias_pt.discovery.head_errors import HeadErrors
-from debias_pt.discovery.scores import WordScores
+from debias_pt.discovery.reading import ReadAttribute, Reading
 
-CANDIDATES = 300
-TOGETHER = 0.4  # correlation within classes of words of one pole
-APART = -0.05  # and of words of different poles, at most
-PHRASES = 4
-MOST_POLES = 4
+FITS = 0.8  # share of everyday words that fit a class less than a value that it goes with
 
 
 @dataclass(frozen=True)
 class Poles:
-    """The poles of one attribute, each the indices of its words, the best first."""
-
-    words: tuple[NDArray[np.int64], ...]
-
-    @property
-    def seed(self) -> int:
-        """The word that the attribute was built around."""
-        return int(self.words[0][0])
-
-
-def find_poles(scores: WordScores, allowed: NDArray[np.bool_], errors: HeadErrors, most: int) -> list[Poles]:
-    """Return attributes, the strongest first: each starts from the best word that no earlier one correlates with.
+    """An attribute cut down to the values that classes go with.
 
     Parameters
     ----------
-    scores : WordScores
-        Of W words.
-    allowed : ndarray of bool, shape (W,)
-        Words that were not set aside.
-    errors : HeadErrors
-        For correlations within classes.
-    most : int
-        Attributes to return at most.
+    read : ReadAttribute
+        With V values, two or more.
+    goes_with : ndarray of int, shape (K,)
+        The value of each class; -1 for none.
+    directions : ndarray, shape (V, D)
+        Of the values, see :meth:`~debias_pt.discovery.reading.Reading.directions`.
+    effect : float
+        By how many standard deviations errors from class k to class j lie nearer to j's value, and farther from k's,
+        than the right answers of k do: the mean over pairs of classes, weighted by the root of the number of errors.
+        Pairs of one value count as zero. For one pair it is the score of B2T (Kim et al., 2024, arXiv 2301.11104) on
+        cross-fitted errors, in units of spread.
+    contrast : float
+        By how many standard deviations the classes of these pairs differ.
     """
-    value = np.where(allowed, scores.score, -1.0)
-    words = np.argsort(-value, kind="stable")[:CANDIDATES]
-    words = words[value[words] > 0]
-    alike = correlations(scores.directions[words], errors)
-    free = np.ones(len(words), dtype=bool)
-    found: list[Poles] = []
-    while free.any() and len(found) < most:
-        poles = _grow(int(np.flatnonzero(free)[0]), value[words], scores.goes_with[words], alike)
-        free &= np.abs(alike[[one for pole in poles for one in pole]]).max(axis=0) < TOGETHER
-        if len(poles) > 1:
-            found.append(Poles(tuple(words[pole] for pole in poles)))
+
+    read: ReadAttribute
+    goes_with: NDArray[np.int64]
+    directions: Array
+    effect: float
+    contrast: float
+
+    @property
+    def score(self) -> float:
+        """The lower of effect and contrast: both are needed."""
+        return min(self.effect, self.contrast)
+
+    def same(self, other: Poles) -> bool:
+        """Tell whether these are the same values of the same classes."""
+        return self.named_classes() == other.named_classes()
+
+    def named_classes(self) -> list[str | None]:
+        """Return the value's name for each class."""
+        names = list(self.read.attribute.values)
+        return [names[v] if v >= 0 else None for v in self.goes_with.tolist()]
+
+    def answers(self, x: Array, y: NDArray[np.int64]) -> Array:
+        """Return scores ``(N, V)`` of images, the value with the highest being the answer.
+
+        A model prefers some words whatever the image shows. So scores are centered where the values balance: at the
+        mean over values of the mean over the classes that go with each.
+        """
+        scores = x @ self.read.centers.T
+        by_class = np.stack([scores[y == k].mean(axis=0) for k in range(len(self.goes_with))])
+        own = [by_class[self.goes_with == v].mean(axis=0) for v in range(len(self.read.phrases))]
+        found: Array = scores - np.mean(own, axis=0)
+        return found
+
+
+def find_poles(whole: ReadAttribute, reading: Reading, errors: HeadErrors) -> Poles | None:
+    """Choose for each class the value it goes with, and measure; None if the classes do not go with two values.
+
+    A class goes with the value in which it exceeds the other classes most, among the values that fit it better than
+    four fifths of the everyday words.
+
+    Parameters
+    ----------
+    whole : ReadAttribute
+        With all its values.
+    reading : Reading
+    errors : HeadErrors
+    """
+    directions = reading.directions(whole.centers)
+    along = errors.class_means @ directions.T
+    apart = (along - along.mean(axis=0)) / errors.std_along(directions)
+    fits = reading.share_below(errors.class_means, whole.centers) >= FITS
+    chosen = np.where(fits & (apart > 0), apart, -np.inf)
+    value = np.where(np.isfinite(chosen.max(axis=1)), chosen.argmax(axis=1), -1)
+    used = np.unique(value[value >= 0])
+    if len(used) < 2:
+        return None
+    goes_with = np.where(value >= 0, np.searchsorted(used, value), -1)
+    effect, contrast = effect_of(directions[used], goes_with, errors)
+    return Poles(whole.only(used.tolist()), goes_with, directions[used], effect, contrast)
+
+
+def effect_of(directions: Array, goes_with: NDArray[np.int64], errors: HeadErrors) -> tuple[float, float]:
+    """Return effect and contrast of values with directions ``(V, D)``, see :class:`Poles`; zeros without errors."""
+    if not len(errors.pairs):
+        return 0.0, 0.0
+    true, predicted = errors.pairs.T
+    differ = (goes_with[true] != goes_with[predicted]) & (goes_with[true] >= 0) & (goes_with[predicted] >= 0)
+    between = directions[goes_with[predicted]] - directions[goes_with[true]]
+    spread = errors.std_along(between)
+    shift = ((errors.error_means - errors.right_means[true]) * between).sum(axis=1) / spread
+    apart = ((errors.class_means[predicted] - errors.class_means[true]) * between).sum(axis=1) / spread
+    weight = np.sqrt(errors.counts) / np.sqrt(errors.counts).sum()
+    return float(weight @ np.where(differ, shift, 0)), float(weight @ np.where(differ, apart, 0))
+
+
+def beyond(poles: Poles, named: Sequence[Poles], errors: HeadErrors) -> tuple[float, float]:
+    """Return effect and contrast of an attribute apart from what others divide as well.
+
+    Its directions are made uncorrelated, within classes, with those of the attributes named before.
+    """
+    directions = poles.directions
+    taken = np.concatenate([differences(one.directions)[1:] for one in named] or [np.zeros((0, directions.shape[1]))])
+    if len(taken):
+        weights, *_ = np.linalg.lstsq(taken @ errors.covariance @ taken.T, taken @ errors.covariance @ directions.T)
+        directions = directions - weights.T @ taken
+    return effect_of(directions, poles.goes_with, errors)
+
+
+def differences(directions: Array) -> Array:
+    """Return what tells each value from the mean of the others, shape ``(V, D)``."""
+    count = len(directions)
+    found: Array = (directions - directions.mean(axis=0)) * count / (count - 1)
     return found
-
-
-def correlations(directions: Array, errors: HeadErrors) -> Array:
-    """Return the correlations within classes of features along directions ``(W, D)``, shape ``(W, W)``."""
-    spread = errors.std_along(directions)
-    found: Array = directions @ errors.covariance @ directions.T / np.outer(spread, spread)
-    return found
-
-
-def _grow(seed: int, value: Array, goes_with: NDArray[np.int64], alike: Array) -> list[NDArray[np.int64]]:
-    """Return poles as indices: that of the seed, then of words that go with other classes and exclude it."""
-    poles = [_companions(seed, np.ones(len(value), dtype=bool), alike)]
-    taken = {int(goes_with[seed])}
-    while len(poles) < MOST_POLES:
-        against = np.stack([alike[pole].mean(axis=0) for pole in poles]).max(axis=0)
-        other = (against < APART) & ~np.isin(goes_with, list(taken))
-        strength = np.where(other, value * np.maximum(-against, 0) ** 2, -1.0)
-        best = int(strength.argmax())
-        if strength[best] <= 0 or (len(poles) > 1 and value[best] < value[seed] / 2):
-            break
-        poles.append(_companions(best, other, alike))
-        taken |= set(goes_with[poles[-1]].tolist())
-    return poles
-
-
-def _companions(seed: int, among: NDArray[np.bool_], alike: Array) -> NDArray[np.int64]:
-    """Return a seed and the best words that go with it; words are in the order of their value."""
-    together = np.flatnonzero(among & (alike[seed] > TOGETHER))
-    return np.array([seed, *together[together != seed]][:PHRASES])

@@ -76,6 +76,8 @@ def train(
         prepared = prepare(settings)
         chosen = choose_method(settings, prepared)
         settings = chosen.settings
+        if discovery and discovery["attribute"] is None:
+            discovery = {**discovery, "instead": settings.method}
     config = portable(settings)
     run = open_unfinished(settings, config) if resume else None
     if run is not None and run.finished:

@@ -59,8 +59,9 @@ def test_no_attribute_label_and_no_other_split_is_read(found: Discovery, birds: 
 
 
 def test_words_the_model_never_read_are_counted(found: Discovery) -> None:
-    assert found.words["unread"] > 1000
-    assert found.words["scored"] + found.words["unread"] == found.words["given"]
+    assert found.words["unread"] > 300
+    assert 50 < found.words["everyday"] < 500
+    assert 0 < found.words["tried"] < found.words["attributes"]
 
 
 def test_images_of_one_place_leave_nothing(birds: FeatureTable, mini: Backbone) -> None:
@@ -90,7 +91,6 @@ def test_without_a_text_tower_directions_are_still_found() -> None:
     assert not result.findings
     assert "text tower" in result.reason
     assert result.errors > 0
-    assert all(one.nearest is None for one in result.unnamed)
 
 
 def test_an_unnamed_direction_is_found_where_it_is_planted() -> None:

@@ -21,7 +21,7 @@ from debias_pt.workflows.train import train
 from tests.conftest import Cli
 from tests.discovery.planted import write_birds
 
-WORDS = ["lake", "sea", "forest", "wood", "street", "sofa", "red", "blue", "person", "night", "snow", "grass"]
+WORDS = ["place=lake|sea:forest|wood:street", "season=snow:grass", "red", "blue"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_page_is_one_file(result: dict[str, Any]) -> None:
     text = Path(result["html"]).read_text(encoding="utf-8")
     assert len(text) < 2_000_000
     assert not re.search(r"(src|href)=\"(?!data:)|<script|url\(", text)
-    if result["not_enough"] or result["found"]:
+    if result["unnamed"] or result["found"]:
         assert "data:image/jpeg;base64," in text
 
 
@@ -72,17 +72,17 @@ def test_it_is_printed(result: dict[str, Any], capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert "waterbirds" in shown
     assert "48 training images" in shown
-    assert ("nothing found: " in shown) == (not result["found"])
-    assert "12 words scored" in shown
+    assert ("nothing named: " in shown) == (not result["found"])
+    assert "3 attributes tried" in shown
 
 
 def test_the_command(cli: Cli, tiny: list[str], tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
-    words.write_text("lake\nforest\nlake\nlandbird\n", encoding="utf-8")
+    words.write_text("lake\nforest\nlake\nlandbird\ntone=dark:light\n", encoding="utf-8")
     done = cli("discover", "waterbirds", *tiny, "--vocabulary", words, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["words"]
-    assert found["scored"] == 3
+    assert found["tried"] == 2
     assert found["repeated"] == 1
     assert "landbird" in found["set_aside"]
     words.write_text("a:b\nlake\n", encoding="utf-8")
@@ -105,7 +105,7 @@ def test_other_attributes_stay(tiny_data: dict[str, Any]) -> None:
 def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     few = Vocabulary.of(WORDS)
     monkeypatch.setattr("debias_pt.workflows.discovery.auto_attribute.read_vocabulary", lambda name: few)
-    monkeypatch.setattr("debias_pt.discovery.discover.STRONG", 1e9)
+    monkeypatch.setattr("debias_pt.discovery.discover.EFFECT", 1e9)
 
 
 @pytest.mark.usefixtures("nothing")
@@ -118,6 +118,7 @@ def test_nothing_found_is_said_and_no_attribute_used(tiny_data: dict[str, Any]) 
     assert settings.attribute == ()
     assert told["attribute"] is None
     assert told["reason"]
+    assert told["instead"] == "inferred"
 
 
 @pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning")

@@ -1,21 +1,22 @@
-"""Example images of every value and class: six each, as small pictures inside the page."""
+"""Example images of every value and class, and of both sides of what has no name: six each, as small pictures."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from debias_pt.datasets.base import ImageDataset
 from debias_pt.datasets.thumbnails import thumbnail
 from debias_pt.discovery import Discovery, Finding
+from debias_pt.discovery.unnamed import UnnamedDirection
 from debias_pt.features.table import FeatureTable
 
 EACH = 6  # images of a value and class
 CLASSES = 6  # of an attribute, those with most errors
 SIDE = 96  # pixels
 ATTRIBUTES = 5
+UNNAMED = 3
 
 
 def examples(finding: Finding, train: FeatureTable, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -52,25 +53,41 @@ def examples(finding: Finding, train: FeatureTable, class_names: tuple[str, ...]
     return rows
 
 
+def sides(one: UnnamedDirection, train: FeatureTable, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the training images farthest to either side of a direction without a name, by class.
+
+    Parameters
+    ----------
+    one : UnnamedDirection
+    train : FeatureTable
+        The training rows that it was found on.
+    class_names : tuple of str
+
+    Returns
+    -------
+    list of dict
+        ``value`` (the side), ``label``, ``images`` (ids); of the class with the errors and the one it is taken for.
+    """
+    along, rows = train.features @ one.direction, []
+    for value, sign in ((f"the side of those taken for {class_names[one.predicted]}", -1), ("the other side", 1)):
+        for k in (one.true, one.predicted):
+            own = np.flatnonzero(train.y == k)
+            best = own[np.argsort(sign * along[own], kind="stable")[:EACH]]
+            rows.append({"value": value, "label": class_names[k], "images": [train.ids[row] for row in best]})
+    return rows
+
+
 def contact_sheet(dataset: ImageDataset, table: FeatureTable, found: Discovery) -> list[dict[str, Any]]:
-    """Return the page's pictures: of what was found, else of the strongest candidate; and of unnamed directions."""
-    train = table.where("train")
-    shown = found.findings[:ATTRIBUTES] or found.candidates[:1]
+    """Return the page's pictures: of what was found, and of the strongest directions without a name."""
+    train, names = table.where("train"), found.class_names
     sheets: list[dict[str, Any]] = [
-        {"title": one.spec, "rows": _with_pictures(dataset, examples(one, train, found.class_names))} for one in shown
+        {"title": one.spec, "rows": _with_pictures(dataset, examples(one, train, names))}
+        for one in found.findings[:ATTRIBUTES]
     ]
-    for one in found.unnamed[:3]:
-        along = train.features @ one.direction
-        own = np.flatnonzero(train.y == one.true)
-        ends = {"most": own[np.argsort(-along[own])[:EACH]], "least": own[np.argsort(along[own])[:EACH]]}
-        rows = [_row(one_end, found.class_names[one.true], train, best) for one_end, best in ends.items()]
-        title = f"unnamed: {found.class_names[one.true]} taken for {found.class_names[one.predicted]}"
-        sheets.append({"title": title, "rows": _with_pictures(dataset, rows)})
+    for one in found.unnamed[:UNNAMED]:
+        title = f"without a name: {names[one.true]} taken for {names[one.predicted]}"
+        sheets.append({"title": title, "rows": _with_pictures(dataset, sides(one, train, names))})
     return sheets
-
-
-def _row(value: str, label: str, train: FeatureTable, best: NDArray[np.int64]) -> dict[str, Any]:
-    return {"value": value, "label": label, "images": [train.ids[row] for row in best]}
 
 
 def _with_pictures(dataset: ImageDataset, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

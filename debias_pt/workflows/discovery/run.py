@@ -19,7 +19,7 @@ from debias_pt.models.backbone import Backbone
 from debias_pt.models.feature_backbone import FeatureBackbone
 from debias_pt.settings import DataSettings
 from debias_pt.utils.files import require_writable, write_text
-from debias_pt.workflows.discovery.contact_sheet import contact_sheet, examples
+from debias_pt.workflows.discovery.contact_sheet import contact_sheet, examples, sides
 from debias_pt.workflows.discovery.page import page
 from debias_pt.workflows.prepare import encode_dataset, load_backbone, load_images, with_shots
 from debias_pt.workflows.source import data_names
@@ -33,7 +33,7 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
     settings : DataSettings
         Data and model; no attribute is asked for, and no attribute label is read.
     vocabulary : str, optional
-        File with words, see :func:`~debias_pt.discovery.words.read_vocabulary`.
+        File with attributes to try, see :func:`~debias_pt.discovery.words.read_vocabulary`.
     html_path : str, optional
         Where to write a page with example images.
 
@@ -42,7 +42,7 @@ def discover(settings: DataSettings, *, vocabulary: str | None = None, html_path
     dict
         ``dataset``, ``model``, ``found``, ``not_enough``, ``unnamed``, ``reason``, ``words``, ``seconds``; see
         :meth:`~debias_pt.discovery.finding.Discovery.to_dict`. Every attribute found has the guard's verdict and the
-        ids of example images by value and class.
+        ids of example images by value and class; every direction without a name the ids of images on either side.
     """
     words = None if vocabulary is None else read_vocabulary(vocabulary)
     if html_path is not None:
@@ -89,5 +89,7 @@ def discover_and_judge(table: FeatureTable, backbone: Backbone, words: Vocabular
     for entry, finding in zip(result["found"], found.findings, strict=True):
         entry["guard"] = verdicts[finding.attribute.name].to_dict()
         entry["examples"] = examples(finding, table.where("train"), found.class_names)
+    for entry, direction in zip(result["unnamed"], found.unnamed, strict=True):
+        entry["examples"] = sides(direction, table.where("train"), found.class_names)
     usable = [one["attribute"] for one in result["found"] if one["guard"]["verdict"] != NOT_USABLE]
     return {**result, "supported": usable[0] if usable else None}, found
