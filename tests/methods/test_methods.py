@@ -18,6 +18,7 @@ from debias_pt.errors import UnknownNameError, UsageError
 from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.verdict import DOUBTFUL, NOT_USABLE, ORDER, USABLE, Verdict
 from debias_pt.methods import METHODS, Method, complete, parts, parts_text
+from debias_pt.methods.base import Evidence
 from debias_pt.methods.composition import fill
 from debias_pt.models.heads import HEADS, HeadKind, LinearHead
 from debias_pt.reweighting import REWEIGHTERS
@@ -194,13 +195,27 @@ def verdict(word: str) -> dict[str, Verdict]:
 def test_auto_chooses_by_the_verdict_and_says_why() -> None:
     choose = METHODS["auto"].choose
     assert choose is not None
-    assert choose({}, False) == ("inferred", "no attribute is named")
-    assert choose(verdict(USABLE), False) == ("anchored", "the guard calls place usable")
-    assert choose(verdict(DOUBTFUL), False) == ("anchored", "the guard calls place doubtful")
-    assert choose(verdict(NOT_USABLE), True) == ("anchored", "the groups are annotated")
-    name, why = choose(verdict(NOT_USABLE), False)
-    assert (name, why) == ("inferred", "the guard calls place not usable (words match the class)")
-    assert {choose(verdict(one), False)[0] for one in ORDER} == {*METHODS["auto"].candidates}
+    same_head = {"head": "standardized", "fit_on": "train+val"}
+    images = {one: Verdict(one, () if one == USABLE else ("hard images",), "look", {}) for one in ORDER}
+    for words in (None, *ORDER):
+        for of_images in (None, *images.values()):
+            choice = choose(Evidence(verdict(words) if words else {}, of_images))
+            good = of_images is not None and of_images.verdict == USABLE
+            if words in (USABLE, DOUBTFUL):
+                assert (choice.method, choice.parts) == ("anchored", {"infer_groups": good})
+            elif good:
+                assert (choice.method, choice.parts) == ("inferred", {})
+            else:
+                assert (choice.method, choice.parts) == ("class-balanced", same_head)
+            said = f"the guard calls place {words}" if words else "no attribute is named"
+            assert choice.why.startswith(said)
+    assert choose(Evidence(verdict(NOT_USABLE), annotated=True)).method == "anchored"
+    assert choose(Evidence(verdict(NOT_USABLE), images[DOUBTFUL])).why == (
+        "the guard calls place not usable (words match the class); values inferred from the images are doubtful "
+        "(hard images)"
+    )
+    two = {**verdict(USABLE), "size": Verdict(USABLE, (), "", {})}
+    assert choose(Evidence(two, images[USABLE])).parts == {"infer_groups": False}  # one value for two attributes
     settings = TrainSettings(method="auto", head="prompt")
     assert complete(settings) == settings  # until it has chosen
 

@@ -15,7 +15,7 @@ from debias_pt.cli.output import print_probe, print_report
 from debias_pt.errors import DebiasWarning, RunError, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups import Groups
-from debias_pt.groups.verdict import NOT_USABLE, ORDER
+from debias_pt.groups.verdict import NOT_USABLE, ORDER, USABLE, Verdict
 from debias_pt.methods import complete
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import DataSettings, TrainSettings, resolve
@@ -45,9 +45,10 @@ def asked(waterbirds_root: Path, tiny_checkpoint: Path, cache_dir: Path, tmp_pat
     )
 
 
+@pytest.mark.parametrize("images", ORDER)
 @pytest.mark.parametrize("verdict", ORDER)
-def test_auto_trains_what_the_verdict_supports(
-    asked: TrainSettings, verdict: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_auto_trains_what_the_verdicts_support(
+    asked: TrainSettings, verdict: str, images: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = prepared.guard
 
@@ -57,9 +58,17 @@ def test_auto_trains_what_the_verdict_supports(
         return {name: dataclasses.replace(one, verdict=verdict, reasons=why) for name, one in found.items()}
 
     monkeypatch.setattr(prepared, "guard", judged)
+    of_images = Verdict(images, () if images == "usable" else ("hard",), "look", {})
+    monkeypatch.setattr("debias_pt.groups.inferred_groups.judge_inferred", lambda *rows: of_images)
     result = train(asked)
-    assert result["method"] == ("inferred" if verdict == NOT_USABLE else "anchored")
+    without_words = "inferred" if images == USABLE else "class-balanced"
+    assert result["method"] == (without_words if verdict == NOT_USABLE else "anchored")
+    inferred = images == USABLE and result["method"] != "class-balanced"
+    assert ("inferred" in result, "inferred" in result["parts"]["groups"]) == (inferred, inferred)
+    assert (result["parts"]["head"], result["parts"]["fit_on"]) == ("standardized", "train+val")
+    assert result["inferred_verdict"]["verdict"] == images
     assert f"the guard calls background {verdict}" in result["parts"]["auto"]
+    assert f"values inferred from the images are {images}" in result["parts"]["auto"]
     assert result["probe"]["guard"]["verdict"] == verdict
     run = RunFolder.open(Path(result["run"]))
     assert run.config["method"] == result["method"]
@@ -73,7 +82,7 @@ def test_auto_trains_what_the_verdict_supports(
     assert ("because. What to do: " in printed) == (verdict != "usable")
 
 
-def test_auto_without_an_attribute_in_words_infers_groups(
+def test_auto_without_evidence_is_class_balance_with_the_same_head(
     asked: TrainSettings, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
@@ -83,14 +92,29 @@ def test_auto_without_an_attribute_in_words_infers_groups(
     (folder / "table.csv").write_text(f"path,label\n{rows}\n")
     plain = dataclasses.replace(asked, dataset=str(folder / "table.csv"), attribute=(), label_column="label")
     result = train(plain)
-    assert (result["method"], result["attribute_labels_used"]) == ("inferred", [])
+    assert (result["method"], result["attribute_labels_used"]) == ("class-balanced", [])
     assert "guard" not in result["probe"]
-    assert result["inferred"]["classes"] == ["cat", "dog"]
+    assert "inferred" not in result
     print_report(result)
-    assert "look like another class to a biased head" in capsys.readouterr().out
-    assert result["parts"]["auto"] == "no attribute is named"
-    again = train(dataclasses.replace(plain, out=str(tmp_path / "again"), method="inferred"))
+    why = result["parts"]["auto"]
+    assert why.startswith("no attribute is named; values inferred from the images are ")
+    assert f"auto chose class-balanced: {why}" in capsys.readouterr().out
+    same = {"method": "class-balanced", "head": "standardized", "fit_on": "train+val"}
+    again = train(dataclasses.replace(plain, out=str(tmp_path / "again"), **same))
     assert again["groups"] == result["groups"]
+
+
+def test_inferred_groups_are_judged_where_they_are_used(
+    asked: TrainSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train(dataclasses.replace(asked, method="inferred", attribute=()))
+    verdict = result["inferred"]["verdict"]
+    assert verdict["verdict"] in ORDER
+    assert {*verdict["numbers"]} == {"association", "shift", "gain", "cost"}
+    print_report(result)
+    printed = capsys.readouterr().out
+    assert f"look like another class to a biased head; {verdict['verdict']}" in printed
+    assert verdict["advice"] in printed
 
 
 def test_auto_refuses_a_folder_that_holds_a_run_before_it_looks_at_the_data(
@@ -143,6 +167,6 @@ def test_without_validation_rows(backbone: Backbone, table: FeatureTable) -> Non
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DebiasWarning)
             tuner = Tuner(backbone, method=method, steps=3, select="last").fit(left, groups)
-        assert tuner.selected_steps_ == [3]
+        assert tuner.selected_steps_[0] <= 3
     with pytest.raises(UsageError, match="no 'val' rows"):
         Tuner(backbone, steps=3, select="pseudo-confidence").fit(left, groups)
