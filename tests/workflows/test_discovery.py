@@ -104,7 +104,7 @@ def test_other_attributes_stay(tiny_data: dict[str, Any]) -> None:
 @pytest.fixture
 def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     few = Vocabulary.of(WORDS)
-    monkeypatch.setattr("debias_pt.workflows.discovery.auto_attribute.read_vocabulary", lambda name: few)
+    monkeypatch.setattr("debias_pt.workflows.discovery.auto_attribute.words_for", lambda backbone: few)
     monkeypatch.setattr("debias_pt.discovery.discover.STRONG", 1e9)
 
 
