@@ -12,6 +12,8 @@ from .encode import PROBE_ONLY
 from .format import say
 from .options import DatasetName, Json, with_settings
 
+UNNAMED = 3  # as many as the page shows
+
 
 @with_settings(DataSettings, without=("dataset", "probe", *PROBE_ONLY))
 def discover(
@@ -59,11 +61,13 @@ def print_discovery(result: dict[str, Any]) -> None:
     for one in result["found"]:
         print_guard({"guard": {"attributes": {one["name"]: one["guard"]}}})
         say(f'  --attribute "{one["attribute"]}"')
-    for one in result["unnamed"]:
+    for one in result["unnamed"][:UNNAMED]:
         say(
             f"without a name: {counted(one['errors'], 'image')} of {one['label']!r} taken for {one['predicted']!r} "
             f"differ from the others by {one['effect']:.1f} standard deviations ({_where(result)})"
         )
+    if len(result["unnamed"]) > UNNAMED:
+        say(f"without a name: {len(result['unnamed']) - UNNAMED} more, all in --json")
     if result["words"]:
         say(_tried(result["words"]))
     if result["html"]:

@@ -89,8 +89,8 @@ def _between_halves(wrong: Array, right: Array, basis: Array, errors: HeadErrors
 
 
 def _off(shift: Array, basis: Array) -> Array:
-    off: Array = shift - (shift @ basis.T) @ basis
-    return off
+    found: Array = shift - (shift @ basis.T) @ basis
+    return found
 
 
 def _measured(shift: Array, along: Array, errors: HeadErrors) -> float:

@@ -128,9 +128,9 @@ def test_two_runs_compared(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_was_discovered(capsys: pytest.CaptureFixture[str]) -> None:
     one = {
         "name": "place", "classes": {"lake": ["duck"], "wood": ["owl", "jay"], "sky": []}, "score": 0.876,
-        "explained": 0.4251, "explained_interval": [0.3, 0.55],
+        "explained": 0.4251, "explained_interval": [0.3, 0.55], "found_again": 0.98,
     }  # fmt: skip
-    assert discover._row(one) == ["place", "lake: duck; wood: owl, jay", "0.88", "42.5 (30.0 to 55.0)"]
+    assert discover._row(one) == ["place", "lake: duck; wood: owl, jay", "0.88", "42.5 (30.0 to 55.0)", "98.0"]
     capsys.readouterr()
 
 

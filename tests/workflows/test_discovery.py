@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from debias_pt.cli.discover import print_discovery
+from debias_pt.cli.output import print_found
 from debias_pt.discovery import Vocabulary
+from debias_pt.discovery.discover import DIVIDES
 from debias_pt.errors import UsageError
 from debias_pt.settings import DataSettings, TrainSettings, resolve
 from debias_pt.workflows.discovery.auto_attribute import with_found_attribute
@@ -74,6 +76,33 @@ def test_it_is_printed(result: dict[str, Any], capsys: pytest.CaptureFixture[str
     assert "48 training images" in shown
     assert ("nothing named: " in shown) == (not result["found"])
     assert "3 attributes tried" in shown
+
+
+def test_what_has_no_name_is_said_and_shown(result: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """No word is printed where none fits, but who is taken for whom, and where the images are."""
+    unnamed = {"label": "gull", "predicted": "owl", "errors": 12, "effect": 1.56}
+    told = {**result, "found": [], "reason": DIVIDES, "unnamed": [unnamed]}
+    print_discovery({**told, "html": None})
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "nothing named: something divides these images; no word fits" in shown
+    assert "12 images of 'gull' taken for 'owl' differ from the others by 1.6 standard deviations" in shown
+    assert "--html FILE shows images of either side" in shown
+    for one in result["not_enough"]:
+        assert one["attribute"] not in shown
+    rows = [{"label": "gull", "value": side, "images": ["a"], "pictures": [""]} for side in ("this side", "that side")]
+    text = page(told, [{"title": "without a name: gull taken for owl", "rows": rows}])
+    assert "no word fits" in text
+    assert "Look at the images on either side" in text
+    assert "gull: this side" in text
+    assert "gull: that side" in text
+
+
+def test_what_is_done_instead_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_found({"discovery": {"attribute": None, "reason": DIVIDES, "instead": "inferred"}})
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        shown == f"--attribute auto: no attribute is named: {DIVIDES}; instead: --method inferred, without an attribute"
+    )
 
 
 def test_the_command(cli: Cli, tiny: list[str], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from debias_pt.datasets.attributes import Attribute, TrueAttribute
 from debias_pt.discovery import Finding
 from debias_pt.discovery.evidence import explain
 from debias_pt.discovery.head_errors import head_errors
-from debias_pt.discovery.words import built_in
+from debias_pt.discovery.words import everyday_words
 from tests.discovery.planted import WORDS, planted_table, planted_words
 
 
@@ -23,7 +23,7 @@ from tests.discovery.planted import WORDS, planted_table, planted_words
 def test_true_words_are_words_of_the_vocabulary(name: str) -> None:
     true = TRUE_WORDS[name]
     every = [word for text in true.values.values() for word in listed(text)]
-    assert set(every) <= set(built_in())
+    assert set(every) <= set(everyday_words())
     assert len(set(every)) == len(every)  # no word of two values
     assert not set(every) & set(listed(true.hyponyms))
 
@@ -60,5 +60,5 @@ def test_figures_by_plain_counting() -> None:
 def test_agreement_takes_the_best_naming() -> None:
     y, truth = np.repeat([0, 1], 50), np.tile([0, 1], 50)
     evidence = explain(1 - truth, y, np.zeros(100, dtype=bool), 2, 2)
-    finding = Finding(Attribute("a", {"x": ("x",), "y": ("y",)}), 1.0, evidence, 1 - truth, np.ones(100))
+    finding = Finding(Attribute("a", {"x": ("x",), "y": ("y",)}), 1.0, 1.0, (), evidence, 1 - truth, np.ones(100))
     assert agreement_with(finding, y, TrueAttribute(("u", "v"), truth)) == 1.0
