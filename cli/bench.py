@@ -121,6 +121,8 @@ def _print_several(result: dict[str, Any]) -> None:
         print_table(header, lines, title=title)
         title = ""
     print(f"{set_tables.NOTE}.")
+    if first["added"]:
+        print(f"{row_tables.added_line(first)}.")
     print_stored("rows", sum(len(one["rows"]) for one in result["sets"]), result["stored_rows"])
 
 
@@ -152,6 +154,8 @@ def _print_rows(result: dict[str, Any]) -> None:
             print(f"{line}.")
     if result["left_out"]:
         print(f"{row_tables.left_out_line(result)}.")
+    if result["added"]:
+        print(f"{row_tables.added_line(result)}.")
     print_stored("rows", len(result["rows"]), result["stored_rows"])
 
 

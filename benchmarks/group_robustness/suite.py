@@ -48,7 +48,8 @@ def group_robustness(
     Returns
     -------
     dict
-        Settings, versions, fingerprints, ``probe``, ``rows``, ``distance_to_oracle``, ``left_out`` and ``published``.
+        Settings, versions, fingerprints, ``probe``, ``rows``, ``distance_to_oracle``, ``left_out``, ``added`` and
+        ``published``.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def group_robustness(
         "distance_to_oracle": distances(results),
         "stored_rows": sum(row["stored"] for row in results),
         "left_out": [row.name for row in rows if row not in possible],
+        "added": [row.name for row in rows if names and row.name not in names],
         "unused_options": unused_options(case, possible),
         "published": published(settings.dataset),
     }

@@ -39,6 +39,7 @@ def _rows(result: dict[str, Any]) -> Page:
     notes = [f"{tables.LABELS_NOTE}; {tables.seeds_note(result)}. Step selection: {result['selection']}."]
     notes += [tables.probe_line(result), tables.distance_line(result)]
     notes += [tables.left_out_line(result)] if result["left_out"] else []
+    notes += [tables.added_line(result)] if result["added"] else []
     by_group = table("Accuracy by group", tables.group_table(result))
     sections = [
         Section("Method by method", [chart, *remarks(notes)]),

@@ -88,11 +88,11 @@ def class_logits(logits: Tensor, classes: int) -> Tensor:
     """
     if logits.shape[-1] == classes:
         return logits
-    return logits.view(*logits.shape[:-1], classes, -1).logsumexp(dim=-1)
+    return logits.view(*logits.shape[:-1], classes, logits.shape[-1] // classes).logsumexp(dim=-1)
 
 
 def mean_and_deviation(features: Tensor | Blocks) -> tuple[Tensor, Tensor]:
-    """Return each feature's mean and standard deviation, ``(..., D)``; in one pass where rows do not fit into memory."""
+    """Return each feature's mean and standard deviation, ``(..., D)``; in one pass where rows stay in a file."""
     if isinstance(features, Tensor):
         return features.mean(dim=-2), features.std(dim=-2, correction=0)
     sums = [(len(b), b.double().sum(dim=0), b.double().square().sum(dim=0)) for b in features.blocks()]
