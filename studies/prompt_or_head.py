@@ -103,7 +103,7 @@ def prompt(kind: type[PromptHead] = PromptHead, scale: float = 1.0, **options: A
     """Return what builds a prompt whose logit scale is the model's times `scale`."""
 
     def make(backbone: Backbone, names: Sequence[str], seeds: Sequence[int], values: int) -> Head:
-        assigned = {"prompts_per_class": max(2, values)} if kind is AssignedPrompts else {}
+        assigned: dict[str, Any] = {"prompts_per_class": max(2, values)} if kind is AssignedPrompts else {}
         head = kind(backbone, names, seeds=seeds, **options, **assigned)
         head.scale = scale * backbone.logit_scale
         return head

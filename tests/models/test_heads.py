@@ -330,12 +330,13 @@ def test_a_group_prompt_is_the_log_of_the_sum_over_plain_prompts(backbone: Backb
         head = GroupPromptHead(backbone, NAMES, seeds=[4, 5], prompts_per_class=3, **options)
         plain = PromptHead(backbone, NAMES, seeds=range(12, 18), **options)  # type: ignore[arg-type]
         features = torch.nn.functional.normalize(torch.randn(7, backbone.dim), dim=-1)
-        found = head.logits(head(), features)
+        with torch.no_grad():
+            found, weights = head.logits(head(), features), plain()
         assert found.shape == (2, 7, len(NAMES))
         for run in range(2):
             for k in range(len(NAMES)):
                 for n in range(7):
-                    each = [float(plain.scale * features[n] @ plain()[3 * run + v, k]) for v in range(3)]
+                    each = [float(plain.scale * features[n] @ weights[3 * run + v, k]) for v in range(3)]
                     wanted = float(np.log(sum(np.exp(each))))
                     assert float(found[run, n, k]) == pytest.approx(wanted, abs=1e-3)
 

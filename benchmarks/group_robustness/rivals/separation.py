@@ -60,6 +60,6 @@ class Separation:
 
         def predict(features: NDArray[np.float32]) -> NDArray[np.int64]:
             best = margins(features, weights).argmax(axis=0)
-            return linear(weights)(features)[best, np.arange(len(features))][None]
+            return np.asarray(linear(weights)(features)[best, np.arange(len(features))])[None]
 
         return Fitted((case.settings.seed,), predict)
