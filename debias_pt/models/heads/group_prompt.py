@@ -18,8 +18,8 @@ class GroupPromptHead(PromptHead):
 
     GroupCoOp (arXiv 2509.23781) learns a prompt per group, and those of a class are its several classifiers. This
     construction is ours, made from that sentence: any prompt of a class may answer, and none is assigned to a group,
-    since prompts that were fitted to tell groups apart did no better (docs/methods/prompts.md). The scheduler's weights are
-    by group, as with every head.
+    since prompts that were fitted to tell groups apart did no better (docs/methods/prompts.md). The scheduler's weights
+    are by group, as with every head.
 
     Parameters
     ----------
