@@ -123,6 +123,8 @@ def _print_several(result: dict[str, Any]) -> None:
     print(f"{set_tables.NOTE}.")
     for line in set_tables.left_out_lines(result):
         print(line)
+    if first["added"]:
+        print(f"{row_tables.added_line(first)}.")
     print_stored("rows", sum(len(one["rows"]) for one in result["sets"]), result["stored_rows"])
 
 
@@ -153,6 +155,8 @@ def _print_rows(result: dict[str, Any]) -> None:
     ):
         if line:
             print(f"{line}.")
+    if result["added"]:
+        print(f"{row_tables.added_line(result)}.")
     print_stored("rows", len(result["rows"]), result["stored_rows"])
 
 

@@ -89,6 +89,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seeds": (1, 10**6),
     "batch_size": (1, 10**9),
     "context_length": (1, 10**4),
+    "prompts_per_class": (2, 1000),
     "warmup_steps": (0, 10**9),
     "lr": (1e-300, 1e300),
     "weight_decay": (0, 1e300),
@@ -231,6 +232,7 @@ class FitSettings(Settings):
     )
     class_specific: bool = option(SINGLE, False, "A separate context for every class.")
     class_position: str = option(SINGLE, "end", "Position of the class name.", ("end", "middle", "front"))
+    prompts_per_class: int = option(SINGLE, 2, "Prompts of every class, for the head group-prompt.")
     steps: int = option(OPTIMISER, 200, "Optimiser steps; of lbfgs, at most so many.")
     batch_size: int | None = option(OPTIMISER, None, "Samples per step; default all of them.")
     optimizer: str | None = option(
@@ -352,6 +354,7 @@ ADDED_LATER: dict[str, tuple[Any, ...]] = {
     "lr": (None, RATE),
     "optimizer": (None,),
     "words": (None,),
+    "prompts_per_class": (2,),
 }
 
 

@@ -16,7 +16,7 @@ from debias_pt.groups.groups import Groups
 from debias_pt.groups.verdict import Verdict
 from debias_pt.methods.composition import complete, method_of
 from debias_pt.models.heads import Head
-from debias_pt.models.heads.base import PROMPT_OPTIONS
+from debias_pt.models.heads.base import PROMPT_OPTIONS, class_logits
 from debias_pt.settings import PARTS, FitSettings, TrainSettings, identity, resolve
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.data import membership_of
@@ -155,9 +155,14 @@ class Fit(Protocol):
         """Fit on the case's training rows."""
 
 
-def linear(weights: NDArray[np.float32]) -> Predict:
-    """Return what predicts with class weights ``(R, K, D)``."""
-    return lambda features: np.asarray((features @ weights.transpose(0, 2, 1)).argmax(axis=-1), dtype=np.int64)
+def linear(weights: NDArray[np.float32], scale: float = 1.0, classes: int | None = None) -> Predict:
+    """Return what predicts with class weights ``(R, K, D)``, or several per class; there the logit `scale` matters."""
+
+    def predict(features: NDArray[np.float32]) -> NDArray[np.int64]:
+        logits = torch.from_numpy(scale * (features @ weights.transpose(0, 2, 1)))
+        return class_logits(logits, classes or weights.shape[1]).argmax(dim=-1).numpy()
+
+    return predict
 
 
 def watch_true(run_group: RunGroup, case: Case) -> Selector | None:
@@ -187,11 +192,12 @@ def run_both_selections(training: Training, case: Case, callbacks: Sequence[Call
         if selector is not None:
             selector.restore()
     second = frozen(training.head)
+    how = (training.head.scale, len(case.prepared.table.class_names))
     return [
         Fitted(
             run_group.seeds,
-            linear(first[run_group.runs]),
-            linear(second[run_group.runs]) if selector else None,
+            linear(first[run_group.runs], *how),
+            linear(second[run_group.runs], *how) if selector else None,
             run_group.selector.step_.tolist(),
             selector.step_.tolist() if selector else (),
         )

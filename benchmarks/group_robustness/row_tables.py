@@ -163,7 +163,7 @@ def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}. {probe_line(result)}"]
-    parts += [distance_line(result), left_out_line(result)]
+    parts += [line for line in (distance_line(result), left_out_line(result), added_line(result)) if line]
     parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
     if result["published"]:
@@ -199,6 +199,12 @@ def left_out_line(result: dict[str, Any]) -> str:
     }
     parts = [f"since {why}: {', '.join(names)}" for why, names in reasons.items() if names]
     return f"Left out, {'; '.join(parts)}" if parts else ""
+
+
+def added_line(result: dict[str, Any]) -> str:
+    """Name the row that was added to those asked for, and why; empty if there is none."""
+    names = ", ".join(result["added"])
+    return f"Added: {names}, class balance with the head and the rows of anchored, as a control" if names else ""
 
 
 def cell(part: dict[str, Any], field: str) -> str:

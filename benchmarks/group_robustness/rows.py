@@ -18,7 +18,9 @@ from .rivals.dfr import DFR
 from .rivals.jtt import JTT
 from .rivals.loop import Loop
 from .rivals.ppa import PPA
+from .rivals.probe_ensemble import ProbeEnsemble
 from .rivals.projection import Projection
+from .rivals.separation import Separation
 from .rivals.zero_shot import TEMPLATES, ZeroShot
 
 
@@ -61,6 +63,8 @@ SAME_HEAD = {"method": "class-balanced", "head": "standardized", "fit_on": "trai
 _ALL = (
     Row("zero-shot", f"zero-shot ({TEMPLATE!r})", ZeroShot()),
     Row("zero-shot-ensemble", f"zero-shot, {len(TEMPLATES)} templates", ZeroShot(TEMPLATES)),
+    Row("sage", "zero-shot, template by separation (after SAGE)", Separation()),
+    Row("sage-set", "zero-shot, one template by separation", Separation(by_image=False)),
     Row("orth-proj", "Orth-Proj", Projection()),
     Row("orth-cal", "Orth-Cal", Projection(strength=1000.0)),
     Row("erm", "erm", Loop({"method": "erm"})),
@@ -77,9 +81,16 @@ _ALL = (
     Row("anchored-words", "anchored, groups from words alone", Loop({"method": "anchored", "infer_groups": False})),
     Row("inferred", "inferred (no words)", Loop({"method": "inferred"})),
     Row("anchored-prompt", "anchored, prompt", Loop({"method": "anchored", "head": "prompt"})),
+    Row(
+        "anchored-penalized-prompt",
+        "anchored, penalized prompt",
+        Loop({"method": "anchored", "head": "penalized-prompt"}),
+    ),
+    Row("anchored-group-prompt", "anchored, group prompts", Loop({"method": "anchored", "head": "group-prompt"})),
     Row("auto", "auto", Chosen("auto")),
     Row("anchored-classes", "class-balanced, with the head and the rows of anchored", Loop(SAME_HEAD)),
     Row("anchored-true", "anchored (oracle: true groups)", Loop({"method": "anchored"}, Annotated())),
+    Row("probe-ensemble", "last-layer ensemble over probes", ProbeEnsemble()),
     Row("afr", "AFR, linear head", AFR()),
     Row("fg-ccdb", "FG-CCDB's weights, linear head", ConfusionCells()),
     Row("ppa", "PPA, linear head", PPA()),
@@ -108,6 +119,9 @@ ROWS: dict[str, Row] = {
 # What every method without annotation has to beat, since balancing groups balances classes too.
 BASELINE = "class-balanced"
 
+# Class balance with the same head and rows: in every table that has a row with that head.
+CONTROL = "anchored-classes"
+
 # The same rows with true groups.
 ORACLES = {
     "balanced": "balanced-true",
@@ -123,6 +137,9 @@ ORACLES = {
 def choose(names: Sequence[str]) -> list[Row]:
     """Return rows by name; all of them for no name.
 
+    The `CONTROL` comes before the first row that has its head, named or not: what such a row gains over class-balanced
+    prompts is in part the head's.
+
     Raises
     ------
     UnknownNameError
@@ -133,4 +150,21 @@ def choose(names: Sequence[str]) -> list[Row]:
     >>> [row.title for row in choose(["dpt-true", "erm"])]
     ['dpt (oracle: true groups)', 'erm']
     """
-    return [lookup(ROWS, name, "row") for name in dict.fromkeys(names)] if names else list(ROWS.values())
+    rows = [lookup(ROWS, name, "row") for name in dict.fromkeys(names)] if names else list(ROWS.values())
+    place = next((i for i, row in enumerate(rows) if has_the_controls_head(row)), None)
+    if place is not None and ROWS[CONTROL] not in rows:
+        rows.insert(place, ROWS[CONTROL])
+    return rows
+
+
+def has_the_controls_head(row: Row) -> bool:
+    """Return whether a row learns what the `CONTROL` learns: the linear head on standardized features.
+
+    Examples
+    --------
+    >>> [has_the_controls_head(ROWS[name]) for name in ("anchored", "auto", "anchored-prompt", "erm")]
+    [True, True, False, False]
+    """
+    if isinstance(row.fit, Loop):
+        return bool(row.fit.options.get("head", METHODS[row.fit.options["method"]].head) == SAME_HEAD["head"])
+    return isinstance(row.fit, Chosen | ConfusionCells | ProbeEnsemble)

@@ -52,7 +52,8 @@ def group_robustness(
     -------
     dict
         Settings, versions, fingerprints, ``probe``, ``rows``, ``distance_to_oracle``, ``left_out`` (rows that need
-        missing annotations), ``without_words`` (rows that read words, where features came without) and ``published``.
+        missing annotations), ``without_words`` (rows that read words, where features came without), ``added`` (the
+        control, if it was not asked for) and ``published``.
 
     Raises
     ------
@@ -87,6 +88,7 @@ def group_robustness(
         "stored_rows": sum(row["stored"] for row in results),
         "left_out": [row.name for row in rows if row not in possible and row.name not in unread],
         "without_words": unread,
+        "added": [row.name for row in rows if names and row.name not in names],
         "unused_options": unused_options(case, possible),
         "published": published(settings.dataset),
     }

@@ -38,6 +38,7 @@ def _rows(result: dict[str, Any]) -> Page:
     chart = BarChart(f"Accuracy in the {worst}", bars, table("Methods", tables.main_table(result), 2), worst, open=True)
     notes = [f"{tables.LABELS_NOTE}; {tables.seeds_note(result)}. Step selection: {result['selection']}."]
     notes += [tables.probe_line(result), tables.distance_line(result), tables.left_out_line(result)]
+    notes += [tables.added_line(result)] if result["added"] else []
     by_group = table("Accuracy by group", tables.group_table(result))
     sections = [
         Section("Method by method", [chart, *remarks(notes)]),

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from debias_pt.errors import NoModelError, OutputError, UsageError
 from debias_pt.models.backbone import Backbone, no_logging
 from debias_pt.models.feature_backbone import ADVICE, FeatureBackbone
+from debias_pt.models.heads.base import class_logits
 from debias_pt.models.names import without_folders
+from debias_pt.training.fit_checks import require_linear
 from debias_pt.training.tuner import Tuner
 from debias_pt.training.tuner_files import describe
 from debias_pt.utils.files import whole_file, whole_folder, write_json, write_tensors
@@ -29,22 +31,25 @@ class ImageClassifier(nn.Module):
     Parameters
     ----------
     backbone : Backbone
-    class_weights : Tensor, shape (K, D)
+    class_weights : Tensor, shape (K, D), or (K V, D) with several weights per class
     scale : float
         Factor from products of unit vectors to logits.
+    classes : int
+        K.
     """
 
     weights: Tensor
 
-    def __init__(self, backbone: Backbone, class_weights: Tensor, scale: float) -> None:
+    def __init__(self, backbone: Backbone, class_weights: Tensor, scale: float, classes: int) -> None:
         super().__init__()
+        self.classes = classes
         self.tower = _image_tower(backbone)
         self.register_buffer("weights", scale * class_weights.to(backbone.device).T.contiguous())
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``(B, K)`` of images ``(B, 3, H, W)``."""
         features = nn.functional.normalize(self.tower(images).float(), dim=-1)
-        return features @ self.weights
+        return class_logits(features @ self.weights, self.classes)
 
 
 class _Encoder(nn.Module):
@@ -110,7 +115,8 @@ def export_tuner(tuner: Tuner, path: str | Path, seed: int | None = None) -> Pat
     facts |= {"preprocessing": tuner.backbone.fingerprint["preprocessing"], "seed": tuner.seeds[run]}
     if target.suffix in (".onnx", ".pt2"):
         _require_torch()
-        classifier = ImageClassifier(tuner.backbone, torch.from_numpy(tuner.class_weights_[run]), tuner.scale_).eval()
+        weights, classes = torch.from_numpy(tuner.class_weights_[run]), len(tuner.class_names_)
+        classifier = ImageClassifier(tuner.backbone, weights, tuner.scale_, classes).eval()
         write = _write_onnx if target.suffix == ".onnx" else _write_program
         with whole_file(target) as unfinished, no_logging(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, on its own internals
@@ -174,6 +180,7 @@ def _write_checkpoint(tuner: Tuner, folder: Path, run: int, facts: dict[str, Any
     foreign = sorted({file.name for file in folder.iterdir()} - set(CHECKPOINT)) if folder.is_dir() else []
     if foreign or folder.is_file():
         raise OutputError(f"{folder}: holds something else ({(foreign or [folder.name])[0]!r}); give a new folder")
+    require_linear(tuner.settings, "an open_clip checkpoint")
     name = tuner.backbone.source[0]
     config = None if name is None or name.startswith("hf:") else open_clip.get_model_config(name)
     if config is None:

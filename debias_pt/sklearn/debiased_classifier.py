@@ -13,10 +13,12 @@ from debias_pt.features.table import FeatureTable, table_from_arrays
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import HEADS
+from debias_pt.settings import FitSettings
 from debias_pt.sklearn.base import AffineClassifier
 from debias_pt.sklearn.groups_of import AUTO, Asked, find_groups
 from debias_pt.sklearn.logistic_fit import fit_logistic
 from debias_pt.sklearn.logistic_regression import fit_settings
+from debias_pt.training.fit_checks import require_linear
 from debias_pt.training.tuner import Tuner
 from debias_pt.utils.registry import lookup
 
@@ -153,6 +155,7 @@ class DebiasedClassifier(AffineClassifier):
     def _require_model(self, dim: int) -> None:
         if self.head != LOGISTIC:
             lookup({LOGISTIC: None, **dict.fromkeys(HEADS)}, self.head, "head")
+            require_linear(FitSettings(head=self.head), "coef_")
             if self.backbone is None:
                 raise UsageError(f"head is {self.head!r}, which needs the model; give backbone=..., or head='logistic'")
         if self.backbone is not None and self.backbone.dim != dim:

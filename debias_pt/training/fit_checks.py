@@ -101,6 +101,21 @@ def _require_prompt_options(settings: FitSettings) -> None:
         raise UsageError(f"the head {settings.head!r} does not take {', '.join(foreign)}; leave it out")
 
 
+def require_linear(settings: FitSettings, what: str) -> None:
+    """Refuse a head with several weights per class where `what` takes one, as any linear classifier does.
+
+    Raises
+    ------
+    UsageError
+        Names the head.
+    """
+    if not head_kind(settings).linear:
+        raise UsageError(
+            f"the head {settings.head!r} has {settings.prompts_per_class} weights per class, and {what} takes one; "
+            "take the head prompt or penalized-prompt"
+        )
+
+
 def require_distinct_runs(settings: FitSettings, n: int | None = None) -> None:
     """Refuse several seeds where a seed changes nothing; `n` is the number of training samples, once known."""
     full = settings.batch_size is None or (n is not None and settings.batch_size >= n)

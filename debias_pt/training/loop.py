@@ -110,7 +110,7 @@ class Training:
             self.head.zero_grad()
             # One number per run; their sum keeps the runs apart.
             objective = torch.cat([forward.objective for forward in passes]).sum()
-            (objective + self.head.penalty()).backward()  # type: ignore[no-untyped-call]
+            (objective + self.head.penalty() + self.head.weight_penalty(weights)).backward()  # type: ignore[no-untyped-call]
             for run_group, forward, group in zip(self.run_groups, passes, self.optimizer.param_groups, strict=True):
                 group["lr"] = learning_rate(self.step_, run_group.settings)
                 run_group.params.take_gradients()

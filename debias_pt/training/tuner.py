@@ -21,6 +21,7 @@ from debias_pt.methods.grouping import fitted_rows, is_inferred, make_groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.feature_backbone import FeatureBackbone, is_without_model, require_features, require_maker
 from debias_pt.models.heads import Head
+from debias_pt.models.heads.base import class_logits
 from debias_pt.reweighting import Reweighter
 from debias_pt.settings import FitSettings, resolve
 from debias_pt.training.callbacks import Callback, Progress
@@ -78,7 +79,8 @@ class Tuner:
     scale_ : float
         Factor from products of unit vectors to logits.
     class_weights_ : ndarray, shape (R, K, D)
-        Unit class weights; ``features @ class_weights_[r].T`` is all that plain open_clip needs.
+        Unit class weights; ``features @ class_weights_[r].T`` is all that plain open_clip needs. With the head
+        ``group-prompt``, which has V prompts per class, ``(R, K V, D)``.
     selected_steps_ : list of int
         Updates each run's kept parameters had seen.
     train_groups_ : Groups or None
@@ -380,7 +382,8 @@ class Tuner:
         """Yield logits ``(R, n, K)``, block by block where features are in a file, else of all at once."""
         self._require_fitted()
         for features in feature_blocks(inputs, lambda: self.backbone, self.class_weights_.shape[-1]):
-            yield self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1))
+            logits = torch.from_numpy(self.scale_ * (features @ self.class_weights_.transpose(0, 2, 1)))
+            yield class_logits(logits, len(self.class_names_)).numpy()
 
     def predict(self, inputs: Inputs, *, ensemble: bool = False) -> NDArray[np.int64]:
         """Return class labels.

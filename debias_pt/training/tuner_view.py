@@ -33,15 +33,15 @@ def tuner_blocks(
     facts = [("Model", model), ("Method", settings.method), ("Settings", named or "all default")]
     if state is None:
         return [Paragraph("Tuner, not fitted yet"), Facts(facts)]
-    runs, classes, dim = state.class_weights.shape
+    runs, weights, dim = state.class_weights.shape
     facts += [
         ("Classes", first_of(state.class_names)),
         ("Seeds", ", ".join(str(settings.seed + run) for run in range(runs))),
-        ("Class weights", f"{runs} x {classes} x {dim} (seeds, classes, features)"),
+        ("Class weights", f"{runs} x {weights} x {dim} (seeds, classes, features)"),
     ]
     if state.selected_steps is not None:
         facts.append(("Kept steps", ", ".join(map(str, state.selected_steps))))
-    blocks: list[Block] = [Paragraph(f"Tuner, fitted to {classes} classes"), Facts(facts)]
+    blocks: list[Block] = [Paragraph(f"Tuner, fitted to {len(state.class_names)} classes"), Facts(facts)]
     if groups is not None:
         rows = [[name, str(n)] for name, n in zip(groups.names, groups.counts.tolist(), strict=True)]
         blocks.append(Table("Groups it was fitted with", ["group", "images"], rows))

@@ -11,6 +11,7 @@ from debias_pt.errors import OutputError, UsageError
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.names import without_folders
 from debias_pt.sharing.export import export_tuner
+from debias_pt.training.fit_checks import require_linear
 from debias_pt.training.tuner import Tuner
 from debias_pt.utils.checked_json import with_checksum
 from debias_pt.utils.files import whole_folder, write_json, write_tensors
@@ -65,6 +66,8 @@ def export(path: str | None, *, out: str | None = None, seed: int | None = None,
     settings = run_settings(run, moved)
     backbone = run_backbone(run, prompt, settings)
     tuner = load_tuner(prompt, settings, backbone)
+    if not whole:
+        require_linear(tuner.settings, "a folder of class weights")
     weights = torch.from_numpy(tuner.class_weights_[seeds.index(seed)])
     facts = {**describe(tuner, backbone), "seed": seed, **origin(run)}
     facts.pop("dataset_path", None)  # an export is there to be shared: no path of this machine

@@ -1,9 +1,10 @@
 """Promises: every head starts where it says, changes nothing but its own parameters, keeps its runs apart, and is
-saved whole; only true name tokens learn."""
+saved whole; only true name tokens learn; penalty and group prompts are what their formulas say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,19 @@ from hypothesis import strategies as st
 
 from debias_pt.errors import UsageError
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads import HEADS, ClassTokenHead, Head, PromptHead, TextEncoderHead
-from debias_pt.models.heads.base import PROMPT_OPTIONS
+from debias_pt.models.heads import (
+    HEADS,
+    ClassTokenHead,
+    GroupPromptHead,
+    Head,
+    PenalizedPromptHead,
+    PromptHead,
+    TextEncoderHead,
+)
+from debias_pt.models.heads.base import PROMPT_OPTIONS, mean_and_deviation
 from debias_pt.models.zero_shot import zero_shot_weights
 from debias_pt.settings import FitSettings
+from debias_pt.sharing.export import export_tuner
 from debias_pt.training.callbacks import Callback
 from debias_pt.training.loop import Training
 from debias_pt.training.tuner import Tuner, check_fit
@@ -204,7 +214,7 @@ def test_a_prompt_of_words_and_name_that_does_not_fit_is_refused(backbone: Backb
 
 def test_options_that_a_head_does_not_take_are_refused() -> None:
     other: dict[str, Any] = {"template": "a {}", "context_length": 3, "context_init": "a", "class_specific": True}
-    other["class_position"] = "front"
+    other |= {"class_position": "front", "prompts_per_class": 3}
     for name, taken in ((name, kind.takes) for name, kind in HEADS.items()):
         for option in PROMPT_OPTIONS:
             settings = FitSettings(head=name, **{option: other[option]})
@@ -283,3 +293,72 @@ def test_the_standardized_head_learns_scikit_learns_logistic_regression() -> Non
     assert found[0] == pytest.approx(found[1], abs=1e-3)
     assert found[0] == pytest.approx(theirs.predict_proba(np.hstack([inputs, 1e4 * projection])), abs=5e-3)
     assert StandardScaler().fit(x).scale_ == pytest.approx(head.deviation[0].numpy(), rel=1e-4)
+
+
+def test_the_penalty_is_half_the_square_of_centred_weights_on_standardized_features(backbone: Backbone) -> None:
+    head = PenalizedPromptHead(backbone, NAMES, seeds=[0, 1], strength=0.7)
+    features = torch.rand(2, 9, backbone.dim, generator=torch.Generator().manual_seed(0))
+    head.fit_statistics(features[0], slice(0, 1))
+    head.fit_statistics(features[1], slice(1, 2))
+    weights = head().detach()
+    wanted = 0.0
+    for run in range(2):
+        for d in range(backbone.dim):
+            column = [float(value) for value in features[run, :, d]]
+            mean = sum(column) / 9
+            deviation = (sum((value - mean) ** 2 for value in column) / 9) ** 0.5
+            of_classes = [float(weights[run, k, d]) for k in range(len(NAMES))]
+            middle = sum(of_classes) / len(NAMES)
+            wanted += sum((backbone.logit_scale * deviation * (one - middle)) ** 2 for one in of_classes)
+    assert float(head.weight_penalty(weights)) == pytest.approx(0.7 / 2 * wanted, rel=1e-3)
+
+
+def test_deviations_of_rows_that_do_not_fit_into_memory_are_the_same() -> None:
+    features = torch.rand(50, 6, generator=torch.Generator().manual_seed(1))
+
+    class Parts:
+        def blocks(self) -> Iterator[torch.Tensor]:
+            yield from features.split(7)
+
+    for whole, parts in zip(mean_and_deviation(features), mean_and_deviation(Parts()), strict=True):
+        assert torch.allclose(whole.double(), parts, atol=1e-6)
+
+
+def test_a_group_prompt_is_the_log_of_the_sum_over_plain_prompts(backbone: Backbone) -> None:
+    for class_specific in (False, True):
+        options = {"context_length": 3, "class_specific": class_specific}
+        head = GroupPromptHead(backbone, NAMES, seeds=[4, 5], prompts_per_class=3, **options)
+        plain = PromptHead(backbone, NAMES, seeds=range(12, 18), **options)  # type: ignore[arg-type]
+        features = torch.nn.functional.normalize(torch.randn(7, backbone.dim), dim=-1)
+        with torch.no_grad():
+            found, weights = head.logits(head(), features), plain()
+        assert found.shape == (2, 7, len(NAMES))
+        for run in range(2):
+            for k in range(len(NAMES)):
+                for n in range(7):
+                    each = [float(plain.scale * features[n] @ weights[3 * run + v, k]) for v in range(3)]
+                    wanted = float(np.log(sum(np.exp(each))))
+                    assert float(found[run, n, k]) == pytest.approx(wanted, abs=1e-3)
+
+
+def test_one_prompt_per_class_is_no_group_prompt(backbone: Backbone) -> None:
+    with pytest.raises(UsageError, match="prompts_per_class is 1; 2 to 1000 expected"):
+        FitSettings(head="group-prompt", prompts_per_class=1)
+    with pytest.raises(UsageError, match="prompts_per_class is 1; give 2 or more, or take the head prompt"):
+        GroupPromptHead(backbone, NAMES, prompts_per_class=1)
+
+
+def test_a_group_prompt_answers_alike_in_the_loop_the_tuner_and_after_loading(
+    backbone: Backbone, table: Any, tmp_path: Path
+) -> None:
+    settings = FitSettings(head="group-prompt", method="class-balanced", steps=4, seeds=2, context_length=2)
+    tuner = Tuner(backbone, settings).fit(table)
+    k = len(table.class_names)
+    assert tuner.class_weights_.shape == (2, 2 * k, backbone.dim)
+    with torch.no_grad():
+        of_head = tuner.head_.logits(tuner.head_(), torch.from_numpy(table.features))
+    assert tuner.logits(table.features) == pytest.approx(of_head.numpy(), abs=1e-4)
+    again = Tuner.load(tuner.save(tmp_path / "tuner"), backbone=backbone)
+    assert (again.predict(table.features) == tuner.predict(table.features)).all()
+    with pytest.raises(UsageError, match="has 2 weights per class, and an open_clip checkpoint takes one"):
+        export_tuner(tuner, tmp_path / "checkpoint")

@@ -66,8 +66,8 @@ def markdown(result: dict[str, Any]) -> str:
     synthetic = [one["set"] for one in result["sets"] if one["synthetic"]]
     parts = [f"Synthetic: {', '.join(synthetic)}."] if synthetic else []
     parts += [markdown_table(*overview(result)), f"{NOTE}; {row_tables.seeds_note(result['sets'][0])}."]
-    parts += [markdown_table(*set_table(result), left=1), *left_out_lines(result)]
-    return "\n\n".join(parts)
+    parts += [row_tables.added_line(result["sets"][0]), markdown_table(*set_table(result), left=1)]
+    return "\n\n".join(part for part in [*parts, *left_out_lines(result)] if part)
 
 
 def left_out_lines(result: dict[str, Any]) -> list[str]:

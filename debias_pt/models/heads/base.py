@@ -16,7 +16,14 @@ from debias_pt.settings import FitSettings
 from debias_pt.utils.registry import register
 
 # The settings that describe a prompt.
-PROMPT_OPTIONS = ("template", "context_length", "context_init", "class_specific", "class_position")
+PROMPT_OPTIONS = (
+    "template",
+    "context_length",
+    "context_init",
+    "class_specific",
+    "class_position",
+    "prompts_per_class",
+)
 
 
 class Blocks(Protocol):
@@ -28,6 +35,9 @@ class Blocks(Protocol):
 
 class Head(nn.Module, ABC):
     """Gives class weights ``(R, K, D)``; every parameter has the run as its first axis.
+
+    A head may give V weights per class instead, ``(R, K V, D)``, those of a class beside each other; its kind is then
+    not `linear`, and its :meth:`logits` go through :func:`class_logits`.
 
     Attributes
     ----------
@@ -55,6 +65,10 @@ class Head(nn.Module, ABC):
         """Return what is added to the sum of the runs' objectives; a sum over runs, so that they stay apart."""
         return torch.zeros(())
 
+    def weight_penalty(self, weights: Tensor) -> Tensor:
+        """Return the same, of what :meth:`forward` gave: a second text pass would cost as much as the first."""
+        return torch.zeros(())
+
     def logits(self, weights: Tensor, features: Tensor) -> Tensor:
         """Return logits ``(R, B, K)`` for class weights and features ``(B, D)`` or ``(R, B, D)``."""
         if features.dim() == 3:
@@ -62,6 +76,29 @@ class Head(nn.Module, ABC):
         # One plain product for all runs: a batched one is several times slower where K is small.
         product = weights.flatten(0, 1) @ features.T
         return self.scale * product.view(*weights.shape[:2], -1).transpose(-1, -2)
+
+
+def class_logits(logits: Tensor, classes: int) -> Tensor:
+    """Return logits ``(..., K)`` of ``(..., K V)``: of V logits of a class, the log of their summed exponentials.
+
+    Examples
+    --------
+    >>> class_logits(torch.tensor([1.0, 1.0, 0.0, -9.0]), 2).round(decimals=2)
+    tensor([1.6900, 0.0000])
+    """
+    if logits.shape[-1] == classes:
+        return logits
+    return logits.view(*logits.shape[:-1], classes, logits.shape[-1] // classes).logsumexp(dim=-1)
+
+
+def mean_and_deviation(features: Tensor | Blocks) -> tuple[Tensor, Tensor]:
+    """Return each feature's mean and standard deviation, ``(..., D)``; in one pass where rows stay in a file."""
+    if isinstance(features, Tensor):
+        return features.mean(dim=-2), features.std(dim=-2, correction=0)
+    sums = [(len(b), b.double().sum(dim=0), b.double().square().sum(dim=0)) for b in features.blocks()]
+    n, total, squares = (sum(part) for part in zip(*sums, strict=True))
+    mean = total / n
+    return mean, (squares / n - mean.square()).clamp_min(0).sqrt()
 
 
 Build = Callable[[Backbone, Sequence[str], Sequence[int], FitSettings], Head]
@@ -82,12 +119,15 @@ class HeadKind:
     convex : bool
         Whether the objective has a single optimum, given a convex loss and fixed weights: logits are linear in the
         parameters, and a penalty on them is strictly convex. Parameters and buffers have the run as their first axis.
+    linear : bool
+        Whether a class has one weight vector, as plain linear classifiers do.
     """
 
     build: Build
     takes: tuple[str, ...] = ()
     random_start: Callable[[FitSettings], bool] = lambda settings: False
     convex: bool = False
+    linear: bool = True
 
     def __call__(
         self, backbone: Backbone, class_names: Sequence[str], seeds: Sequence[int], settings: FitSettings
@@ -101,10 +141,11 @@ def provides_head(
     *,
     takes: tuple[str, ...] = (),
     random_start: Callable[[FitSettings], bool] = lambda settings: False,
+    linear: bool = True,
     convex: bool = False,
 ) -> Callable[[Build], HeadKind]:
     """Return a decorator that registers what builds a head; see :class:`HeadKind`."""
-    return lambda build: register(HEADS, name)(HeadKind(build, takes, random_start, convex))
+    return lambda build: register(HEADS, name)(HeadKind(build, takes, random_start, convex, linear))
 
 
 def random_context(settings: FitSettings) -> bool:

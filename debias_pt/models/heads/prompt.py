@@ -126,6 +126,11 @@ class PromptHead(Head):
         return tokens, torch.where(torch.arange(length) < before, places, places + len(ids))
 
     @property
+    def contexts(self) -> Tensor:
+        """All contexts that go through the tower, ``(R, M, d)``, or ``(R, K, M, d)`` if class-specific."""
+        return self.context
+
+    @property
     def text_pass(self) -> str:
         """How prompts go through the tower.
 
@@ -137,7 +142,7 @@ class PromptHead(Head):
 
     def _waits_for_launches(self) -> bool:
         """Whether the prompts are so few that the time to start kernels decides."""
-        return self.context.is_cuda and len(self.context) * len(self.slots) <= FEW_ON_GPU
+        return self.context.is_cuda and len(self.contexts) * len(self.slots) <= FEW_ON_GPU
 
     def forward(self) -> Tensor:
         """Return unit class weights, shape ``(R, K, D)``."""
@@ -146,13 +151,15 @@ class PromptHead(Head):
         return nn.functional.normalize(features, dim=-1)
 
     def _from_shared_context(self) -> Tensor:
-        start = self.fixed[0, : self._begun].expand(len(self.context), -1, -1)
-        prefix = torch.cat([start, self.context], dim=1)
+        contexts = self.contexts
+        start = self.fixed[0, : self._begun].expand(len(contexts), -1, -1)
+        prefix = torch.cat([start, contexts], dim=1)
         return self.tower.encode_shared(prefix, self.fixed[:, prefix.shape[1] :], self._suffix_end)
 
     def _from_whole_prompts(self) -> Tensor:
-        runs, (classes, length) = len(self.context), self.slots.shape
-        context = self.context if self.context.dim() == 4 else self.context[:, None].expand(-1, classes, -1, -1)
+        context = self.contexts
+        runs, (classes, length) = len(context), self.slots.shape
+        context = context if context.dim() == 4 else context[:, None].expand(-1, classes, -1, -1)
         prompts = self.fixed.repeat(runs, 1, 1, 1)
         rows = torch.arange(classes, device=prompts.device)[:, None].expand(-1, length)
         prompts[:, rows, self.slots] = context

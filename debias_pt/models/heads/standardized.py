@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from debias_pt.models.backbone import Backbone
-from debias_pt.models.heads.base import Blocks, Head, provides_head
+from debias_pt.models.heads.base import Blocks, Head, mean_and_deviation, provides_head
 from debias_pt.settings import FitSettings
 
 PENALTY = 1.0  # of the squared weights, halved; by cross-validation, see docs/methods/anchored-looks.md
@@ -60,12 +60,7 @@ class StandardizedHead(Head):
 
     def fit_statistics(self, features: Tensor | Blocks, runs: slice) -> None:
         """Take mean and standard deviation of each feature; in one pass where they do not fit into memory."""
-        if isinstance(features, Tensor):
-            mean, deviation = features.mean(dim=-2), features.std(dim=-2, correction=0)
-        else:
-            sums = [(len(b), b.double().sum(dim=0), b.double().square().sum(dim=0)) for b in features.blocks()]
-            n, total, squares = (sum(part) for part in zip(*sums, strict=True))
-            mean, deviation = total / n, (squares / n - (total / n).square()).clamp_min(0).sqrt()
+        mean, deviation = mean_and_deviation(features)
         self.mean[runs], self.deviation[runs] = mean, deviation.clamp_min(1e-6)
 
     def forward(self) -> Tensor:

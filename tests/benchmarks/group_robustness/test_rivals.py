@@ -24,13 +24,19 @@ from debias_pt.benchmarks.group_robustness.rivals.dfr import DFR, balanced
 from debias_pt.benchmarks.group_robustness.rivals.jtt import JTT, UpWeight
 from debias_pt.benchmarks.group_robustness.rivals.loop import Loop
 from debias_pt.benchmarks.group_robustness.rivals.ppa import PPA
+from debias_pt.benchmarks.group_robustness.rivals.probe_ensemble import HEAD, ProbeEnsemble
 from debias_pt.benchmarks.group_robustness.rivals.projection import calibrated, off_span
-from debias_pt.benchmarks.group_robustness.rows import ROWS
+from debias_pt.benchmarks.group_robustness.rivals.separation import Separation
+from debias_pt.benchmarks.group_robustness.rivals.zero_shot import TEMPLATES as TEMPLATES_OF_CLASSES
+from debias_pt.benchmarks.group_robustness.rows import ROWS, choose, has_the_controls_head
 from debias_pt.datasets.attributes import TEMPLATES
 from debias_pt.errors import UsageError
 from debias_pt.groups.groups import Groups
 from debias_pt.models.backbone import Backbone
 from debias_pt.models.heads import LinearHead
+from debias_pt.models.zero_shot import zero_shot_weights
+from debias_pt.reweighting import make_reweighter
+from debias_pt.training.tuner import Tuner
 from tests.helpers.small_case import PLACE, Floats, descend, gaussian_case, held_out, training_rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -420,3 +426,58 @@ def test_dfr_is_fitted_on_balanced_halves_and_judged_on_the_other(monkeypatch: p
         assert np.bincount(groups[rows]).tolist() == [10, 10]
         assert len(set(rows)) == 20
     assert fits[2] != fits[3]
+
+
+def test_the_template_by_separation_is_that_of_plain_loops(case: Case) -> None:
+    features = held_out(case).features
+    names, backbone = case.prepared.table.class_names, case.prepared.backbone
+    weights = [zero_shot_weights(backbone, names, template).numpy() for template in TEMPLATES_OF_CLASSES]
+    answers, chosen = [], []
+    for image in features:
+        gaps, labels = [], []
+        for of_template in weights:
+            scores = [float(image @ weight) for weight in of_template]
+            ranked = sorted(scores)
+            gaps.append(ranked[-1] - ranked[-2])
+            labels.append(scores.index(max(scores)))
+        chosen.append(gaps.index(max(gaps)))
+        answers.append(labels[chosen[-1]])
+    assert len({*chosen}) > 1  # the templates differ on this case
+    assert Separation()(case).predict(features).tolist() == [answers]
+    means = []
+    for of_template in weights:
+        train = case.prepared.table.where("train").features
+        both = [sorted(float(image @ weight) for weight in of_template) for image in train]
+        means.append(sum(one[-1] - one[-2] for one in both) / len(both))
+    best = weights[means.index(max(means))]
+    expected = [max(range(len(names)), key=lambda k: float(image @ best[k])) for image in features]
+    assert Separation(by_image=False)(case).predict(features).tolist() == [expected]
+
+
+def test_the_ensemble_adds_the_logits_of_heads_that_are_fitted_alone(case: Case) -> None:
+    features, probes = held_out(case).features, ("zero-shot", "mixture")
+    total = np.zeros((len(case.seeds), len(features), 2))
+    for probe in probes:
+        tuner = Tuner(case.prepared.backbone, case.options(**HEAD))
+        groups = case.asked(probe).pseudo
+        tuner.fit(case.prepared.table, groups, reweighter=make_reweighter("balanced-within-class"))
+        total += tuner.logits(features)
+    found = ProbeEnsemble(probes)(case).predict(features)
+    assert float((found == total.argmax(axis=-1)).mean()) > 0.997
+
+
+def test_a_row_with_the_controls_head_brings_it_along() -> None:
+    assert [row.name for row in choose(["erm", "anchored"])] == ["erm", "anchored-classes", "anchored"]
+    assert [row.name for row in choose(["inferred", "anchored-classes"])] == ["inferred", "anchored-classes"]
+    assert [row.name for row in choose(["dpt", "anchored-prompt"])] == ["dpt", "anchored-prompt"]
+    assert {row.name for row in ROWS.values() if has_the_controls_head(row)} == {
+        *("anchored", "anchored-words", "inferred", "auto", "anchored-classes", "anchored-true"),
+        *("probe-ensemble", "fg-ccdb"),
+    }
+
+
+def test_a_group_prompt_in_the_suite_answers_as_its_tuner(case: Case) -> None:
+    features = held_out(case).features
+    loop = Loop({"method": "class-balanced", "head": "group-prompt", "context_length": 2})
+    tuner = Tuner(case.prepared.backbone, case.options(**loop.options)).fit(case.prepared.table)
+    assert float((loop(case).predict(features) == tuner.predict(features)).mean()) > 0.997

@@ -45,7 +45,7 @@ def result() -> dict[str, Any]:
     }  # fmt: skip
     return {
         "rows": [row, base], "settings": {"seeds": 2}, "selection": "last", "synthetic": False, "probe": probe,
-        "distance_to_oracle": {"dpt": 0.0625}, "left_out": [], "published": [],
+        "distance_to_oracle": {"dpt": 0.0625}, "left_out": [], "added": [], "published": [],
     }  # fmt: skip
 
 

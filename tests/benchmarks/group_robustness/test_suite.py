@@ -39,7 +39,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::debias_pt.errors.DebiasWarning"),  # groups of five images
 ]
 WITHOUT_STEPS = {"zero-shot", "zero-shot-ensemble", "orth-proj", "orth-cal", "afr"}
-WITHOUT_STEPS |= {"class-balanced-val", "dfr-pseudo", "dfr"}
+WITHOUT_STEPS |= {"class-balanced-val", "dfr-pseudo", "dfr", "sage", "sage-set", "probe-ensemble"}
 ALL, TRAIN, VAL = "class labels", "training attributes", "validation attributes"
 
 
@@ -57,7 +57,7 @@ def result(settings: TrainSettings) -> dict[str, Any]:
 
 def test_every_row_says_what_it_saw(result: dict[str, Any]) -> None:
     expected = {name: [ALL] for name in ROWS}
-    expected |= {name: [] for name in ("zero-shot", "zero-shot-ensemble", "orth-proj", "orth-cal")}
+    expected |= {name: [] for name in ("zero-shot", "zero-shot-ensemble", "orth-proj", "orth-cal", "sage", "sage-set")}
     expected |= {name: [ALL, TRAIN] for name in ROWS if name.endswith("-true")} | {"dfr": [ALL, VAL]}
     assert {row["row"] for row in result["rows"] if row["fitted_on"] == "val"} == {
         "class-balanced-val",
