@@ -1,5 +1,5 @@
-"""Promises: where a fit has one optimum it is reached, the same as scikit-learn's, whatever the seed; settings that ask for
-steps on the way get steps, and what contradicts an optimum is refused."""
+"""Promises: where a fit has one optimum it is reached, the same as scikit-learn's, whatever the seed; settings that ask
+for steps on the way get steps, and what contradicts an optimum is refused."""
 
 from __future__ import annotations
 
