@@ -121,6 +121,8 @@ def _print_several(result: dict[str, Any]) -> None:
         print_table(header, lines, title=title)
         title = ""
     print(f"{set_tables.NOTE}.")
+    for line in set_tables.unused_lines(result):
+        print(f"{line}.")
     print_stored("rows", sum(len(one["rows"]) for one in result["sets"]), result["stored_rows"])
 
 
@@ -139,9 +141,8 @@ def _print_rows(result: dict[str, Any]) -> None:
         tables.append(("Published, not measured here", row_tables.published_table(result)))
     for heading, (header, lines) in tables:
         print_table(header, lines, title=heading)
-    for name, rows in result.get("unused_options", {}).items():
-        flag = f"--{name.replace('_', '-')}"
-        print(f"{flag}: not used for {', '.join(rows)}, where it changes nothing or contradicts the method.")
+    for line in row_tables.unused_lines(result):
+        print(f"{line}.")
     print(f"{row_tables.LABELS_NOTE}. Step selection: {result['selection']}.")
     for line in (
         row_tables.groups_line(result).rstrip("."),

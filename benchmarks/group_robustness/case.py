@@ -58,7 +58,7 @@ class Case:
         """
         settings = self._with_method(options)
         taken = {*head_kind(settings).takes, *options}
-        left = {name: getattr(FitSettings(), name) for name in PROMPT_OPTIONS if name not in taken}
+        left = {name: getattr(DEFAULT, name) for name in PROMPT_OPTIONS if name not in taken}
         return dataclasses.replace(settings, **left)
 
     def _with_method(self, options: Mapping[str, Any]) -> TrainSettings:
@@ -71,8 +71,14 @@ class Case:
     def unused(self, **options: Any) -> list[str]:
         """Return the common settings that a row does not use, since they would change nothing or its method."""
         used = self.options(**options)
-        given = [name for name in (*PARTS, *PROMPT_OPTIONS) if getattr(self.settings, name) != getattr(DEFAULT, name)]
-        return [name for name in given if name not in options and getattr(used, name) != getattr(self.settings, name)]
+        return [
+            name for name in self.given if name not in options and getattr(used, name) != getattr(self.settings, name)
+        ]
+
+    @property
+    def given(self) -> list[str]:
+        """The common settings of the fit's parts and of prompts that somebody set."""
+        return [name for name in (*PARTS, *PROMPT_OPTIONS) if getattr(self.settings, name) != getattr(DEFAULT, name)]
 
     def asked(self, probe: str) -> Prepared:
         """Return the data with the answers of a probe."""

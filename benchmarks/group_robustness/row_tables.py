@@ -163,7 +163,7 @@ def markdown(result: dict[str, Any]) -> str:
     """Return all tables as Markdown."""
     parts = ["Synthetic data."] if result["synthetic"] else []
     parts += [markdown_table(*main_table(result)), f"{LABELS_NOTE}; {seeds_note(result)}. {probe_line(result)}"]
-    parts += [distance_line(result), left_out_line(result) if result["left_out"] else ""]
+    parts += [distance_line(result), left_out_line(result) if result["left_out"] else "", *unused_lines(result)]
     parts += [markdown_table(*group_table(result), left=1), groups_line(result), INTERVALS_NOTE]
     parts += [markdown_table(*interval_table(result), left=1)]
     if result["published"]:
@@ -194,6 +194,13 @@ def distance_line(result: dict[str, Any]) -> str:
 def left_out_line(result: dict[str, Any]) -> str:
     """Name the rows that need missing annotations."""
     return f"Left out, since the attribute is not annotated: {', '.join(result['left_out'])}"
+
+
+def unused_lines(result: dict[str, Any]) -> list[str]:
+    """Name the rows that do not use a common option, a line for each option."""
+    options = result.get("unused_options", {})  # older results do not say
+    why = "where it changes nothing or contradicts the method"
+    return [f"--{name.replace('_', '-')}: not used for {', '.join(rows)}, {why}" for name, rows in options.items()]
 
 
 def cell(part: dict[str, Any], field: str) -> str:

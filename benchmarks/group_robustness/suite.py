@@ -24,6 +24,7 @@ from .answers import add_differences, pack
 from .case import VAL_ATTRIBUTES, Case, Predict, key
 from .minority_recall import minority_report
 from .published import published
+from .rivals.chosen import Chosen
 from .rivals.loop import Loop
 from .rows import BASELINE, ORACLES, Row, choose
 from .stacked_fits import Timed, fit_missing, timed
@@ -85,8 +86,9 @@ def group_robustness(
 def unused_options(case: Case, rows: Sequence[Row]) -> dict[str, list[str]]:
     """Return the rows that do not use a common option, by option."""
     found: dict[str, list[str]] = {}
-    for row in rows:
-        for name in case.unused(**row.fit.options) if isinstance(row.fit, Loop) else ():
+    for row in rows if case.given else ():  # else there is nothing to ask the guard for
+        fit = row.fit.loop(case) if isinstance(row.fit, Chosen) else row.fit
+        for name in case.unused(**fit.options) if isinstance(fit, Loop) else ():
             found.setdefault(name, []).append(row.name)
     return found
 

@@ -39,6 +39,7 @@ def _rows(result: dict[str, Any]) -> Page:
     notes = [f"{tables.LABELS_NOTE}; {tables.seeds_note(result)}. Step selection: {result['selection']}."]
     notes += [tables.probe_line(result), tables.distance_line(result)]
     notes += [tables.left_out_line(result)] if result["left_out"] else []
+    notes += tables.unused_lines(result)
     by_group = table("Accuracy by group", tables.group_table(result))
     sections = [
         Section("Method by method", [chart, *remarks(notes)]),
@@ -72,7 +73,7 @@ def _several(result: dict[str, Any]) -> Page:
         lead.append(Paragraph(f"Synthetic, drawn by a program: {', '.join(synthetic)}.", "warning"))
     methods = table("Methods on all data sets", several.overview(result), 2)
     sections = [
-        Section("Method by method", [methods, *remarks([f"{several.NOTE}."])]),
+        Section("Method by method", [methods, *remarks([f"{several.NOTE}.", *several.unused_lines(result)])]),
         Section("The data sets", [table("Images, and how good the probe is, %", several.set_table(result))]),
     ]
     first = result["sets"][0]

@@ -25,8 +25,12 @@ class Chosen:
     labels: ClassVar[tuple[str, ...]] = (CLASSES,)
 
     def __call__(self, case: Case) -> Fitted:
-        """Ask the guard, and fit what the method chooses."""
+        """Fit what the method chooses."""
+        return self.loop(case)(case)
+
+    def loop(self, case: Case) -> Loop:
+        """Ask the guard, and return the row of the method that is chosen."""
         choose = METHODS[self.method].choose
         assert choose is not None
         name, _ = choose(case.verdicts if case.prepared.attributes else {}, False)
-        return Loop({"method": name})(case)
+        return Loop({"method": name})

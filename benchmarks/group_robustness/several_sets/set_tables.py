@@ -66,8 +66,13 @@ def markdown(result: dict[str, Any]) -> str:
     synthetic = [one["set"] for one in result["sets"] if one["synthetic"]]
     parts = [f"Synthetic: {', '.join(synthetic)}."] if synthetic else []
     parts += [markdown_table(*overview(result)), f"{NOTE}; {row_tables.seeds_note(result['sets'][0])}."]
-    parts += [markdown_table(*set_table(result), left=1)]
+    parts += [markdown_table(*set_table(result), left=1), *unused_lines(result)]
     return "\n\n".join(parts)
+
+
+def unused_lines(result: dict[str, Any]) -> list[str]:
+    """Name the rows that do not use a common option, each line once for all sets that have it."""
+    return list(dict.fromkeys(line for one in result["sets"] for line in row_tables.unused_lines(one)))
 
 
 def csv_table(result: dict[str, Any]) -> Table:
