@@ -28,6 +28,21 @@ def method_of(settings: FitSettings) -> Method:
     return lookup(METHODS, settings.method, "method")
 
 
+def require_chosen(settings: FitSettings) -> Method:
+    """Return the method that settings name, if it is one to fit with.
+
+    Raises
+    ------
+    UsageError
+        If it only chooses another one; names what it chooses from.
+    """
+    method = method_of(settings)
+    if method.choose is not None:
+        among = ", ".join(method.candidates)
+        raise UsageError(f"the method {settings.method!r} only chooses another one; name one of {among}")
+    return method
+
+
 def complete(settings: S) -> S:
     """Return settings in which everything left to the method is filled in; what was given stays.
 

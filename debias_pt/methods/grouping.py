@@ -16,7 +16,7 @@ from debias_pt.groups.inferred_groups import infer_groups
 from debias_pt.groups.probe import AttributeProbe
 from debias_pt.groups.refinement import RefinedProbe
 from debias_pt.methods.base import Method
-from debias_pt.methods.composition import complete, method_of
+from debias_pt.methods.composition import complete, require_chosen
 from debias_pt.models.backbone import Backbone
 from debias_pt.settings import ZERO_SHOT, FitSettings
 
@@ -103,10 +103,7 @@ def make_groups(
     'anchored+inferred'
     """
     settings = complete(FitSettings(method=method) if isinstance(method, str) else method)
-    of = method_of(settings)
-    if of.choose is not None:
-        among = ", ".join(of.candidates)
-        raise UsageError(f"the method {settings.method!r} only chooses another one; name one of {among}")
+    of = require_chosen(settings)
     if attributes:
         if given is not None or not of.asks_attribute:
             why = "groups are given" if given is not None else f"the method {settings.method!r} asks for none"

@@ -11,7 +11,7 @@ from debias_pt.errors import DebiasWarning, UsageError
 from debias_pt.features.table import FeatureTable
 from debias_pt.groups.groups import Groups
 from debias_pt.losses import Loss, make_loss
-from debias_pt.methods.composition import method_of
+from debias_pt.methods.composition import method_of, require_chosen
 from debias_pt.models.heads import HEADS, HeadKind
 from debias_pt.models.heads.base import PROMPT_OPTIONS
 from debias_pt.reweighting import REWEIGHTERS, Reweighter
@@ -46,9 +46,7 @@ def check_fit(settings: FitSettings) -> None:
     UsageError
         Names the setting, the value seen and what it takes.
     """
-    if method_of(settings).choose is not None:
-        among = ", ".join(method_of(settings).candidates)
-        raise UsageError(f"the method {settings.method!r} only chooses another one; name one of {among}")
+    require_chosen(settings)
     scheduler(settings)
     criterion(settings)
     head_kind(settings)
